@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/backend.h - what a backend is: IR in, something that runs out.
+ *
+ * A backend compiles an IrFunc into a BeCode and enters it for a vcpu.  It knows nothing of
+ * guests beyond IrGuest, and nothing of units, tiers or threads beyond what it is told here.
+ * The interpreter is a backend like any other.
+ *
+ * Threading: compile(), link() and unlink() are called by one thread at a time (the translator's
+ * lock); enter() and restore() by any vcpu thread, also while another thread compiles or links.
+ */
+#ifndef KETCH_BACKENDS_BACKEND_H
+#define KETCH_BACKENDS_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ir/ir.h"
+#include "ir/vcpu.h"
+
+typedef enum BeStatus {
+    BE_OK,
+    BE_FULL, /* no room in the code cache: evict and try again */
+    BE_BIG,  /* the function is too large for this backend: split it */
+} BeStatus;
+
+/* A direct exit of a unit, which link() can point at another unit's code. */
+typedef struct BeExit {
+    uint64_t pc;       /* guest pc that it goes to */
+    const void *linked; /* entry of the unit that it jumps to now; NULL: leaves to the run loop */
+    uint32_t site;     /* where its jump is: byte offset in the code */
+    uint32_t stub;     /* where its unlinked path is: byte offset in the code */
+} BeExit;
+
+/* Compiled code.  The struct is the caller's; what it points at lives in the code cache and the
+ * backend's side memory until release(). */
+typedef struct BeCode {
+    const void *entry; /* enter() and links go here */
+    size_t size;       /* host bytes from entry on, cold part included */
+    BeExit *exits;
+    unsigned n_exits;
+    void *side; /* backend's own: stack maps, IR of the interpreter */
+    size_t side_size;
+} BeCode;
+
+/* Host registers at a fault, from the signal frame. */
+typedef struct BeHostRegs {
+    uint64_t pc;
+    uint64_t gpr[32]; /* numbered as the host's instruction encoding does */
+    uint64_t fpr[32]; /* low 64 bits */
+} BeHostRegs;
+
+typedef struct BeOptions {
+    uint32_t *counter; /* not NULL: *counter is decremented at each entry, and the unit is left
+                          with IR_TRAP_hot (pc = its start, nothing executed) when it underflows */
+    bool no_link;      /* direct exits always leave to the run loop (-d nochain, --check) */
+} BeOptions;
+
+typedef struct CodeBuf CodeBuf;
+
+typedef struct Backend {
+    const char *name; /* "x86_64", "interp" */
+
+    /* Once, before anything else: emits entry and exit stubs into the code cache, which may be
+     * NULL for a backend that makes no host code.  False when this host cannot run it. */
+    bool (*start)(CodeBuf *code, const IrGuest *guest);
+
+    /* After the code cache was emptied: emits the stubs again. */
+    void (*restart)(CodeBuf *code);
+
+    /* Compiles `f` (verified, passes done).  On anything but BE_OK nothing was changed. */
+    BeStatus (*compile)(CodeBuf *code, const IrFunc *f, const BeOptions *options, BeCode *out);
+
+    void (*release)(BeCode *code);
+
+    /* Runs from `entry` until the guest leaves translated code.  On return the vcpu's slots, pc
+     * and FP state are complete; the trap is also in vcpu->exit_trap, its argument in exit_arg.
+     * With IR_TRAP_none, vcpu->exit_site is what link_site() takes. */
+    IrTrap (*enter)(Vcpu *vcpu, const BeCode *unit);
+
+    /* Points exit `exit` of `code` at `target` (NULL: back at its stub); atomic for other
+     * threads that run the code. */
+    void (*link)(CodeBuf *buf, BeCode *code, unsigned exit, const void *target);
+
+    /* Which exit of `code` vcpu->exit_site names. */
+    unsigned (*exit_index)(const BeCode *code, const void *site);
+
+    /* Host pc inside `code` at a faulting access: puts the guest's state, pc included, into
+     * `vcpu`.  False when pc is not one that may fault. */
+    bool (*restore)(const BeCode *code, const BeHostRegs *regs, Vcpu *vcpu);
+
+    /* Where a signal handler sends the host pc (state already restored, vcpu->exit_trap set) so
+     * that enter() returns.  Host register that must hold the vcpu's state pointer is unchanged. */
+    const void *(*leave)(void);
+
+    /* Host code as text, for -d out; NULL when there is none. */
+    void (*dump)(const BeCode *code, int fd);
+} Backend;
+
+extern const Backend be_interp;
+extern const Backend be_x86_64;
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * frontends/frontend.h - what a guest ISA is: bytes in, IR out, one instruction at a time.
+ *
+ * The translator decides which instructions make a unit (it asks shape() for the control flow);
+ * the frontend says what each one means.  Where an instruction may go next is reported through
+ * the fe_* calls below, which make an edge inside the unit when the target is part of it and an
+ * exit otherwise.  Nothing here knows a backend.
+ *
+ * Threading: everything is per FeContext; the tables are constant.
+ */
+#ifndef KETCH_FRONTENDS_FRONTEND_H
+#define KETCH_FRONTENDS_FRONTEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ir/guest.h"
+#include "ir/ir.h"
+
+typedef enum FeKind {
+    FE_PLAIN,    /* goes on with the next instruction */
+    FE_BRANCH,   /* to `target` or the next */
+    FE_JUMP,     /* to `target` */
+    FE_CALL,     /* to `target`, expected to come back to the next */
+    FE_INDIRECT, /* computed */
+    FE_ICALL,    /* computed, expected to come back */
+    FE_RETURN,   /* computed, back to a caller */
+    FE_STOP,     /* system call, fence.i, trap, illegal: the unit ends here */
+} FeKind;
+
+typedef struct FeShape {
+    uint8_t length; /* bytes; 0: more bytes are needed than were given */
+    FeKind kind;
+    uint64_t target;
+} FeShape;
+
+typedef struct FeContext FeContext;
+
+struct FeContext {
+    IrBuild b;
+    uint64_t pc;          /* of the instruction being translated */
+    uint64_t next_pc;     /* after it */
+    const uint8_t *bytes; /* the instruction and what follows it, as far as it is readable */
+    size_t n_bytes;
+    uint32_t mode;        /* translation mode, a constant of the unit */
+    bool ended;           /* set by fe_*: the current block has its terminator */
+    bool threads;         /* the guest has had more than one thread: LR/SC must be exact */
+    bool one_insn;        /* each unit is one instruction (-one-insn-per-tb, exclusive stepping) */
+
+    /* The block of this unit that starts at `pc`; false when none does.  Set by the translator. */
+    bool (*block_at)(FeContext *c, uint64_t pc, IrBlockId *block);
+    void *opaque;
+};
+
+typedef struct Frontend {
+    const char *name;      /* "riscv64" */
+    const IrGuest *guest;
+    uint16_t elf_machine;  /* EM_RISCV */
+    unsigned max_insn;     /* bytes */
+    unsigned pc_align;     /* a pc that is not a multiple of it is IR_TRAP_misaligned_fetch */
+
+    /* Control flow of the instruction in bytes[0, n). */
+    FeShape (*shape)(uint64_t pc, const uint8_t *bytes, size_t n);
+
+    /* Appends the IR of the instruction at c->pc (the marker included) and sets c->next_pc.
+     * An unknown instruction becomes exit_trap(IR_TRAP_illegal). */
+    void (*translate)(FeContext *c);
+
+    /* Text of the instruction in `text`; returns its length in bytes, 0 when truncated. */
+    unsigned (*disassemble)(uint64_t pc, const uint8_t *bytes, size_t n, char *text, size_t size);
+
+    /* The translation mode that the vcpu's state asks for now. */
+    uint32_t (*mode)(const Vcpu *vcpu);
+
+    void (*reset)(Vcpu *vcpu);
+
+    /* Registers as text, several lines, for -d cpu and crash reports. */
+    void (*dump)(const Vcpu *vcpu, char *text, size_t size);
+} Frontend;
+
+extern const Frontend fe_riscv64;
+
+/* For translators: how the current instruction goes on.  Each ends the block, except fe_branch,
+ * after which the builder stands on the not-taken side when that is not a block of its own. */
+void fe_jump(FeContext *c, uint64_t target);
+void fe_call(FeContext *c, uint64_t target, uint64_t return_pc);
+void fe_branch(FeContext *c, IrRef cond, uint64_t target);
+void fe_indirect(FeContext *c, IrRef target, unsigned exit_flags, uint64_t return_pc);
+void fe_trap(FeContext *c, IrTrap trap, uint64_t pc);
+
+#endif

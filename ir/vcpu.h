@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ir/vcpu.h - the part of a virtual processor that translated code and every tier touch.
+ *
+ * Owns:       guest registers (slot[]), pc, FP environment, the way out of translated code.
+ * Layout:     host code addresses it through one register that points at slot[16]
+ *             (VCPU_BIAS), so that slots 0-31 are within a signed byte of it.
+ * Invariant:  while a vcpu is in C code, slot[], pc and fp_flags are the guest's state, complete.
+ *             Inside a unit they are stale; a stack map (or the interpreter) makes them true
+ *             before anyone looks.
+ * Threading:  a Vcpu is touched by its own thread; others only set exit_req.
+ */
+#ifndef KETCH_IR_VCPU_H
+#define KETCH_IR_VCPU_H
+
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ir/guest.h"
+#include "ir/ir.h"
+
+enum {
+    VCPU_SLOTS = 80,
+    VCPU_BIAS = 128,            /* bytes from the Vcpu to where the host's state register points */
+    VCPU_JUMP_CACHE = 4096,     /* entries; a power of two */
+    VCPU_RETURN_RING = 32,      /* entries; a power of two */
+};
+
+/* One guest pc and the host code for it; `host` is where an unmatched pc must not jump. */
+typedef struct VcpuJump {
+    uint64_t pc; /* VCPU_NO_PC when empty */
+    const void *host;
+} VcpuJump;
+
+#define VCPU_NO_PC UINT64_MAX
+
+struct Vcpu {
+    uint64_t slot[VCPU_SLOTS];
+    uint64_t pc;
+
+    /* Nonzero: leave translated code at the next safepoint.  Set by any thread (release), read by
+     * generated code, cleared by the run loop (acquire). */
+    _Atomic uint32_t exit_req;
+
+    uint32_t exit_trap;  /* IrTrap: why the unit was left */
+    uint64_t exit_arg;   /* with it: what the trap says of its argument */
+    void *exit_site;     /* direct exits not linked yet: the backend's name of the exit, else NULL */
+    uint64_t mem_base;   /* host address of guest address 0 (user mode); often 0 */
+
+    /* FP environment while in C code.  In a unit the host's own register holds it. */
+    uint32_t fp_flags;   /* IrFpFlag, sticky */
+    uint32_t fp_rm;      /* IrRm: the dynamic mode */
+    uint32_t mode;       /* translation mode of this vcpu: part of a unit's key */
+
+    uint32_t ring_top;   /* index into ring[], in bytes */
+    uint64_t host_sp;    /* stack pointer of the C code that entered the unit */
+    const IrHelperFn *const *helpers; /* indexed by helper number */
+    const void *const *backend_fns;   /* the backend's own C functions, indexed by it */
+
+    const IrGuest *guest;
+    void *owner;         /* whoever runs the vcpu (translator) */
+    void *user;          /* whoever owns the run loop (userland thread, board) */
+    sigjmp_buf *raise;   /* where vcpu_raise() goes */
+
+    VcpuJump ring[VCPU_RETURN_RING];
+    VcpuJump jump_cache[VCPU_JUMP_CACHE]; /* index: pc >> 1 modulo its size */
+};
+
+static inline unsigned vcpu_jump_index(uint64_t pc)
+{
+    return (unsigned)(pc >> 1) & (VCPU_JUMP_CACHE - 1);
+}
+
+/* From a helper with IR_TRAPS: leaves the unit with `trap` at the current instruction, whose pc
+ * the backend has put in vcpu->pc.  Does not return. */
+_Noreturn void vcpu_raise(Vcpu *vcpu, IrTrap trap, uint64_t arg);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * translator/translator.h - runs guest code on vcpus: units, code cache, tiers, chaining.
+ *
+ * Owns:       every unit and the code cache, shared by all vcpus of the process.
+ * Invariant:  code that tr_invalidate() covers is not executed by any vcpu after it returns.
+ * Threading:  one host thread per vcpu calls tr_run(); the rest as each function says.
+ */
+#ifndef KETCH_TRANSLATOR_TRANSLATOR_H
+#define KETCH_TRANSLATOR_TRANSLATOR_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frontends/frontend.h"
+#include "ir/vcpu.h"
+
+typedef enum TrTier { TR_TIER_interp, TR_TIER_jit } TrTier;
+
+typedef struct TrRange {
+    uint64_t lo, hi; /* inclusive */
+} TrRange;
+
+typedef struct TrConfig {
+    const Frontend *frontend;
+    TrTier tier;
+    size_t cache_size;        /* bytes of host code; 0: the default, 64 MiB */
+    uint64_t mem_base;        /* host address of guest address 0 */
+    bool one_insn;            /* units of one instruction (-one-insn-per-tb) */
+    bool check;               /* every unit also in the interpreter, compared (--check) */
+    bool no_chain;            /* -d nochain */
+    const TrRange *dfilter;   /* units that -d shows; NULL: all */
+    unsigned n_dfilter;
+    uint32_t hot_threshold;   /* entries before a unit is considered for a region; 0: never */
+
+    /* Copies up to `want` bytes of executable guest memory from `pc` to `buf`; returns how many
+     * could be read (0: pc is not executable).  *writable: the guest may change them. */
+    size_t (*fetch)(void *opaque, uint64_t pc, uint8_t *buf, size_t want, bool *writable);
+    /* Name of the symbol at pc for dumps; NULL when unknown.  May be NULL itself. */
+    const char *(*symbol)(void *opaque, uint64_t pc, uint64_t *offset);
+    void *opaque;
+} TrConfig;
+
+/* Once per process, before the first vcpu.  False, and *error, a sentence, when it cannot. */
+MUST_USE bool tr_start(const TrConfig *config, const char **error);
+
+/* A vcpu with the frontend's reset state; NULL when out of memory. */
+Vcpu *tr_vcpu_new(void *user);
+void tr_vcpu_free(Vcpu *vcpu);
+
+/* Why tr_run() came back: trap, with the vcpu's pc at the instruction that caused it (for syscall
+ * and breakpoint too; for interrupt the next one). */
+typedef struct TrStop {
+    IrTrap trap;     /* syscall, breakpoint, illegal, fetch, misaligned*, fault, interrupt */
+    uint64_t arg;    /* by trap, see IR_TRAPS_LIST */
+    siginfo_t info;  /* fault: the host's, with si_addr a guest address */
+} TrStop;
+
+/* Runs the vcpu until it stops.  fence_i, mode, exclusive, hot and lookups are handled inside. */
+TrStop tr_run(Vcpu *vcpu);
+
+/* Makes tr_run() of that vcpu return with IR_TRAP_interrupt soon.  Any thread, also from a
+ * signal handler. */
+void tr_interrupt(Vcpu *vcpu);
+
+/* Drops every unit with bytes in [start, start + size).  A vcpu thread outside tr_run() or any
+ * other; waits until no vcpu runs translated code. */
+void tr_invalidate(uint64_t start, uint64_t size);
+
+/* For a host SIGSEGV/SIGBUS/SIGFPE/SIGILL: when the host was in translated code (or in the interpreter)
+ * of this thread's vcpu, arranges for tr_run() to return with IR_TRAP_fault and returns true.
+ * False: not ours. */
+bool tr_host_fault(int sig, siginfo_t *info, void *ucontext);
+
+/* A thread that may block for long (a system call) brackets it, so that others need not wait for
+ * it; nothing guest-visible that the translator owns may be touched between. */
+void tr_block_begin(Vcpu *vcpu);
+void tr_block_end(Vcpu *vcpu);
+
+/* Runs alone: no other vcpu is in translated code between the two. */
+void tr_exclusive_begin(Vcpu *vcpu);
+void tr_exclusive_end(Vcpu *vcpu);
+
+/* Around fork(2): prepare takes every lock; in the child only the calling vcpu remains. */
+void tr_fork_prepare(Vcpu *vcpu);
+void tr_fork_parent(Vcpu *vcpu);
+void tr_fork_child(Vcpu *vcpu);
+
+/* The guest has (had) a second thread, or shares memory with another process. */
+void tr_guest_has_threads(void);
+
+/* Counters of --stats as text, one "name value" per line. */
+void tr_stats_print(int fd);
+
+#endif

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pkg_config(): a library of the system as an external repository, found with pkg-config.
+
+`@NAME//:TARGET` is a cc_library for each entry of `targets` (target name -> pkg-config module).
+The private libraries of static archives are linked too, as needed, so that the same target serves
+the static build."""
+
+_BUILD = """cc_library(
+    name = "{name}",
+    hdrs = glob(["include/{name}/**"], allow_empty = True),
+    includes = {includes},
+    defines = {defines},
+    linkopts = {linkopts},
+    visibility = ["//visibility:public"],
+)
+"""
+
+def _flags(ctx, *args):
+    result = ctx.execute(["pkg-config"] + list(args))
+    if result.return_code != 0:
+        fail("pkg-config %s: %s (tools/packages.txt lists the Debian packages to install)" %
+             (" ".join(args), result.stderr))
+    return [f for f in result.stdout.strip().split(" ") if f]
+
+def _library(ctx, name, module):
+    includes = []
+    for i, folder in enumerate(_flags(ctx, "--cflags-only-I", module)):
+        link = "include/%s/%d" % (name, i)
+        ctx.symlink(folder[len("-I"):], link)
+        includes.append(link)
+    defines = [
+        f[len("-D"):]
+        for f in _flags(ctx, "--cflags-only-other", module)
+        if f.startswith("-D")
+    ]
+    libs = ["-Wl,--push-state,--as-needed"] + _flags(ctx, "--libs", "--static", module) + ["-Wl,--pop-state"]
+    return _BUILD.format(name = name, includes = includes, defines = defines, linkopts = libs)
+
+def _pkg_config_impl(ctx):
+    libraries = [_library(ctx, n, ctx.attr.targets[n]) for n in sorted(ctx.attr.targets)]
+    ctx.file("WORKSPACE", "workspace(name = \"%s\")\n" % ctx.name)
+    ctx.file("BUILD.bazel", "\n".join(libraries))
+
+pkg_config = repository_rule(
+    implementation = _pkg_config_impl,
+    attrs = {"targets": attr.string_dict(mandatory = True)},
+    environ = ["PKG_CONFIG_PATH"],
+    local = True,
+)

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * userland/userland.h - runs one Linux program for another processor: what ui/cli calls.
+ */
+#ifndef KETCH_USERLAND_USERLAND_H
+#define KETCH_USERLAND_USERLAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "translator/translator.h"
+
+typedef struct UserOptions {
+    const Frontend *guest;   /* &fe_riscv64 */
+    const char *program;     /* file to run; searched as execve() does: no PATH */
+    int program_fd;          /* open file of it (binfmt_misc 'O'), or -1 */
+    const char *argv0;       /* -0; NULL: argv[0] */
+    char **argv;             /* of the guest, argv[0] first, NULL at the end */
+    char **envp;             /* of the guest, -E and -U applied, NULL at the end */
+    const char *sysroot;     /* -L; NULL: KETCH_LD_PREFIX, QEMU_LD_PREFIX, else none */
+    uint64_t stack_size;     /* -s; 0: from RLIMIT_STACK */
+    uint64_t reserve;        /* -R; 0: the architecture's default */
+    bool strace;             /* -strace */
+    TrConfig translator;     /* tier, checks, dumps; the fields that userland knows are set by it */
+    bool stats;              /* --stats at the end */
+    bool perf;               /* reserved for the perf map */
+
+    /* What to put before "PROGRAM ARGS" so that the same options hold in a program that the guest
+     * starts: execve() runs /proc/self/exe with it.  NULL at the end. */
+    char **self_argv;
+} UserOptions;
+
+/* Runs the program; returns only when it could not be started, with the exit status to give
+ * (a sentence has been printed): 127 not found, 126 not executable, 1 otherwise. */
+MUST_USE int userland_main(const UserOptions *options);
+
+/* The program ends: statistics, then _exit.  For the system calls exit_group and fatal signals. */
+_Noreturn void userland_exit(int status);
+
+#endif

@@ -2,8 +2,9 @@
 /*
  * backends/common/codebuf.h - executable memory: one region, mapped twice.
  *
- * Owns:       a memfd mapped once read+execute (what runs) and once read+write (what is written);
- *             never writable and executable at one address.  No other file maps executable memory.
+ * Owns:       shared memory mapped once read+execute (what runs) and once read+write (what is
+ *             written); never writable and executable at one address.  No other file maps
+ *             executable memory.
  * Capacity:   fixed; codebuf_reserve() says no when it is full, codebuf_reset() empties it.
  * Threading:  reserve/commit/reset by one thread at a time; the code may run meanwhile (not
  *             across reset: the caller stops every vcpu first).
@@ -14,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/check.h"
 
 typedef struct CodeBuf CodeBuf;
 
@@ -35,5 +38,11 @@ bool codebuf_contains(const CodeBuf *buf, const void *rx);
 void codebuf_reset(CodeBuf *buf);
 size_t codebuf_used(const CodeBuf *buf);
 size_t codebuf_size(const CodeBuf *buf);
+
+/* Around fork(2), since shared memory would stay shared with the child: prepare makes a copy of
+ * the code (false with errno: do not fork), which the child takes over at the same addresses. */
+MUST_USE bool codebuf_fork_prepare(CodeBuf *buf);
+void codebuf_fork_parent(CodeBuf *buf);
+void codebuf_fork_child(CodeBuf *buf);
 
 #endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/common/codebuf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/bits.h"
+#include "base/check.h"
+
+enum { CODE_ALIGN = 16, CODE_ROUND = 2 << 20 };
+
+#define CODE_MAX (UINT64_C(1) << 30)
+
+struct CodeBuf {
+    uint8_t *rw;
+    uint8_t *rx;
+    uint8_t *copy;   /* between codebuf_fork_prepare() and its end: what the child will have */
+    size_t size;
+    size_t used;     /* multiple of CODE_ALIGN */
+    size_t reserved; /* size of the open reservation */
+};
+
+/* Anonymous shared memory rather than a file: no descriptor that a guest could see or close, and
+ * no limit on file sizes applies. */
+static uint8_t *map_shared(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* The same pages at a second address (`where`, or anywhere when NULL), executable.  An old size
+ * of 0 makes mremap() duplicate a shared mapping. */
+static uint8_t *map_again(uint8_t *rw, size_t size, uint8_t *where)
+{
+    int flags = MREMAP_MAYMOVE | (where ? MREMAP_FIXED : 0);
+    void *p = mremap(rw, 0, size, flags, where);
+
+    if (p == MAP_FAILED) {
+        return NULL;
+    }
+    if (mprotect(p, size, PROT_READ | PROT_EXEC) != 0) {
+        int error = errno;
+
+        munmap(p, size);
+        errno = error;
+        return NULL;
+    }
+    return p;
+}
+
+CodeBuf *codebuf_new(size_t size)
+{
+    CodeBuf *buf;
+
+    if (size == 0 || size > CODE_MAX) {
+        errno = EINVAL;
+        return NULL;
+    }
+    buf = calloc(1, sizeof(*buf));
+    if (!buf) {
+        return NULL;
+    }
+    buf->size = bits_align_up(size, CODE_ROUND);
+    buf->rw = map_shared(buf->size);
+    buf->rx = buf->rw ? map_again(buf->rw, buf->size, NULL) : NULL;
+    if (!buf->rx) {
+        int error = errno;
+
+        codebuf_free(buf);
+        errno = error;
+        return NULL;
+    }
+    return buf;
+}
+
+void codebuf_free(CodeBuf *buf)
+{
+    if (!buf) {
+        return;
+    }
+    if (buf->rx) {
+        munmap(buf->rx, buf->size);
+    }
+    if (buf->rw) {
+        munmap(buf->rw, buf->size);
+    }
+    free(buf);
+}
+
+uint8_t *codebuf_reserve(CodeBuf *buf, size_t size)
+{
+    if (size > buf->size - buf->used) {
+        return NULL;
+    }
+    buf->reserved = size;
+    return buf->rw + buf->used;
+}
+
+const void *codebuf_commit(CodeBuf *buf, size_t size)
+{
+    const void *code = buf->rx + buf->used;
+
+    CHECK(size <= buf->reserved, "%zu bytes of code in a reservation of %zu", size, buf->reserved);
+    buf->reserved = 0;
+    buf->used += bits_align_up(size, CODE_ALIGN);
+    return code;
+}
+
+uint8_t *codebuf_rw(const CodeBuf *buf, const void *rx)
+{
+    return buf->rw + ((const uint8_t *)rx - buf->rx);
+}
+
+const void *codebuf_rx(const CodeBuf *buf, const uint8_t *rw)
+{
+    return buf->rx + (rw - buf->rw);
+}
+
+bool codebuf_contains(const CodeBuf *buf, const void *rx)
+{
+    return (uintptr_t)rx - (uintptr_t)buf->rx < buf->size;
+}
+
+void codebuf_reset(CodeBuf *buf)
+{
+    buf->used = 0;
+    buf->reserved = 0;
+}
+
+size_t codebuf_used(const CodeBuf *buf)
+{
+    return buf->used;
+}
+
+size_t codebuf_size(const CodeBuf *buf)
+{
+    return buf->size;
+}
+
+bool codebuf_fork_prepare(CodeBuf *buf)
+{
+    buf->copy = map_shared(buf->size);
+    if (!buf->copy) {
+        return false;
+    }
+    if (buf->used) {
+#ifdef MADV_POPULATE_WRITE
+        madvise(buf->copy, buf->used, MADV_POPULATE_WRITE); /* one call instead of many faults */
+#endif
+        memcpy(buf->copy, buf->rw, buf->used);
+    }
+    return true;
+}
+
+void codebuf_fork_parent(CodeBuf *buf)
+{
+    if (buf->copy) {
+        munmap(buf->copy, buf->size);
+        buf->copy = NULL;
+    }
+}
+
+void codebuf_fork_child(CodeBuf *buf)
+{
+    void *rw = mremap(buf->copy, buf->size, buf->size, MREMAP_MAYMOVE | MREMAP_FIXED, buf->rw);
+
+    CHECK(rw == buf->rw && map_again(buf->rw, buf->size, buf->rx), "code cache after fork: %s",
+          strerror(errno));
+    buf->copy = NULL;
+}

@@ -16,7 +16,7 @@ enum { CODE_ALIGN = 16, CODE_ROUND = 2 << 20 };
 struct CodeBuf {
     uint8_t *rw;
     uint8_t *rx;
-    uint8_t *copy;   /* between codebuf_fork_prepare() and its end: what the child will have */
+    uint8_t *copy; /* between codebuf_fork_prepare() and its end: what the child will have */
     size_t size;
     size_t used;     /* multiple of CODE_ALIGN */
     size_t reserved; /* size of the open reservation */
@@ -26,8 +26,8 @@ struct CodeBuf {
  * no limit on file sizes applies. */
 static uint8_t *map_shared(size_t size)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
+    void *p =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     return p == MAP_FAILED ? NULL : p;
 }

@@ -10,97 +10,110 @@ extern "C" {
 #include "backends/common/codebuf.h"
 }
 
-namespace {
+namespace
+{
 
 struct Buf {
-  explicit Buf(size_t size) : b(codebuf_new(size)) {}
-  ~Buf() { codebuf_free(b); }
-  CodeBuf *b;
+    explicit Buf(size_t size) : b(codebuf_new(size))
+    {
+    }
+    ~Buf()
+    {
+        codebuf_free(b);
+    }
+    CodeBuf *b;
 };
 
-const void *Emit(CodeBuf *b, const char *bytes, size_t n) {
-  uint8_t *p = codebuf_reserve(b, n);
-  EXPECT_NE(nullptr, p);
-  memcpy(p, bytes, n);
-  return codebuf_commit(b, n);
+const void *Emit(CodeBuf *b, const char *bytes, size_t n)
+{
+    uint8_t *p = codebuf_reserve(b, n);
+    EXPECT_NE(nullptr, p);
+    memcpy(p, bytes, n);
+    return codebuf_commit(b, n);
 }
 
-std::string Permissions(const void *address) {
-  FILE *f = fopen("/proc/self/maps", "r");
-  char line[512], perms[8];
-  unsigned long lo, hi;
-  std::string found;
-  while (fgets(line, sizeof(line), f)) {
-    if (sscanf(line, "%lx-%lx %7s", &lo, &hi, perms) == 3 &&
-        lo <= (unsigned long)address && (unsigned long)address < hi)
-      found = perms;
-  }
-  fclose(f);
-  return found;
+std::string Permissions(const void *address)
+{
+    FILE *f = fopen("/proc/self/maps", "r");
+    char line[512], perms[8];
+    unsigned long lo, hi;
+    std::string found;
+    while (fgets(line, sizeof(line), f)) {
+        if (sscanf(line, "%lx-%lx %7s", &lo, &hi, perms) == 3 && lo <= (unsigned long)address &&
+            (unsigned long)address < hi)
+            found = perms;
+    }
+    fclose(f);
+    return found;
 }
 
-TEST(CodeBuf, SizeIsRoundedUpAndBounded) {
-  Buf buf(1);
-  EXPECT_EQ(2u << 20, codebuf_size(buf.b));
-  errno = 0;
-  EXPECT_EQ(nullptr, codebuf_new((size_t{1} << 30) + 1));
-  EXPECT_EQ(EINVAL, errno);
+TEST(CodeBuf, SizeIsRoundedUpAndBounded)
+{
+    Buf buf(1);
+    EXPECT_EQ(2u << 20, codebuf_size(buf.b));
+    errno = 0;
+    EXPECT_EQ(nullptr, codebuf_new((size_t{ 1 } << 30) + 1));
+    EXPECT_EQ(EINVAL, errno);
 }
 
-TEST(CodeBuf, NeverWritableAndExecutableAtOneAddress) {
-  Buf buf(1 << 20);
-  uint8_t *rw = codebuf_reserve(buf.b, 1);
-  *rw = 0xc3;
-  const void *rx = codebuf_commit(buf.b, 1);
-  EXPECT_EQ("rw-s", Permissions(rw));
-  EXPECT_EQ("r-xs", Permissions(rx));
-  EXPECT_EQ(0xc3, *(const uint8_t *)rx);
-  EXPECT_EQ(rw, codebuf_rw(buf.b, rx));
-  EXPECT_EQ(rx, codebuf_rx(buf.b, rw));
-  EXPECT_TRUE(codebuf_contains(buf.b, rx));
-  EXPECT_FALSE(codebuf_contains(buf.b, rw));
+TEST(CodeBuf, NeverWritableAndExecutableAtOneAddress)
+{
+    Buf buf(1 << 20);
+    uint8_t *rw = codebuf_reserve(buf.b, 1);
+    *rw = 0xc3;
+    const void *rx = codebuf_commit(buf.b, 1);
+    EXPECT_EQ("rw-s", Permissions(rw));
+    EXPECT_EQ("r-xs", Permissions(rx));
+    EXPECT_EQ(0xc3, *(const uint8_t *)rx);
+    EXPECT_EQ(rw, codebuf_rw(buf.b, rx));
+    EXPECT_EQ(rx, codebuf_rx(buf.b, rw));
+    EXPECT_TRUE(codebuf_contains(buf.b, rx));
+    EXPECT_FALSE(codebuf_contains(buf.b, rw));
 }
 
-TEST(CodeBuf, FillsUpAndCanBeEmptied) {
-  Buf buf(2 << 20);
-  const size_t piece = 1000, padded = 1008;
-  size_t n = 0;
-  while (codebuf_reserve(buf.b, piece)) {
-    EXPECT_EQ(0u, (uintptr_t)codebuf_commit(buf.b, piece) % 16);
-    n++;
-  }
-  EXPECT_EQ((2u << 20) / padded, n);
-  EXPECT_EQ(n * padded, codebuf_used(buf.b));
-  codebuf_reset(buf.b);
-  EXPECT_EQ(0u, codebuf_used(buf.b));
-  EXPECT_NE(nullptr, codebuf_reserve(buf.b, 2 << 20));
+TEST(CodeBuf, FillsUpAndCanBeEmptied)
+{
+    Buf buf(2 << 20);
+    const size_t piece = 1000, padded = 1008;
+    size_t n = 0;
+    while (codebuf_reserve(buf.b, piece)) {
+        EXPECT_EQ(0u, (uintptr_t)codebuf_commit(buf.b, piece) % 16);
+        n++;
+    }
+    EXPECT_EQ((2u << 20) / padded, n);
+    EXPECT_EQ(n * padded, codebuf_used(buf.b));
+    codebuf_reset(buf.b);
+    EXPECT_EQ(0u, codebuf_used(buf.b));
+    EXPECT_NE(nullptr, codebuf_reserve(buf.b, 2 << 20));
 }
 
-TEST(CodeBuf, ReservationWithoutCommitTakesNothing) {
-  Buf buf(2 << 20);
-  uint8_t *first = codebuf_reserve(buf.b, 100);
-  EXPECT_EQ(first, codebuf_reserve(buf.b, 100));
-  EXPECT_EQ(0u, codebuf_used(buf.b));
+TEST(CodeBuf, ReservationWithoutCommitTakesNothing)
+{
+    Buf buf(2 << 20);
+    uint8_t *first = codebuf_reserve(buf.b, 100);
+    EXPECT_EQ(first, codebuf_reserve(buf.b, 100));
+    EXPECT_EQ(0u, codebuf_used(buf.b));
 }
 
-TEST(CodeBuf, ChildOfForkHasItsOwnCopy) {
-  Buf buf(2 << 20);
-  const void *code = Emit(buf.b, "first", 6);
-  ASSERT_TRUE(codebuf_fork_prepare(buf.b));
-  pid_t pid = fork();
-  if (pid == 0) {
-    codebuf_fork_child(buf.b);
-    bool same = strcmp((const char *)code, "first") == 0;
-    strcpy((char *)codebuf_rw(buf.b, code), "child");
-    bool changed = strcmp((const char *)code, "child") == 0;
-    bool exact = Permissions(code) == "r-xs";
-    _exit(same && changed && exact ? 0 : 1);
-  }
-  codebuf_fork_parent(buf.b);
-  int status = -1;
-  ASSERT_EQ(pid, waitpid(pid, &status, 0));
-  EXPECT_EQ(0, status);
-  EXPECT_STREQ("first", (const char *)code);
+TEST(CodeBuf, ChildOfForkHasItsOwnCopy)
+{
+    Buf buf(2 << 20);
+    const void *code = Emit(buf.b, "first", 6);
+    ASSERT_TRUE(codebuf_fork_prepare(buf.b));
+    pid_t pid = fork();
+    if (pid == 0) {
+        codebuf_fork_child(buf.b);
+        bool same = strcmp((const char *)code, "first") == 0;
+        strcpy((char *)codebuf_rw(buf.b, code), "child");
+        bool changed = strcmp((const char *)code, "child") == 0;
+        bool exact = Permissions(code) == "r-xs";
+        _exit(same && changed && exact ? 0 : 1);
+    }
+    codebuf_fork_parent(buf.b);
+    int status = -1;
+    ASSERT_EQ(pid, waitpid(pid, &status, 0));
+    EXPECT_EQ(0, status);
+    EXPECT_STREQ("first", (const char *)code);
 }
 
-}  // namespace
+} // namespace

@@ -90,6 +90,11 @@ typedef struct Backend {
      * `vcpu`.  False when pc is not one that may fault. */
     bool (*restore)(const BeCode *code, const BeHostRegs *regs, Vcpu *vcpu);
 
+    /* After vcpu_raise() jumped out of enter() to *vcpu->raise, which the caller of enter() has set:
+     * takes the FP environment out of the host's registers, as the end of enter() does.  NULL when
+     * there is nothing to do. */
+    void (*raised)(Vcpu *vcpu);
+
     /* Where a signal handler sends the host pc (state already restored, vcpu->exit_trap set) so
      * that enter() returns.  Host register that must hold the vcpu's state pointer is unchanged. */
     const void *(*leave)(void);

@@ -47,6 +47,7 @@ struct FeContext {
     uint32_t mode;        /* translation mode, a constant of the unit */
     bool ended;           /* set by fe_*: the current block has its terminator */
     bool threads;         /* the guest has had more than one thread: LR/SC must be exact */
+    bool asked_threads;   /* set by the frontend when what it made depends on `threads` */
     bool one_insn;        /* each unit is one instruction (-one-insn-per-tb, exclusive stepping) */
 
     /* The block of this unit that starts at `pc`; false when none does.  Set by the translator. */
@@ -73,6 +74,10 @@ typedef struct Frontend {
 
     /* The translation mode that the vcpu's state asks for now. */
     uint32_t (*mode)(const Vcpu *vcpu);
+
+    /* After IR_TRAP_exclusive the vcpu runs alone, by single instructions, while this holds (and
+     * the translator's limit): true between LR and SC. */
+    bool (*reserved)(const Vcpu *vcpu);
 
     void (*reset)(Vcpu *vcpu);
 

@@ -141,7 +141,8 @@ static uint64_t round_shift(uint32_t rm, bool sign, uint64_t sig, unsigned shift
 
 static uint64_t overflowed(IrFp *fp, Format f, bool sign)
 {
-    bool to_inf = fp->rm == IR_RM_RNE || fp->rm == IR_RM_RMM || fp->rm == (sign ? IR_RM_RDN : IR_RM_RUP);
+    IrRm away = sign ? IR_RM_RDN : IR_RM_RUP;
+    bool to_inf = fp->rm == IR_RM_RNE || fp->rm == IR_RM_RMM || fp->rm == away;
 
     fp->flags |= IR_FP_OF | IR_FP_NX;
     return signed_bits(f, sign, to_inf ? inf_bits(f) : inf_bits(f) - 1);

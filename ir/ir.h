@@ -156,7 +156,7 @@ typedef struct IrInsn {
     uint8_t aux;  /* meaning by op, see ops.def */
     uint8_t mark; /* scratch for passes; 0 between passes */
     IrRef prev, next;
-    IrRef arg[3];
+    IrRef arg[3]; /* 0 where the op has no such operand */
     int64_t imm;
 } IrInsn;
 
@@ -236,21 +236,34 @@ IrFunc *ir_func_new(Arena *arena, const IrGuest *guest, uint64_t pc);
 IrBlockId ir_block_new(IrFunc *f, uint64_t pc);
 IrEdge *ir_edge(const IrFunc *f, const IrInsn *term, unsigned which);
 
+/* An edge to `to` without arguments: the imm of a br, or of a brif whose second edge follows. */
+uint32_t ir_edge_new(IrFunc *f, IrBlockId to);
+void ir_edge_set_args(IrFunc *f, IrEdge *edge, const IrRef *args, uint32_t n);
+
 /* Raw insertion: at the end of `block`, or before `at`.  Returns the new insn's name. */
 IrRef ir_append(IrFunc *f, IrBlockId block, IrInsn insn);
 IrRef ir_insert_before(IrFunc *f, IrBlockId block, IrRef at, IrInsn insn);
 void ir_remove(IrFunc *f, IrBlockId block, IrRef ref);
 
 /*
- * The builder: appends to `block`, folds constants and simple identities on the way, and within
- * a block forwards setreg to getreg and merges equal getregs, so that straight code needs no pass
- * for it.  A call whose helper writes state, and ir_build_at(), forget what is known.
+ * The builder: appends to `block`, folds constants and simple identities on the way, merges equal
+ * pure ops, and within a block forwards setreg to getreg and merges equal getregs, so that
+ * straight code needs no pass for it.  A call whose helper writes state, and ir_build_at(), forget
+ * what is known.  An FP op takes the raw value behind an fcanon of another FP op's result: the
+ * canonical NaN is made only where bits become visible.
+ *
+ * Constants: imm is sign-extended from the width of an integer type (I1: 0 or 1), zero-extended
+ * for floats; in a commutative op the constant is operand 1.
  */
+enum { IR_BUILD_RECENT = 64 };
+
 typedef struct IrBuild {
     IrFunc *f;
     IrBlockId block;
-    IrRef known[256];   /* slot -> its value now; 0 when not known */
-    uint64_t now_pc;    /* of the last insn marker */
+    IrRef before;                   /* insert before this insn; 0: at the end of the block */
+    IrRef known[256];               /* slot -> its value now; 0 when not known */
+    IrRef recent[IR_BUILD_RECENT];  /* pure ops by hash, for merging */
+    uint64_t now_pc;                /* of the last insn marker */
 } IrBuild;
 
 void ir_build_at(IrBuild *b, IrFunc *f, IrBlockId block);

@@ -88,7 +88,10 @@ typedef struct Frontend {
 extern const Frontend fe_riscv64;
 
 /* For translators: how the current instruction goes on.  Each ends the block, except fe_branch,
- * after which the builder stands on the not-taken side when that is not a block of its own. */
+ * after which the builder stands on the not-taken side when that is not a block of its own.
+ * fe_poll(), before anything else of a jump or branch to `target`, is the safepoint of a loop
+ * inside the unit; the exits have theirs in their flags. */
+void fe_poll(FeContext *c, uint64_t target);
 void fe_jump(FeContext *c, uint64_t target);
 void fe_call(FeContext *c, uint64_t target, uint64_t return_pc);
 void fe_branch(FeContext *c, IrRef cond, uint64_t target);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Control flow of the instruction being translated: edges inside the unit, or exits. */
+#include "frontends/frontend.h"
+
+/* Loops go back somewhere, so leaving on request is tested there only. */
+static unsigned poll_flag(const FeContext *c, uint64_t target)
+{
+    return target <= c->pc ? IR_EXIT_POLL : 0;
+}
+
+void fe_poll(FeContext *c, uint64_t target)
+{
+    IrBlockId block;
+
+    if (poll_flag(c, target) && c->block_at(c, target, &block)) {
+        ir_safepoint(&c->b, c->pc);
+    }
+}
+
+void fe_jump(FeContext *c, uint64_t target)
+{
+    IrBlockId block;
+
+    if (c->block_at(c, target, &block)) {
+        ir_br(&c->b, block);
+    } else {
+        ir_exit(&c->b, target, poll_flag(c, target), 0);
+    }
+    c->ended = true;
+}
+
+/* Always an exit: the return address must go on the ring. */
+void fe_call(FeContext *c, uint64_t target, uint64_t return_pc)
+{
+    ir_exit(&c->b, target, IR_EXIT_CALL | poll_flag(c, target), return_pc);
+    c->ended = true;
+}
+
+void fe_branch(FeContext *c, IrRef cond, uint64_t target)
+{
+    IrFunc *f = c->b.f;
+    IrBlockId yes, no;
+    bool inside = c->block_at(c, target, &yes);
+
+    if (!inside) {
+        yes = ir_block_new(f, target);
+        ir_append(f, yes, (IrInsn){ .op = IR_OP_exit, .type = IR_VOID,
+                                    .aux = (uint8_t)poll_flag(c, target), .imm = (int64_t)target });
+    }
+    if (c->block_at(c, c->next_pc, &no)) {
+        ir_brif(&c->b, cond, yes, no);
+        c->ended = true;
+        return;
+    }
+    no = ir_block_new(f, c->next_pc);
+    ir_brif(&c->b, cond, yes, no);
+    ir_build_follow(&c->b, no);
+}
+
+void fe_indirect(FeContext *c, IrRef target, unsigned exit_flags, uint64_t return_pc)
+{
+    ir_exit_ind(&c->b, target, exit_flags | IR_EXIT_POLL, return_pc);
+    c->ended = true;
+}
+
+void fe_trap(FeContext *c, IrTrap trap, uint64_t pc)
+{
+    ir_exit_trap(&c->b, trap, pc);
+    c->ended = true;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Functions of helpers.def. */
+#include <time.h>
+
+#include "frontends/riscv/riscv.h"
+
+static uint64_t nanoseconds(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* CPU time at 1 GHz. */
+uint64_t rv_helper_cycle(Vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)vcpu, (void)a, (void)b, (void)c;
+    return nanoseconds(CLOCK_MONOTONIC);
+}
+
+/* Wall-clock time; the time base is 1 GHz. */
+uint64_t rv_helper_time(Vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)vcpu, (void)a, (void)b, (void)c;
+    return nanoseconds(CLOCK_MONOTONIC);
+}
+
+uint64_t rv_helper_misaligned(Vcpu *vcpu, uint64_t address, uint64_t b, uint64_t c)
+{
+    (void)b, (void)c;
+    vcpu_raise(vcpu, IR_TRAP_misaligned, address);
+}
+
+/* amocas.q: rd is the number of the first of two registers with the expected value and the
+ * result, rs2 that of the desired value; a number of 0 stands for the value 0.  The address is
+ * aligned and known to be writable. */
+uint64_t rv_helper_amocas_q(Vcpu *vcpu, uint64_t address, uint64_t rd, uint64_t rs2)
+{
+    __extension__ typedef unsigned __int128 Wide;
+    const uint64_t *s = vcpu->slot;
+    Wide expected = rd ? (Wide)s[rd + 1] << 64 | s[rd] : 0;
+    Wide desired = rs2 ? (Wide)s[rs2 + 1] << 64 | s[rs2] : 0;
+    Wide *memory = (Wide *)(uintptr_t)(vcpu->mem_base + address);
+    Wide old = __sync_val_compare_and_swap(memory, expected, desired);
+
+    if (rd) {
+        vcpu->slot[rd] = (uint64_t)old;
+        vcpu->slot[rd + 1] = (uint64_t)(old >> 64);
+    }
+    return 0;
+}

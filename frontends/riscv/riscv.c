@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The riscv64 frontend: fetch, shape, translate, disassemble. */
+#include <elf.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "frontends/riscv/riscv.h"
+
+unsigned rv_fetch(const uint8_t *bytes, size_t n, uint32_t *bits)
+{
+    if (n < 2) {
+        return 0;
+    }
+    *bits = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8;
+    if ((*bits & 3) != 3) {
+        return 2;
+    }
+    if (n < 4) {
+        return 0;
+    }
+    *bits |= (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+    return 4;
+}
+
+static bool is_link(unsigned reg)
+{
+    return reg == RV_SLOT_ra || reg == RV_SLOT_t0;
+}
+
+/* RISC-V unprivileged spec, the table of return-address stack hints for jalr. */
+static FeKind jalr_kind(unsigned rd, unsigned rs1)
+{
+    return is_link(rd) ? FE_ICALL : is_link(rs1) ? FE_RETURN : FE_INDIRECT;
+}
+
+FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n)
+{
+    uint32_t bits;
+    FeShape s = { .length = (uint8_t)rv_fetch(bytes, n, &bits), .kind = FE_PLAIN };
+
+    if (s.length == 0) {
+        return s;
+    }
+    switch (rv_decode(bits)) {
+    case RV_beq:
+    case RV_bne:
+    case RV_blt:
+    case RV_bge:
+    case RV_bltu:
+    case RV_bgeu:
+        s.kind = FE_BRANCH;
+        s.target = pc + (uint64_t)(int64_t)rv_field_imm_b(bits);
+        break;
+    case RV_c_beqz:
+    case RV_c_bnez:
+        s.kind = FE_BRANCH;
+        s.target = pc + (uint64_t)(int64_t)rv_field_imm_cb(bits);
+        break;
+    case RV_jal:
+        s.kind = is_link(rv_field_rd(bits)) ? FE_CALL : FE_JUMP;
+        s.target = pc + (uint64_t)(int64_t)rv_field_imm_j(bits);
+        break;
+    case RV_c_j:
+        s.kind = FE_JUMP;
+        s.target = pc + (uint64_t)(int64_t)rv_field_imm_cj(bits);
+        break;
+    case RV_jalr:
+        s.kind = jalr_kind(rv_field_rd(bits), rv_field_rs1(bits));
+        break;
+    case RV_c_jr:
+        s.kind = jalr_kind(0, rv_field_rd(bits));
+        break;
+    case RV_c_jalr:
+        s.kind = FE_ICALL;
+        break;
+    case RV_none:
+    case RV_ecall:
+    case RV_ebreak:
+    case RV_c_ebreak:
+    case RV_fence_i:
+        s.kind = FE_STOP;
+        break;
+    default:
+        break;
+    }
+    return s;
+}
+
+static void translate(FeContext *c)
+{
+    Rv rv = { .fe = c, .b = &c->b };
+    uint32_t bits = 0;
+    unsigned length = rv_fetch(c->bytes, c->n_bytes, &bits);
+    unsigned insn = length ? rv_decode(bits) : RV_none;
+
+    length = length ? length : 2;
+    c->next_pc = c->pc + length;
+    ir_mark(&c->b, c->pc, length);
+    if (insn == RV_none || !rv_dispatch(&rv, insn, bits)) {
+        fe_trap(c, IR_TRAP_illegal, c->pc);
+    }
+}
+
+static unsigned disassemble(uint64_t pc, const uint8_t *bytes, size_t n, char *text, size_t size)
+{
+    uint32_t bits;
+    unsigned length = rv_fetch(bytes, n, &bits);
+    unsigned insn;
+
+    if (length == 0) {
+        return 0;
+    }
+    insn = rv_decode(bits);
+    if (insn == RV_none) {
+        snprintf(text, size, length == 2 ? ".short 0x%04x" : ".word 0x%08x", bits);
+    } else {
+        rv_print(insn, bits, pc, text, size);
+    }
+    return length;
+}
+
+const Frontend fe_riscv64 = {
+    .name = "riscv64",
+    .guest = &rv_guest,
+    .elf_machine = EM_RISCV,
+    .max_insn = 4,
+    .pc_align = 2,
+    .shape = rv_shape,
+    .translate = translate,
+    .disassemble = disassemble,
+    .mode = rv_mode,
+    .reset = rv_reset,
+    .dump = rv_dump,
+};

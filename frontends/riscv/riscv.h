@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * frontends/riscv/riscv.h - what the translators of RISC-V instructions share.
+ *
+ * A translator is `bool rv_<name>(Rv *c, const Rv<Name> *a)`, declared in the generated insns.h
+ * from a row of an .isa file.  It appends IR for the instruction; false, with nothing appended,
+ * means that this encoding is illegal here.  One that ends the block does so through fe_*.
+ *
+ * Threading: an Rv lives for one instruction.
+ */
+#ifndef KETCH_FRONTENDS_RISCV_RISCV_H
+#define KETCH_FRONTENDS_RISCV_RISCV_H
+
+#include "frontends/frontend.h"
+#include "frontends/riscv/insns.h"
+#include "ir/vcpu.h"
+
+struct Rv {
+    FeContext *fe;
+    IrBuild *b; /* &fe->b */
+};
+
+enum {
+    RV_SLOT_F = 32, /* f0..f31: F64 containers, narrower values NaN-boxed */
+#define REG(name, type, slot, format) RV_SLOT_##name = slot,
+#include "frontends/riscv/regs.def"
+    RV_SLOT_COUNT
+};
+
+enum {
+#define HELPER(name, result, args, effects) RV_HELPER_##name,
+#include "frontends/riscv/helpers.def"
+    RV_HELPER_COUNT
+};
+
+#define HELPER(name, result, args, effects) IrHelperFn rv_helper_##name;
+#include "frontends/riscv/helpers.def"
+
+/* Translation modes (Vcpu.mode): what the dynamic rounding mode, frm, is. */
+enum {
+    RV_MODE_host_rm, /* 0..3: ops use IR_RM_DYN */
+    RV_MODE_rmm,     /* round to nearest, ties to max magnitude: ops name IR_RM_RMM */
+    RV_MODE_bad_rm,  /* 5..7: instructions with a dynamic rounding mode are illegal */
+};
+
+extern const IrGuest rv_guest;
+
+uint32_t rv_mode(const Vcpu *vcpu);
+void rv_reset(Vcpu *vcpu);
+void rv_dump(const Vcpu *vcpu, char *text, size_t size);
+FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n);
+
+/* The instruction in bytes[0, n), zero-extended to 32 bits; its length, 0 when truncated. */
+unsigned rv_fetch(const uint8_t *bytes, size_t n, uint32_t *bits);
+
+static inline IrRef rv_imm(Rv *c, int64_t value)
+{
+    return ir_const(c->b, IR_I64, (uint64_t)value);
+}
+
+/* x[reg]; x0 is the constant 0. */
+static inline IrRef rv_get(Rv *c, unsigned reg)
+{
+    return reg ? ir_get(c->b, reg) : rv_imm(c, 0);
+}
+
+/* The low half of x[reg]. */
+static inline IrRef rv_get32(Rv *c, unsigned reg)
+{
+    return ir_op1(c->b, IR_OP_trunc, IR_I32, rv_get(c, reg));
+}
+
+/* x[reg] = value, an I64; a write to x0 is lost. */
+static inline void rv_set(Rv *c, unsigned reg, IrRef value)
+{
+    if (reg) {
+        ir_set(c->b, reg, value);
+    }
+}
+
+/* x[reg] = value, an I32, sign-extended. */
+static inline void rv_set32(Rv *c, unsigned reg, IrRef value)
+{
+    rv_set(c, reg, ir_op1(c->b, IR_OP_sext, IR_I64, value));
+}
+
+/* x[reg] = value, an I1 or unsigned narrow integer, zero-extended. */
+static inline void rv_setu(Rv *c, unsigned reg, IrRef value)
+{
+    rv_set(c, reg, ir_op1(c->b, IR_OP_zext, IR_I64, value));
+}
+
+static inline IrRef rv_op2(Rv *c, IrOp op, IrRef x, IrRef y)
+{
+    return ir_op2(c->b, op, IR_I64, x, y);
+}
+
+/* True, and *value, when `ref` is a constant in the builder. */
+static inline bool rv_is_const(const Rv *c, IrRef ref, uint64_t *value)
+{
+    const IrInsn *i = ir_insn(c->b->f, ref);
+
+    if (i->op != IR_OP_const) {
+        return false;
+    }
+    *value = (uint64_t)i->imm;
+    return true;
+}
+
+#endif

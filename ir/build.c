@@ -67,8 +67,8 @@ uint32_t ir_edge_new(IrFunc *f, IrBlockId to)
 void ir_edge_set_args(IrFunc *f, IrEdge *edge, const IrRef *args, uint32_t n)
 {
     while (f->n_edge_args + n > f->cap_edge_args) {
-        f->edge_args = grow(f->arena, f->edge_args, f->n_edge_args, &f->cap_edge_args,
-                            sizeof(IrRef));
+        f->edge_args =
+            grow(f->arena, f->edge_args, f->n_edge_args, &f->cap_edge_args, sizeof(IrRef));
     }
     edge->first_arg = f->n_edge_args;
     edge->n_args = n;
@@ -211,9 +211,8 @@ int64_t ir_const_imm(IrType type, uint64_t value)
 
 IrRef ir_const(IrBuild *b, IrType type, uint64_t value)
 {
-    return merge(b, &(IrInsn){ .op = IR_OP_const,
-                               .type = (uint8_t)type,
-                               .imm = ir_const_imm(type, value) });
+    return merge(
+        b, &(IrInsn){ .op = IR_OP_const, .type = (uint8_t)type, .imm = ir_const_imm(type, value) });
 }
 
 IrRef ir_get(IrBuild *b, unsigned slot)
@@ -329,9 +328,8 @@ IrRef ir_amo(IrBuild *b, IrRmw op, IrType type, IrRef addr, IrRef value)
 
 IrRef ir_cas(IrBuild *b, IrType type, IrRef addr, IrRef expected, IrRef desired)
 {
-    return insert(b, (IrInsn){ .op = IR_OP_cas,
-                               .type = (uint8_t)type,
-                               .arg = { addr, expected, desired } });
+    return insert(
+        b, (IrInsn){ .op = IR_OP_cas, .type = (uint8_t)type, .arg = { addr, expected, desired } });
 }
 
 void ir_fence(IrBuild *b, unsigned order)
@@ -355,10 +353,9 @@ void ir_ststate(IrBuild *b, unsigned offset, IrRef value)
 IrRef ir_call(IrBuild *b, unsigned helper, IrRef a, IrRef c, IrRef d)
 {
     const IrHelper *row = &b->f->guest->helpers[helper];
-    IrRef ref = insert(b, (IrInsn){ .op = IR_OP_call,
-                                    .type = (uint8_t)row->result,
-                                    .imm = helper,
-                                    .arg = { a, c, d } });
+    IrRef ref = insert(
+        b, (IrInsn){
+               .op = IR_OP_call, .type = (uint8_t)row->result, .imm = helper, .arg = { a, c, d } });
 
     if (row->effects & IR_STATE_W) {
         memset(b->known, 0, b->f->guest->n_slots * sizeof(IrRef));
@@ -384,10 +381,9 @@ void ir_trap_if(IrBuild *b, IrRef cond, IrTrap trap, uint64_t arg)
     if (c->op == IR_OP_const && c->imm == 0) {
         return;
     }
-    insert(b, (IrInsn){ .op = IR_OP_trap_if,
-                        .aux = (uint8_t)trap,
-                        .arg = { cond },
-                        .imm = (int64_t)arg });
+    insert(b,
+           (IrInsn){
+               .op = IR_OP_trap_if, .aux = (uint8_t)trap, .arg = { cond }, .imm = (int64_t)arg });
 }
 
 void ir_br(IrBuild *b, IrBlockId to)
@@ -415,10 +411,8 @@ void ir_exit(IrBuild *b, uint64_t pc, unsigned flags, uint64_t return_pc)
 {
     IrRef back = flags & IR_EXIT_CALL ? ir_const(b, IR_I64, return_pc) : 0;
 
-    insert(b, (IrInsn){ .op = IR_OP_exit,
-                        .aux = (uint8_t)flags,
-                        .imm = (int64_t)pc,
-                        .arg = { back } });
+    insert(b, (IrInsn){
+                  .op = IR_OP_exit, .aux = (uint8_t)flags, .imm = (int64_t)pc, .arg = { back } });
 }
 
 void ir_exit_ind(IrBuild *b, IrRef target, unsigned flags, uint64_t return_pc)

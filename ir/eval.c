@@ -20,9 +20,9 @@ bool ir_eval(const IrInsn *i, const uint8_t arg_type[3], const uint64_t arg[3], 
 
     switch ((IrOp)i->op) {
 #define NO_EVAL (known = false, 0)
-#define OP(name, result, sig, effects, eval, summary) \
-    case IR_OP_##name:                                \
-        r = (uint64_t)(eval);                         \
+#define OP(name, result, sig, effects, eval, summary)                                              \
+    case IR_OP_##name:                                                                             \
+        r = (uint64_t)(eval);                                                                      \
         break;
 #include "ir/ops.def"
     case IR_OP_none:

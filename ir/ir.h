@@ -12,7 +12,9 @@
  * actual store (see docs/ir.md, "Delayed stores").  A block with one predecessor inherits what is
  * delayed there.  At the start of a block with several predecessors all registers are in memory
  * (or pinned), except those that a `setreg` right after the block's parameters names: such an
- * entry marker lets a register cross the edge as a value without being stored.
+ * entry marker lets a register cross the edge as a value without being stored.  Markers form the
+ * head of the block with the parameters: up to the first op that is not param, setreg, fcanon or
+ * fbox (ir_is_entry()).
  *
  * Example (text form, which ir_parse() reads back):
  *
@@ -223,6 +225,14 @@ static inline IrInsn *ir_insn(const IrFunc *f, IrRef ref)
 
 /* Effects of this very insn: the row's, or for `call` the helper's. */
 uint32_t ir_effects(const IrFunc *f, const IrInsn *i);
+
+/* `ref` may stand among the parameters and entry markers of a block. */
+static inline bool ir_is_entry(const IrFunc *f, IrRef ref)
+{
+    uint8_t op = ir_insn(f, ref)->op;
+
+    return op == IR_OP_param || op == IR_OP_setreg || op == IR_OP_fcanon || op == IR_OP_fbox;
+}
 
 /* Walks the insns of block `id` of `f` in order; the current one may be removed. */
 #define IR_FOR_EACH(f, id, ref)                                                             \

@@ -41,17 +41,6 @@ const IrTypeInfo ir_type_info[IR_TYPE_COUNT] = {
 };
 /* clang-format on */
 
-const char *ir_trap_name(IrTrap trap)
-{
-    static const char *const name[IR_TRAP_COUNT] = {
-#define TRAP(name, meaning) [IR_TRAP_##name] = #name,
-        IR_TRAPS_LIST(TRAP)
-#undef TRAP
-    };
-
-    return trap < IR_TRAP_COUNT ? name[trap] : "?";
-}
-
 uint32_t ir_effects(const IrFunc *f, const IrInsn *i)
 {
     uint32_t effects = ir_op_info[i->op].effects;

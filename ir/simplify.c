@@ -296,9 +296,9 @@ static bool narrow_pair(IrBuild *b, const IrInsn *i, IrOp ext, IrRef n[2])
         if (!konst(b, i->arg[k], &c)) {
             return false;
         }
-        if (ext == IR_OP_zext ? c != bits_zext(c, bits)
-                              : bits_zext((uint64_t)bits_sext(c, bits),
-                                          ir_bits(def(b, i->arg[k])->type)) != c) {
+        if (ext == IR_OP_zext
+                ? c != bits_zext(c, bits)
+                : bits_zext((uint64_t)bits_sext(c, bits), ir_bits(def(b, i->arg[k])->type)) != c) {
             return false;
         }
         n[k] = ir_const(b, type, c);
@@ -332,8 +332,9 @@ static IrRef simplify_equal(IrBuild *b, IrInsn *i)
         return ir_const(b, IR_I1, i->op == IR_OP_eq);
     }
     if (konst(b, i->arg[1], &c) && c <= 1) {
-        IrRef bit = x->type == IR_I1 ? i->arg[0]
-                    : x->op == IR_OP_zext && def(b, x->arg[0])->type == IR_I1 ? x->arg[0] : 0;
+        IrRef bit = x->type == IR_I1                                          ? i->arg[0]
+                    : x->op == IR_OP_zext && def(b, x->arg[0])->type == IR_I1 ? x->arg[0]
+                                                                              : 0;
 
         if (bit) {
             return (i->op == IR_OP_eq) == (c == 1) ? bit : ir_op1(b, IR_OP_not, IR_I1, bit);
@@ -354,9 +355,9 @@ static IrRef simplify_order(IrBuild *b, IrInsn *i)
         return ir_const(b, IR_I1, !strict);
     }
     if (i->op == IR_OP_ltu && konst(b, i->arg[1], &c) && c <= 1) {
-        return c == 0 ? ir_const(b, IR_I1, 0)
-                      : ir_op2(b, IR_OP_eq, IR_I1, i->arg[0],
-                               ir_const(b, def(b, i->arg[0])->type, 0));
+        return c == 0
+                   ? ir_const(b, IR_I1, 0)
+                   : ir_op2(b, IR_OP_eq, IR_I1, i->arg[0], ir_const(b, def(b, i->arg[0])->type, 0));
     }
     if (i->op == IR_OP_ltu && konst(b, i->arg[0], &c) && c == 0) {
         return ir_op2(b, IR_OP_ne, IR_I1, i->arg[1], i->arg[0]);

@@ -51,6 +51,11 @@ uint32_t rv_mode(const Vcpu *vcpu)
     return frm <= IR_RM_RUP ? RV_MODE_host_rm : frm == IR_RM_RMM ? RV_MODE_rmm : RV_MODE_bad_rm;
 }
 
+bool rv_reserved(const Vcpu *vcpu)
+{
+    return vcpu->slot[RV_SLOT_resaddr] != VCPU_NO_PC;
+}
+
 void rv_reset(Vcpu *vcpu)
 {
     memset(vcpu->slot, 0, sizeof(vcpu->slot));

@@ -21,3 +21,11 @@ int rv_print_fence(char *text, size_t size, int64_t value)
     return snprintf(text, size, "%s%s%s%s%s", value & 8 ? "i" : "", value & 4 ? "o" : "",
                     value & 2 ? "r" : "", value & 1 ? "w" : "", value ? "" : "unknown");
 }
+
+/* Ordering suffix of an atomic instruction. */
+int rv_print_aqrl(char *text, size_t size, int64_t value)
+{
+    static const char *const suffix[] = { "", ".rl", ".aq", ".aqrl" };
+
+    return snprintf(text, size, "%s", suffix[value]);
+}

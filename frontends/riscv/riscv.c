@@ -22,15 +22,10 @@ unsigned rv_fetch(const uint8_t *bytes, size_t n, uint32_t *bits)
     return 4;
 }
 
-static bool is_link(unsigned reg)
-{
-    return reg == RV_SLOT_ra || reg == RV_SLOT_t0;
-}
-
 /* RISC-V unprivileged spec, the table of return-address stack hints for jalr. */
 static FeKind jalr_kind(unsigned rd, unsigned rs1)
 {
-    return is_link(rd) ? FE_ICALL : is_link(rs1) ? FE_RETURN : FE_INDIRECT;
+    return rv_is_link(rd) ? FE_ICALL : rv_is_link(rs1) ? FE_RETURN : FE_INDIRECT;
 }
 
 FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n)
@@ -57,7 +52,7 @@ FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n)
         s.target = pc + (uint64_t)(int64_t)rv_field_imm_cb(bits);
         break;
     case RV_jal:
-        s.kind = is_link(rv_field_rd(bits)) ? FE_CALL : FE_JUMP;
+        s.kind = rv_is_link(rv_field_rd(bits)) ? FE_CALL : FE_JUMP;
         s.target = pc + (uint64_t)(int64_t)rv_field_imm_j(bits);
         break;
     case RV_c_j:
@@ -129,6 +124,7 @@ const Frontend fe_riscv64 = {
     .translate = translate,
     .disassemble = disassemble,
     .mode = rv_mode,
+    .reserved = rv_reserved,
     .reset = rv_reset,
     .dump = rv_dump,
 };

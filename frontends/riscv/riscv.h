@@ -46,6 +46,7 @@ enum {
 extern const IrGuest rv_guest;
 
 uint32_t rv_mode(const Vcpu *vcpu);
+bool rv_reserved(const Vcpu *vcpu);
 void rv_reset(Vcpu *vcpu);
 void rv_dump(const Vcpu *vcpu, char *text, size_t size);
 FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n);
@@ -56,6 +57,12 @@ unsigned rv_fetch(const uint8_t *bytes, size_t n, uint32_t *bits);
 static inline IrRef rv_imm(Rv *c, int64_t value)
 {
     return ir_const(c->b, IR_I64, (uint64_t)value);
+}
+
+/* The registers that the manual's return-address stack hints are about. */
+static inline bool rv_is_link(unsigned reg)
+{
+    return reg == RV_SLOT_ra || reg == RV_SLOT_t0;
 }
 
 /* x[reg]; x0 is the constant 0. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RV64I (RISC-V unprivileged spec, "RV32I Base Integer Instruction Set" and "RV64I ..."). */
-#include "frontends/riscv/riscv.h"
+#include "frontends/riscv/forms.h"
 
 /* ---- Integer Computational Instructions ---- */
 
@@ -15,41 +15,6 @@ bool rv_auipc(Rv *c, const RvAuipc *a)
     rv_set(c, a->rd, rv_imm(c, (int64_t)c->fe->pc + a->imm_u));
     return true;
 }
-
-/* rd = rs1 op rs2 */
-#define REG_REG(name, op)                                                                       \
-    bool rv_##name(Rv *c, const RvRdRs1Rs2 *a)                                                  \
-    {                                                                                           \
-        rv_set(c, a->rd, rv_op2(c, IR_OP_##op, rv_get(c, a->rs1), rv_get(c, a->rs2)));          \
-        return true;                                                                            \
-    }
-
-/* The same over the low 32 bits, sign-extended */
-#define REG_REG_W(name, op)                                                                     \
-    bool rv_##name(Rv *c, const RvRdRs1Rs2 *a)                                                  \
-    {                                                                                           \
-        IrRef x = rv_get32(c, a->rs1), y = rv_get32(c, a->rs2);                                 \
-                                                                                                \
-        rv_set32(c, a->rd, ir_op2(c->b, IR_OP_##op, IR_I32, x, y));                             \
-        return true;                                                                            \
-    }
-
-/* rd = rs1 op imm; `field` is the immediate operand */
-#define REG_IMM(name, Args, field, op)                                                          \
-    bool rv_##name(Rv *c, const Args *a)                                                        \
-    {                                                                                           \
-        rv_set(c, a->rd, rv_op2(c, IR_OP_##op, rv_get(c, a->rs1), rv_imm(c, a->field)));        \
-        return true;                                                                            \
-    }
-
-#define REG_IMM_W(name, Args, field, op)                                                        \
-    bool rv_##name(Rv *c, const Args *a)                                                        \
-    {                                                                                           \
-        IrRef x = rv_get32(c, a->rs1), y = ir_const(c->b, IR_I32, (uint32_t)a->field);          \
-                                                                                                \
-        rv_set32(c, a->rd, ir_op2(c->b, IR_OP_##op, IR_I32, x, y));                             \
-        return true;                                                                            \
-    }
 
 REG_REG(add, add)
 REG_REG(sub, sub)
@@ -105,21 +70,15 @@ bool rv_sltiu(Rv *c, const RvSltiu *a)
 
 /* ---- Control Transfer Instructions ---- */
 
-/* A register that the manual's return-address stack hints are about. */
-static bool is_link(unsigned reg)
-{
-    return reg == RV_SLOT_ra || reg == RV_SLOT_t0;
-}
-
 bool rv_jal(Rv *c, const RvJal *a)
 {
     uint64_t target = c->fe->pc + (uint64_t)(int64_t)a->imm_j;
 
-    if (!is_link(a->rd)) {
+    if (!rv_is_link(a->rd)) {
         fe_poll(c->fe, target);
     }
     rv_set(c, a->rd, rv_imm(c, (int64_t)c->fe->next_pc));
-    if (is_link(a->rd)) {
+    if (rv_is_link(a->rd)) {
         fe_call(c->fe, target, c->fe->next_pc);
     } else {
         fe_jump(c->fe, target);
@@ -136,9 +95,9 @@ bool rv_jalr(Rv *c, const RvJalr *a)
 
     rv_set(c, a->rd, rv_imm(c, (int64_t)pc));
     if (!rv_is_const(c, target, &known)) {
-        unsigned back = is_link(a->rs1) && !is_link(a->rd) ? IR_EXIT_RET : 0;
-        fe_indirect(c->fe, target, is_link(a->rd) ? IR_EXIT_CALL : back, pc);
-    } else if (is_link(a->rd)) {
+        unsigned back = rv_is_link(a->rs1) && !rv_is_link(a->rd) ? IR_EXIT_RET : 0;
+        fe_indirect(c->fe, target, rv_is_link(a->rd) ? IR_EXIT_CALL : back, pc);
+    } else if (rv_is_link(a->rd)) {
         fe_call(c->fe, known, pc);
     } else {
         fe_jump(c->fe, known);

@@ -56,7 +56,7 @@ struct Vcpu {
 
     uint32_t ring_top;   /* index into ring[], in bytes */
     uint64_t host_sp;    /* stack pointer of the C code that entered the unit */
-    const IrHelperFn *const *helpers; /* indexed by helper number */
+    IrHelperFn *const *helpers; /* indexed by helper number */
     const void *const *backend_fns;   /* the backend's own C functions, indexed by it */
 
     const IrGuest *guest;

@@ -26,17 +26,18 @@ typedef struct TrRange {
 typedef struct TrConfig {
     const Frontend *frontend;
     TrTier tier;
-    size_t cache_size;        /* bytes of host code; 0: the default, 64 MiB */
-    uint64_t mem_base;        /* host address of guest address 0 */
-    bool one_insn;            /* units of one instruction (-one-insn-per-tb) */
-    bool check;               /* every unit also in the interpreter, compared (--check) */
-    bool no_chain;            /* -d nochain */
-    const TrRange *dfilter;   /* units that -d shows; NULL: all */
+    size_t cache_size;      /* bytes of host code; 0: the default, 64 MiB */
+    uint64_t mem_base;      /* host address of guest address 0 */
+    bool one_insn;          /* units of one instruction (-one-insn-per-tb) */
+    bool check;             /* every unit also in the interpreter, compared (--check) */
+    bool no_chain;          /* -d nochain */
+    const TrRange *dfilter; /* units that -d shows; NULL: all */
     unsigned n_dfilter;
-    uint32_t hot_threshold;   /* entries before a unit is considered for a region; 0: never */
+    uint32_t hot_threshold; /* entries before a unit is considered for a region; 0: never */
 
     /* Copies up to `want` bytes of executable guest memory from `pc` to `buf`; returns how many
-     * could be read (0: pc is not executable).  *writable: the guest may change them. */
+     * could be read (0: pc is not executable).  *writable: the guest may change them, here or
+     * through another mapping of the same memory. */
     size_t (*fetch)(void *opaque, uint64_t pc, uint8_t *buf, size_t want, bool *writable);
     /* Name of the symbol at pc for dumps; NULL when unknown.  May be NULL itself. */
     const char *(*symbol)(void *opaque, uint64_t pc, uint64_t *offset);
@@ -53,9 +54,9 @@ void tr_vcpu_free(Vcpu *vcpu);
 /* Why tr_run() came back: trap, with the vcpu's pc at the instruction that caused it (for syscall
  * and breakpoint too; for interrupt the next one). */
 typedef struct TrStop {
-    IrTrap trap;     /* syscall, breakpoint, illegal, fetch, misaligned*, fault, interrupt */
-    uint64_t arg;    /* by trap, see IR_TRAPS_LIST */
-    siginfo_t info;  /* fault: the host's, with si_addr a guest address */
+    IrTrap trap;    /* syscall, breakpoint, illegal, fetch, misaligned*, fault, interrupt */
+    uint64_t arg;   /* by trap, see IR_TRAPS_LIST */
+    siginfo_t info; /* fault: the host's, with si_addr a guest address */
 } TrStop;
 
 /* Runs the vcpu until it stops.  fence_i, mode, exclusive, hot and lookups are handled inside. */
@@ -66,12 +67,17 @@ TrStop tr_run(Vcpu *vcpu);
 void tr_interrupt(Vcpu *vcpu);
 
 /* Drops every unit with bytes in [start, start + size).  A vcpu thread outside tr_run() or any
- * other; waits until no vcpu runs translated code. */
+ * other; waits until no vcpu runs translated code.  Call it after the memory has changed, and
+ * without a lock that TrConfig.fetch takes. */
 void tr_invalidate(uint64_t start, uint64_t size);
 
-/* For a host SIGSEGV/SIGBUS/SIGFPE/SIGILL: when the host was in translated code (or in the interpreter)
- * of this thread's vcpu, arranges for tr_run() to return with IR_TRAP_fault and returns true.
- * False: not ours. */
+/* The guest says that it changed code in [start, start + size) (riscv_flush_icache): drops the
+ * units there whose bytes are no longer what they were.  Otherwise like tr_invalidate(). */
+void tr_code_changed(uint64_t start, uint64_t size);
+
+/* For a host SIGSEGV/SIGBUS/SIGFPE/SIGILL: when the host was in translated code (or in the
+ * interpreter) of this thread's vcpu, arranges for tr_run() to return with IR_TRAP_fault and
+ * returns true. False: not ours. */
 bool tr_host_fault(int sig, siginfo_t *info, void *ucontext);
 
 /* A thread that may block for long (a system call) brackets it, so that others need not wait for
@@ -83,7 +89,8 @@ void tr_block_end(Vcpu *vcpu);
 void tr_exclusive_begin(Vcpu *vcpu);
 void tr_exclusive_end(Vcpu *vcpu);
 
-/* Around fork(2): prepare takes every lock; in the child only the calling vcpu remains. */
+/* Around fork(2): prepare takes every lock; in the child only the calling vcpu remains, the others
+ * are freed. */
 void tr_fork_prepare(Vcpu *vcpu);
 void tr_fork_parent(Vcpu *vcpu);
 void tr_fork_child(Vcpu *vcpu);

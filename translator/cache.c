@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Finding units: by guest pc and mode (open addressing, read without a lock), by host address
+ * (units in the order of their code, binary search), by guest page (for invalidation).
+ *
+ * A reader that is `running` may look at the table while it grows: a full table is replaced by a
+ * larger copy, and the old one stays until the next eviction.  Units leave the tables in exclusive
+ * sections only, or by being replaced in place.
+ */
+#include "translator/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum {
+    TABLE_FIRST = 1024, /* slots */
+    PAGES_FIRST = 256,  /* slots */
+    PAGE_SHIFT = 12,
+    UNIT_MIN_HOST = 64,      /* bytes of host code that a unit takes at least, for sizing */
+    UNIT_MEMORY_RATIO = 4,   /* memory for units, in sizes of the code cache */
+    UNIT_RESERVE = 64 << 10, /* what one unit may take at most */
+    INTERP_CACHE = 64 << 20,
+};
+
+struct TrTable {
+    TrTable *older; /* replaced by this one; freed at eviction */
+    size_t mask;
+    _Atomic(TrUnit *) slot[];
+};
+
+/* The units with bytes on one guest page. */
+typedef struct PageUnit {
+    TrUnit *unit;
+    struct PageUnit *next;
+} PageUnit;
+
+typedef struct Page {
+    uint64_t key; /* page number + 1; 0: free */
+    PageUnit *units;
+} Page;
+
+static _Atomic(TrTable *) table;
+static size_t table_used; /* slots that are not free, removed ones included */
+
+static Page *pages;
+static size_t pages_mask, pages_used;
+
+/* All units in the order of their host code; reserved memory, touched as it grows. */
+static TrUnit **units;
+static _Atomic size_t n_units;
+static size_t max_units, unit_memory;
+
+/* In a slot whose unit was dropped: probing goes on. */
+static TrUnit removed = { .pc = VCPU_NO_PC, .dead = true };
+
+static uint64_t hash(uint64_t pc, uint32_t mode)
+{
+    uint64_t h = (pc >> 1 ^ (uint64_t)mode << 40) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return h >> 32 ^ h;
+}
+
+static TrTable *table_new(size_t slots)
+{
+    TrTable *t = calloc(1, sizeof(*t) + slots * sizeof(t->slot[0]));
+
+    CHECK(t, "out of memory for the unit table");
+    t->mask = slots - 1;
+    return t;
+}
+
+static void *reserve(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+bool cache_start(const char **error)
+{
+    size_t code = tr.code ? codebuf_size(tr.code) : INTERP_CACHE;
+
+    max_units = code / UNIT_MIN_HOST;
+    units = reserve(max_units * sizeof(*units));
+    pages = calloc(PAGES_FIRST, sizeof(*pages));
+    unit_memory = code * UNIT_MEMORY_RATIO;
+    tr.units = arena_new(unit_memory);
+    if (!units || !pages || !tr.units) {
+        *error = "No memory for the tables of translated code.";
+        return false;
+    }
+    tr.units_empty = arena_mark(tr.units);
+    pages_mask = PAGES_FIRST - 1;
+    atomic_store(&table, table_new(TABLE_FIRST));
+    return true;
+}
+
+/* ---- By pc ---- */
+
+TrUnit *cache_find(uint64_t pc, uint32_t mode)
+{
+    TrTable *t = atomic_load_explicit(&table, memory_order_acquire);
+
+    for (size_t i = hash(pc, mode);; i++) {
+        TrUnit *u = atomic_load_explicit(&t->slot[i & t->mask], memory_order_acquire);
+
+        if (!u || (u->pc == pc && u->mode == mode && !u->dead)) {
+            return u;
+        }
+    }
+}
+
+static void put(TrTable *t, TrUnit *unit)
+{
+    size_t i = hash(unit->pc, unit->mode);
+
+    while (atomic_load_explicit(&t->slot[i & t->mask], memory_order_relaxed)) {
+        i++;
+    }
+    atomic_store_explicit(&t->slot[i & t->mask], unit, memory_order_release);
+}
+
+static void grow_table(void)
+{
+    TrTable *old = atomic_load_explicit(&table, memory_order_relaxed);
+    TrTable *new = table_new((old->mask + 1) * 2);
+
+    table_used = 0;
+    for (size_t i = 0; i <= old->mask; i++) {
+        TrUnit *u = atomic_load_explicit(&old->slot[i], memory_order_relaxed);
+
+        if (u && u != &removed) {
+            put(new, u);
+            table_used++;
+        }
+    }
+    new->older = old;
+    atomic_store_explicit(&table, new, memory_order_release);
+}
+
+static void table_insert(TrUnit *unit)
+{
+    if ((table_used + 1) * 2 > atomic_load_explicit(&table, memory_order_relaxed)->mask) {
+        grow_table();
+    }
+    put(atomic_load_explicit(&table, memory_order_relaxed), unit);
+    table_used++;
+}
+
+/* Puts `to` where `from` is. */
+static void table_exchange(const TrUnit *from, TrUnit *to)
+{
+    TrTable *t = atomic_load_explicit(&table, memory_order_relaxed);
+    size_t i = hash(from->pc, from->mode);
+
+    while (atomic_load_explicit(&t->slot[i & t->mask], memory_order_relaxed) != from) {
+        i++;
+    }
+    atomic_store_explicit(&t->slot[i & t->mask], to, memory_order_release);
+}
+
+/* ---- By host address ---- */
+
+static void units_append(TrUnit *unit)
+{
+    size_t n = atomic_load_explicit(&n_units, memory_order_relaxed);
+
+    units[n] = unit;
+    atomic_store_explicit(&n_units, n + 1, memory_order_release);
+}
+
+TrUnit *cache_find_host(const void *host)
+{
+    uintptr_t at = (uintptr_t)host;
+    size_t lo = 0, hi = atomic_load_explicit(&n_units, memory_order_acquire);
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        TrUnit *u = units[mid];
+
+        if (at < (uintptr_t)u->code.entry) {
+            hi = mid;
+        } else if (at - (uintptr_t)u->code.entry >= u->code.size) {
+            lo = mid + 1;
+        } else {
+            return u;
+        }
+    }
+    return NULL;
+}
+
+/* ---- By guest page ---- */
+
+static Page *page_find(uint64_t page)
+{
+    for (size_t i = hash(page << 1, 0);; i++) {
+        Page *p = &pages[i & pages_mask];
+
+        if (!p->key || p->key == page + 1) {
+            return p;
+        }
+    }
+}
+
+static void grow_pages(void)
+{
+    Page *old = pages;
+    size_t n = pages_mask + 1;
+
+    pages = calloc(n * 2, sizeof(*pages));
+    CHECK(pages, "out of memory for the page index");
+    pages_mask = n * 2 - 1;
+    for (size_t i = 0; i < n; i++) {
+        if (old[i].key) {
+            *page_find(old[i].key - 1) = old[i];
+        }
+    }
+    free(old);
+}
+
+static void page_add(uint64_t page, TrUnit *unit)
+{
+    Page *p = page_find(page);
+    PageUnit *pu;
+
+    if (p->units && p->units->unit == unit) {
+        return;
+    }
+    if (!p->key) {
+        if ((pages_used + 1) * 2 > pages_mask) {
+            grow_pages();
+            p = page_find(page);
+        }
+        p->key = page + 1;
+        pages_used++;
+    }
+    pu = ARENA_NEW(tr.units, PageUnit, 1);
+    *pu = (PageUnit){ unit, p->units };
+    p->units = pu;
+}
+
+static void pages_add(TrUnit *unit)
+{
+    for (unsigned i = 0; i < unit->n_spans; i++) {
+        const TrSpan *s = &unit->spans[i];
+
+        for (uint64_t p = s->pc >> PAGE_SHIFT; p <= (s->pc + s->size - 1) >> PAGE_SHIFT; p++) {
+            page_add(p, unit);
+        }
+    }
+}
+
+static bool unit_overlaps(const TrUnit *unit, uint64_t start, uint64_t last)
+{
+    for (unsigned i = 0; i < unit->n_spans; i++) {
+        const TrSpan *s = &unit->spans[i];
+
+        if (s->pc <= last && s->pc + s->size - 1 >= start) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- Links ---- */
+
+static void link_remove(TrLink *l)
+{
+    if (l->next) {
+        l->next->prev = l->prev;
+    }
+    if (l->prev) {
+        l->prev->next = l->next;
+    } else {
+        l->to->incoming = l->next;
+    }
+    l->to = NULL;
+}
+
+static void link_add(TrLink *l, TrUnit *to)
+{
+    l->to = to;
+    l->prev = NULL;
+    l->next = to->incoming;
+    if (l->next) {
+        l->next->prev = l;
+    }
+    to->incoming = l;
+}
+
+static void point(TrLink *l, const void *target)
+{
+    tr.backend->link(tr.code, &l->from->code, (unsigned)(l - l->from->links), target);
+}
+
+void cache_link_locked(TrUnit *from, unsigned exit, TrUnit *to)
+{
+    TrLink *l = &from->links[exit];
+
+    if (l->to) {
+        link_remove(l);
+    }
+    link_add(l, to);
+    point(l, to->code.entry);
+    tr.stats.links++;
+}
+
+static void unlink_incoming(TrUnit *unit)
+{
+    while (unit->incoming) {
+        TrLink *l = unit->incoming;
+
+        link_remove(l);
+        point(l, NULL);
+        tr.stats.unlinks++;
+    }
+}
+
+static void unlink_outgoing(TrUnit *unit)
+{
+    for (unsigned i = 0; i < unit->code.n_exits; i++) {
+        if (unit->links[i].to) {
+            link_remove(&unit->links[i]);
+        }
+    }
+}
+
+/* ---- Coming and going ---- */
+
+TrUnit *cache_unit_new(uint64_t pc, uint32_t mode, const TrSpan *spans, unsigned n_spans)
+{
+    TrUnit *unit;
+
+    if (atomic_load_explicit(&n_units, memory_order_relaxed) == max_units ||
+        arena_mark(tr.units) + UNIT_RESERVE > unit_memory ||
+        (!tr.code && tr.side_used > INTERP_CACHE)) {
+        return NULL;
+    }
+    unit = ARENA_NEW(tr.units, TrUnit, 1);
+    *unit = (TrUnit){ .pc = pc, .mode = mode };
+    unit->spans = ARENA_NEW(tr.units, TrSpan, n_spans);
+    unit->n_spans = (uint16_t)n_spans;
+    for (unsigned i = 0; i < n_spans; i++) {
+        unit->spans[i] = spans[i];
+        if (spans[i].bytes) {
+            unit->spans[i].bytes = arena_alloc(tr.units, spans[i].size);
+            memcpy(unit->spans[i].bytes, spans[i].bytes, spans[i].size);
+            unit->writable = true;
+        }
+    }
+    return unit;
+}
+
+static void add(TrUnit *unit)
+{
+    unit->links = ARENA_NEW(tr.units, TrLink, unit->code.n_exits);
+    for (unsigned i = 0; i < unit->code.n_exits; i++) {
+        unit->links[i].from = unit;
+    }
+    tr.side_used += unit->code.side_size;
+    units_append(unit);
+    pages_add(unit);
+}
+
+void cache_insert_locked(TrUnit *unit)
+{
+    add(unit);
+    table_insert(unit);
+}
+
+/* The old unit can still be entered from jump caches; its counter then brings the vcpu here. */
+void cache_replace_locked(TrUnit *from, TrUnit *to)
+{
+    add(to);
+    table_exchange(from, to);
+    from->replaced = true;
+    from->counter = 0;
+    while (from->incoming) {
+        TrLink *l = from->incoming;
+
+        link_remove(l);
+        link_add(l, to);
+        point(l, to->code.entry);
+    }
+}
+
+/* Its code stays until eviction, but nothing leads there once the jump caches are cleared. */
+static void drop(TrUnit *unit)
+{
+    unlink_incoming(unit);
+    unlink_outgoing(unit);
+    if (!unit->replaced) {
+        table_exchange(unit, &removed);
+    }
+    unit->dead = true;
+    tr.stats.invalidated++;
+    log_line(LOG_smc, "drop unit %#llx\n", (unsigned long long)unit->pc);
+}
+
+unsigned cache_drop_locked(TrDropFn *wanted, void *opaque)
+{
+    size_t n = atomic_load_explicit(&n_units, memory_order_relaxed);
+    unsigned dropped = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!units[i]->dead && wanted(units[i], opaque)) {
+            drop(units[i]);
+            dropped++;
+        }
+    }
+    if (dropped) {
+        exclusive_for_each(run_forget);
+    }
+    return dropped;
+}
+
+bool cache_any_locked(TrDropFn *wanted, void *opaque)
+{
+    size_t n = atomic_load_explicit(&n_units, memory_order_relaxed);
+
+    for (size_t i = 0; i < n; i++) {
+        if (!units[i]->dead && wanted(units[i], opaque)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Drops (or only counts) the units of one page that overlap, and forgets dead ones. */
+static unsigned scan_page(Page *p, const TrRange *range, bool dry)
+{
+    unsigned found = 0;
+
+    for (PageUnit **at = &p->units; *at;) {
+        TrUnit *u = (*at)->unit;
+
+        if (!u->dead && unit_overlaps(u, range->lo, range->hi)) {
+            found++;
+            if (!dry) {
+                drop(u);
+            }
+        }
+        if (u->dead) {
+            *at = (*at)->next;
+        } else {
+            at = &(*at)->next;
+        }
+    }
+    return found;
+}
+
+static unsigned scan_range(const TrRange *range, bool dry)
+{
+    uint64_t first = range->lo >> PAGE_SHIFT, last = range->hi >> PAGE_SHIFT;
+    unsigned found = 0;
+
+    if (last - first > pages_mask) {
+        for (size_t i = 0; i <= pages_mask; i++) {
+            uint64_t page = pages[i].key - 1;
+
+            if (pages[i].key && page >= first && page <= last) {
+                found += scan_page(&pages[i], range, dry);
+            }
+        }
+        return found;
+    }
+    for (uint64_t page = first; page <= last; page++) {
+        found += scan_page(page_find(page), range, dry);
+    }
+    return found;
+}
+
+unsigned cache_drop_range_locked(const TrRange *range)
+{
+    unsigned dropped = scan_range(range, false);
+
+    if (dropped) {
+        exclusive_for_each(run_forget);
+    }
+    return dropped;
+}
+
+bool cache_has_range_locked(const TrRange *range)
+{
+    return scan_range(range, true) != 0;
+}
+
+static void table_clear(void)
+{
+    TrTable *t = atomic_load_explicit(&table, memory_order_relaxed);
+
+    while (t->older) {
+        TrTable *older = t->older;
+
+        t->older = older->older;
+        free(older);
+    }
+    memset(t->slot, 0, (t->mask + 1) * sizeof(t->slot[0]));
+    table_used = 0;
+}
+
+void cache_evict_locked(void)
+{
+    size_t n = atomic_load_explicit(&n_units, memory_order_relaxed);
+
+    log_line(LOG_cache, "evict %zu units, %zu bytes of host code\n", n,
+             tr.code ? codebuf_used(tr.code) : 0);
+    for (size_t i = 0; i < n; i++) {
+        tr.backend->release(&units[i]->code);
+        if (units[i]->oracle) {
+            tr.oracle->release(units[i]->oracle);
+        }
+    }
+    atomic_store_explicit(&n_units, 0, memory_order_release);
+    table_clear();
+    memset(pages, 0, (pages_mask + 1) * sizeof(*pages));
+    pages_used = 0;
+    arena_reset(tr.units, tr.units_empty);
+    tr.side_used = 0;
+    if (tr.code) {
+        codebuf_reset(tr.code);
+        tr.backend->restart(tr.code);
+    }
+    tr.generation++;
+    tr.stats.evictions++;
+    exclusive_for_each(run_forget);
+}

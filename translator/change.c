@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guest code that is no longer what was translated. */
+#include "translator/state.h"
+
+#include <string.h>
+
+static bool overlaps(const TrSpan *s, const TrRange *range)
+{
+    return s->pc <= range->hi && s->pc + s->size - 1 >= range->lo;
+}
+
+static bool same_bytes(const TrSpan *s)
+{
+    uint8_t now[256];
+    bool writable;
+
+    for (size_t at = 0, n; at < s->size; at += n) {
+        n = s->size - at < sizeof(now) ? s->size - at : sizeof(now);
+        if (unit_fetch(s->pc + at, now, n, &writable) < n || memcmp(now, s->bytes + at, n) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Bytes that the guest could write and that are not what they were. */
+static bool is_changed(const TrUnit *unit, void *opaque)
+{
+    for (unsigned i = 0; unit->writable && i < unit->n_spans; i++) {
+        const TrSpan *s = &unit->spans[i];
+
+        if (s->bytes && overlaps(s, opaque) && !same_bytes(s)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool asked_threads(const TrUnit *unit, void *opaque)
+{
+    (void)opaque;
+    return unit->asked_threads;
+}
+
+/* The units that `wanted` says yes to: looks first, and stops the others only when there are. */
+static void drop(TrDropFn *wanted, void *opaque)
+{
+    bool any;
+
+    pthread_mutex_lock(&tr.lock);
+    any = cache_any_locked(wanted, opaque);
+    pthread_mutex_unlock(&tr.lock);
+    if (!any) {
+        return;
+    }
+    exclusive_begin();
+    pthread_mutex_lock(&tr.lock);
+    cache_drop_locked(wanted, opaque);
+    pthread_mutex_unlock(&tr.lock);
+    exclusive_end();
+}
+
+static TrRange range_of(uint64_t start, uint64_t size)
+{
+    uint64_t last = start + size - 1;
+
+    return (TrRange){ start, last < start ? UINT64_MAX : last };
+}
+
+void tr_code_changed(uint64_t start, uint64_t size)
+{
+    TrRange range = range_of(start, size);
+
+    if (size) {
+        drop(is_changed, &range);
+    }
+    pthread_mutex_lock(&tr.lock);
+    tr.stats.fences++;
+    pthread_mutex_unlock(&tr.lock);
+}
+
+void tr_invalidate(uint64_t start, uint64_t size)
+{
+    TrRange range = range_of(start, size);
+    bool any;
+
+    if (!size) {
+        return;
+    }
+    pthread_mutex_lock(&tr.lock);
+    any = cache_has_range_locked(&range);
+    pthread_mutex_unlock(&tr.lock);
+    if (!any) {
+        return;
+    }
+    exclusive_begin();
+    pthread_mutex_lock(&tr.lock);
+    cache_drop_range_locked(&range);
+    pthread_mutex_unlock(&tr.lock);
+    exclusive_end();
+}
+
+void tr_guest_has_threads(void)
+{
+    if (!atomic_exchange(&tr.threads, true)) {
+        drop(asked_threads, NULL);
+    }
+}

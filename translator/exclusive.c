@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stopping the world.  A vcpu sets its own `running` and then looks at `pending`; whoever wants to
+ * run alone sets `pending` and then looks at each `running`.  Both orders are sequentially
+ * consistent, so at least one of the two sees the other.
+ */
+#include "translator/state.h"
+
+#include <sys/mman.h>
+
+/* Held for the whole exclusive section. */
+static pthread_mutex_t owner = PTHREAD_MUTEX_INITIALIZER;
+
+/* Protects the list; with it the two conditions are waited for. */
+static pthread_mutex_t vcpus_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t left = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t resumed = PTHREAD_COND_INITIALIZER;
+static TrVcpu *vcpus;
+
+static _Atomic uint32_t pending;
+
+/* How deep this thread is in exclusive sections. */
+static _Thread_local unsigned depth;
+
+_Thread_local TrVcpu *tr_self;
+
+void exclusive_add(TrVcpu *v)
+{
+    pthread_mutex_lock(&vcpus_lock);
+    v->prev = NULL;
+    v->next = vcpus;
+    if (vcpus) {
+        vcpus->prev = v;
+    }
+    vcpus = v;
+    pthread_mutex_unlock(&vcpus_lock);
+}
+
+void exclusive_remove(TrVcpu *v)
+{
+    pthread_mutex_lock(&vcpus_lock);
+    stats_fold(v);
+    if (v->next) {
+        v->next->prev = v->prev;
+    }
+    if (v->prev) {
+        v->prev->next = v->next;
+    } else {
+        vcpus = v->next;
+    }
+    pthread_mutex_unlock(&vcpus_lock);
+}
+
+void exclusive_for_each(void (*fn)(TrVcpu *v))
+{
+    pthread_mutex_lock(&vcpus_lock);
+    for (TrVcpu *v = vcpus; v; v = v->next) {
+        fn(v);
+    }
+    pthread_mutex_unlock(&vcpus_lock);
+}
+
+void exclusive_leave(TrVcpu *v)
+{
+    atomic_store(&v->running, 0);
+    if (atomic_load(&pending)) {
+        pthread_mutex_lock(&vcpus_lock);
+        pthread_cond_broadcast(&left);
+        pthread_mutex_unlock(&vcpus_lock);
+    }
+}
+
+static void wait_until_resumed(void)
+{
+    pthread_mutex_lock(&vcpus_lock);
+    while (atomic_load(&pending)) {
+        pthread_cond_wait(&resumed, &vcpus_lock);
+    }
+    pthread_mutex_unlock(&vcpus_lock);
+}
+
+void exclusive_enter(TrVcpu *v)
+{
+    for (;;) {
+        atomic_store(&v->running, 1);
+        if (!atomic_load(&pending) || depth) {
+            return;
+        }
+        exclusive_leave(v);
+        wait_until_resumed();
+    }
+}
+
+/* Asks every other vcpu to leave; true when none is in translated code. */
+static bool all_out_locked(void)
+{
+    bool out = true;
+
+    for (TrVcpu *v = vcpus; v; v = v->next) {
+        if (v != tr_self && atomic_load(&v->running)) {
+            atomic_store_explicit(&v->vcpu.exit_req, 1, memory_order_release);
+            out = false;
+        }
+    }
+    return out;
+}
+
+void exclusive_begin(void)
+{
+    if (depth++) {
+        return;
+    }
+    pthread_mutex_lock(&owner);
+    atomic_store(&pending, 1);
+    pthread_mutex_lock(&vcpus_lock);
+    while (!all_out_locked()) {
+        pthread_cond_wait(&left, &vcpus_lock);
+    }
+    pthread_mutex_unlock(&vcpus_lock);
+}
+
+void exclusive_end(void)
+{
+    CHECK(depth, "not in an exclusive section");
+    if (--depth) {
+        return;
+    }
+    pthread_mutex_lock(&vcpus_lock);
+    atomic_store(&pending, 0);
+    pthread_cond_broadcast(&resumed);
+    pthread_mutex_unlock(&vcpus_lock);
+    pthread_mutex_unlock(&owner);
+}
+
+void tr_exclusive_begin(Vcpu *vcpu)
+{
+    CHECK(!((TrVcpu *)vcpu->owner)->entered, "exclusive section from inside translated code");
+    exclusive_begin();
+}
+
+void tr_exclusive_end(Vcpu *vcpu)
+{
+    (void)vcpu;
+    exclusive_end();
+}
+
+void tr_block_begin(Vcpu *vcpu)
+{
+    CHECK(!depth && !((TrVcpu *)vcpu->owner)->entered, "blocking while others wait");
+}
+
+void tr_block_end(Vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
+/* ---- fork ---- */
+
+void tr_fork_prepare(Vcpu *vcpu)
+{
+    tr_exclusive_begin(vcpu);
+    pthread_mutex_lock(&tr.lock);
+    pthread_mutex_lock(&vcpus_lock);
+    CHECK(!tr.code || codebuf_fork_prepare(tr.code), "no memory to copy the code cache");
+}
+
+void tr_fork_parent(Vcpu *vcpu)
+{
+    if (tr.code) {
+        codebuf_fork_parent(tr.code);
+    }
+    pthread_mutex_unlock(&vcpus_lock);
+    pthread_mutex_unlock(&tr.lock);
+    tr_exclusive_end(vcpu);
+}
+
+/* The threads that waited for the conditions do not exist here. */
+void tr_fork_child(Vcpu *vcpu)
+{
+    TrVcpu *self = vcpu->owner;
+
+    if (tr.code) {
+        codebuf_fork_child(tr.code);
+    }
+    for (TrVcpu *v = vcpus, *next; v; v = next) {
+        next = v->next;
+        if (v != self) {
+            munmap(v, sizeof(*v));
+        }
+    }
+    self->prev = self->next = NULL;
+    vcpus = self;
+    pthread_cond_init(&left, NULL);
+    pthread_cond_init(&resumed, NULL);
+    pthread_mutex_unlock(&vcpus_lock);
+    pthread_mutex_unlock(&tr.lock);
+    tr_exclusive_end(vcpu);
+}

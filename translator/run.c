@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The run loop: find the unit for the vcpu's pc, enter it, deal with why it was left. */
+#include "translator/state.h"
+
+#include <string.h>
+
+/* An LR/SC section that takes longer than this many instructions may lose its reservation (RISC-V
+ * unprivileged spec, "Eventual Success of Store-Conditional Instructions": 16). */
+enum { ALONE_MAX = 64 };
+
+void run_forget(TrVcpu *v)
+{
+    Vcpu *vcpu = &v->vcpu;
+
+    /* pc 0 belongs in entry 0 only, so a zeroed entry elsewhere is empty. */
+    memset(vcpu->jump_cache, 0, sizeof(vcpu->jump_cache));
+    vcpu->jump_cache[0].pc = VCPU_NO_PC;
+    for (unsigned i = 0; i < VCPU_RETURN_RING; i++) {
+        vcpu->ring[i] = (VcpuJump){ .pc = VCPU_NO_PC };
+    }
+}
+
+static void update_mode(TrVcpu *v)
+{
+    uint32_t mode = tr.frontend->mode(&v->vcpu);
+
+    if (mode != v->vcpu.mode) {
+        v->vcpu.mode = mode;
+        v->stats.mode_changes++;
+        run_forget(v);
+    }
+}
+
+/* Empties the code cache, unless somebody did since `generation`. */
+static void evict(uint64_t generation)
+{
+    exclusive_begin();
+    pthread_mutex_lock(&tr.lock);
+    if (tr.generation == generation) {
+        cache_evict_locked();
+    }
+    pthread_mutex_unlock(&tr.lock);
+    exclusive_end();
+}
+
+/* Makes the unit for the vcpu's pc.  False: v->fail says why there is none. */
+static bool translate(TrVcpu *v, uint32_t mode)
+{
+    for (;;) {
+        uint64_t generation;
+        TrUnit *unit;
+
+        pthread_mutex_lock(&tr.lock);
+        generation = tr.generation;
+        unit = cache_find(v->vcpu.pc, mode);
+        if (!unit) {
+            unit = unit_translate_locked(v->vcpu.pc, mode, &v->fail);
+        }
+        pthread_mutex_unlock(&tr.lock);
+        if (unit) {
+            return true;
+        }
+        if (v->fail.trap != IR_TRAP_none) {
+            return false;
+        }
+        evict(generation);
+    }
+}
+
+/* The exit that the vcpu has left through now leads straight to the next unit. */
+static void link_exit(TrVcpu *v)
+{
+    Vcpu *vcpu = &v->vcpu;
+    TrUnit *from, *to;
+
+    if (!vcpu->exit_site || !tr.code || tr.no_chain) {
+        return;
+    }
+    pthread_mutex_lock(&tr.lock);
+    from = v->generation == tr.generation ? cache_find_host(vcpu->exit_site) : NULL;
+    if (from && !from->dead && from->mode == vcpu->mode) {
+        to = cache_find(vcpu->pc, vcpu->mode);
+        if (!to) {
+            to = unit_translate_locked(vcpu->pc, vcpu->mode, &v->fail);
+        }
+        if (to) {
+            cache_link_locked(from, tr.backend->exit_index(&from->code, vcpu->exit_site), to);
+        }
+    }
+    pthread_mutex_unlock(&tr.lock);
+}
+
+static IrTrap fail(TrVcpu *v)
+{
+    v->vcpu.exit_trap = v->fail.trap;
+    v->vcpu.exit_arg = v->fail.arg;
+    return v->fail.trap;
+}
+
+IrTrap run_enter(TrVcpu *v, TrUnit *unit)
+{
+    IrTrap trap;
+
+    v->stats.enters++;
+    v->has_info = false;
+    if (log_enabled(LOG_exec) || log_enabled(LOG_cpu)) {
+        dump_enter(v);
+    }
+    if (unit->oracle) {
+        return check_enter(v, unit);
+    }
+    v->entered = 1;
+    trap = tr.backend->enter(&v->vcpu, &unit->code);
+    v->entered = 0;
+    return trap;
+}
+
+/* Alone on behalf of one entry: the run may end in raised(). */
+static void begin_alone(TrVcpu *v)
+{
+    exclusive_begin();
+    v->alone = 1;
+}
+
+static void end_alone(TrVcpu *v)
+{
+    v->alone = 0;
+    exclusive_end();
+}
+
+/* Makes the vcpu `running` with the unit for its pc in hand; NULL and not running when there is
+ * none. */
+static TrUnit *find_and_enter(TrVcpu *v)
+{
+    TrUnit *unit;
+
+    exclusive_enter(v);
+    while (!(unit = cache_find(v->vcpu.pc, v->vcpu.mode))) {
+        exclusive_leave(v);
+        if (!translate(v, v->vcpu.mode)) {
+            return NULL;
+        }
+        exclusive_enter(v);
+    }
+    return unit;
+}
+
+/* From the vcpu's pc until translated code is left. */
+static IrTrap execute(TrVcpu *v)
+{
+    Vcpu *vcpu = &v->vcpu;
+    TrUnit *unit = find_and_enter(v);
+    IrTrap trap;
+
+    if (!unit) {
+        return fail(v);
+    }
+    if (!tr.no_chain) {
+        vcpu->jump_cache[vcpu_jump_index(vcpu->pc)] = (VcpuJump){ vcpu->pc, unit->code.entry };
+    }
+    v->generation = tr.generation;
+    trap = run_enter(v, unit);
+    exclusive_leave(v);
+    return trap;
+}
+
+/* execute() for --check: the two runs must not be disturbed. */
+static IrTrap execute_checked(TrVcpu *v)
+{
+    IrTrap trap;
+
+    begin_alone(v);
+    trap = execute(v);
+    end_alone(v);
+    return trap;
+}
+
+/* One instruction, in an exclusive section. */
+static IrTrap execute_one(TrVcpu *v)
+{
+    uint32_t mode = v->vcpu.mode | TR_MODE_STEP;
+
+    v->stats.steps++;
+    if (!translate(v, mode)) {
+        return fail(v);
+    }
+    return run_enter(v, cache_find(v->vcpu.pc, mode));
+}
+
+/* From LR to its SC; returns the trap that ended it early, or IR_TRAP_interrupt. */
+static IrTrap execute_alone(TrVcpu *v)
+{
+    IrTrap trap;
+
+    begin_alone(v);
+    for (unsigned n = 0; n < ALONE_MAX; n++) {
+        trap = execute_one(v);
+        if (trap != IR_TRAP_none && trap != IR_TRAP_lookup && trap != IR_TRAP_interrupt) {
+            break;
+        }
+        trap = IR_TRAP_interrupt;
+        atomic_store(&v->vcpu.exit_req, 0); /* tr_interrupt() is remembered in v->interrupt */
+        if (!tr.frontend->reserved || !tr.frontend->reserved(&v->vcpu)) {
+            break;
+        }
+    }
+    end_alone(v);
+    return trap;
+}
+
+static void fill_stop(TrVcpu *v, TrStop *stop, IrTrap trap)
+{
+    *stop = (TrStop){ .trap = trap, .arg = v->vcpu.exit_arg };
+    if (trap == IR_TRAP_fault && v->has_info) {
+        stop->info = v->info;
+    } else if (trap == IR_TRAP_fault) {
+        stop->info.si_signo = SIGSEGV;
+        stop->info.si_code = SEGV_MAPERR;
+        stop->info.si_addr = (void *)(uintptr_t)v->vcpu.exit_arg;
+    }
+}
+
+/* True when tr_run() is over. */
+static bool interrupted(TrVcpu *v, TrStop *stop)
+{
+    if (atomic_load(&v->vcpu.exit_req)) {
+        atomic_store(&v->vcpu.exit_req, 0);
+    }
+    if (!atomic_load(&v->interrupt)) {
+        return false;
+    }
+    atomic_store(&v->interrupt, 0);
+    fill_stop(v, stop, IR_TRAP_interrupt);
+    return true;
+}
+
+/* Deals with one way out of translated code; true when *stop is for the caller of tr_run(). */
+static bool handle(TrVcpu *v, IrTrap trap, TrStop *stop)
+{
+    if (trap == IR_TRAP_exclusive) {
+        trap = execute_alone(v);
+    }
+    switch (trap) {
+    case IR_TRAP_none:
+        link_exit(v);
+        break;
+    case IR_TRAP_lookup:
+        v->stats.lookups++;
+        break;
+    case IR_TRAP_interrupt:
+    case IR_TRAP_exclusive:
+        break;
+    case IR_TRAP_hot:
+        region_hot(v);
+        break;
+    case IR_TRAP_fence_i:
+        tr_code_changed(0, UINT64_MAX);
+        break;
+    case IR_TRAP_mode:
+        update_mode(v);
+        break;
+    case IR_TRAP_syscall:
+    case IR_TRAP_breakpoint:
+    case IR_TRAP_illegal:
+    case IR_TRAP_fetch:
+    case IR_TRAP_misaligned_fetch:
+    case IR_TRAP_fault:
+    case IR_TRAP_misaligned:
+    case IR_TRAP_div_zero:
+    case IR_TRAP_COUNT:
+        fill_stop(v, stop, trap);
+        return true;
+    }
+    return interrupted(v, stop);
+}
+
+/* vcpu_raise() has left translated code by a long jump. */
+static IrTrap raised(TrVcpu *v)
+{
+    v->entered = 0;
+    if (tr.backend->raised) {
+        tr.backend->raised(&v->vcpu);
+    }
+    exclusive_leave(v);
+    if (v->alone) {
+        end_alone(v);
+    }
+    return v->vcpu.exit_trap;
+}
+
+TrStop tr_run(Vcpu *vcpu)
+{
+    TrVcpu *v = vcpu->owner;
+    IrTrap trap = IR_TRAP_interrupt;
+    TrStop stop;
+
+    tr_self = v;
+    update_mode(v);
+    if (sigsetjmp(v->raise, 0)) {
+        trap = raised(v);
+    }
+    while (!handle(v, trap, &stop)) {
+        trap = tr.oracle ? execute_checked(v) : execute(v);
+    }
+    return stop;
+}
+
+void tr_interrupt(Vcpu *vcpu)
+{
+    TrVcpu *v = vcpu->owner;
+
+    atomic_store(&v->interrupt, 1);
+    atomic_store(&vcpu->exit_req, 1);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * translator/state.h - what the files of this folder share; nobody else includes it.
+ *
+ * Locks, in the order in which they are taken:
+ *   exclusive   (exclusive.c) whoever holds it runs alone; every vcpu is out of translated code
+ *   tr.lock     (unit.c, cache.c) the unit table, the code cache, the backend's compile and link
+ *   vcpus lock  (exclusive.c) the list of vcpus and their `running` flags
+ * Nobody waits for the exclusive section while holding a later one.
+ *
+ * A unit's memory and code stay until eviction, which happens in an exclusive section: a vcpu whose
+ * `running` is set may use every unit that it finds without a lock.
+ */
+#ifndef KETCH_TRANSLATOR_STATE_H
+#define KETCH_TRANSLATOR_STATE_H
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+
+#include "backends/backend.h"
+#include "backends/common/codebuf.h"
+#include "base/arena.h"
+#include "base/log.h"
+#include "translator/translator.h"
+
+typedef struct TrUnit TrUnit;
+typedef struct TrVcpu TrVcpu;
+
+/* ---- Units ---- */
+
+/* A direct exit and where it is linked to; in the list of the units that jump to `to`. */
+typedef struct TrLink {
+    TrUnit *from;
+    TrUnit *to; /* NULL: not linked */
+    struct TrLink *prev, *next;
+} TrLink;
+
+/* Guest bytes that a unit was made from. */
+typedef struct TrSpan {
+    uint64_t pc;
+    uint32_t size;
+    uint8_t *bytes; /* copy, when the guest could write there; else NULL */
+} TrSpan;
+
+enum {
+    TR_MODE_STEP = 1 << 30, /* in TrUnit.mode: one instruction, for exclusive stepping */
+};
+
+struct TrUnit {
+    uint64_t pc;
+    uint32_t mode;    /* Vcpu.mode, with TR_MODE_STEP */
+    uint32_t counter; /* entries left until the unit is hot; generated code decrements it */
+    BeCode code;
+    BeCode *oracle;   /* --check: the same for the interpreter, not optimised */
+    TrLink *links;    /* one for each of code.exits */
+    TrLink *incoming; /* links to here */
+    TrSpan *spans;
+    uint16_t n_spans;
+    uint16_t n_insns; /* of the guest */
+    bool dead;        /* invalidated: nothing leads there */
+    bool replaced;    /* by a region: found by host address and guest page only */
+    bool region;
+    bool asked_threads; /* must go when the guest gets its second thread */
+    bool writable;      /* has a span with a copy of its bytes */
+};
+
+/* Where a translation could not be made: what the vcpu stops with. */
+typedef struct TrFail {
+    IrTrap trap;
+    uint64_t arg;
+} TrFail;
+
+/* ---- Statistics ---- */
+
+typedef struct TrStats {
+#define STAT(name, help) uint64_t name;
+#define VCPU_STAT(name, help)
+#include "translator/stats.def"
+} TrStats;
+
+typedef struct TrVcpuStats {
+#define STAT(name, help)
+#define VCPU_STAT(name, help) uint64_t name;
+#include "translator/stats.def"
+} TrVcpuStats;
+
+/* ---- Vcpus ---- */
+
+struct TrVcpu {
+    Vcpu vcpu; /* first: generated code and the frontends see only this */
+    TrVcpu *prev, *next;
+
+    /* May be in translated code or use units.  Set and cleared by its thread, read by whoever
+     * wants to run alone (sequentially consistent: each side writes its own flag, then reads the
+     * other's). */
+    _Atomic uint32_t running;
+    _Atomic uint32_t interrupt; /* tr_run() shall return; set before Vcpu.exit_req */
+
+    volatile sig_atomic_t entered; /* inside backend->enter(): a host fault is the guest's */
+    volatile sig_atomic_t alone;   /* stepping in an exclusive section */
+    uint64_t generation;           /* of the code cache when translated code was entered */
+    siginfo_t info;                /* of the last host fault */
+    bool has_info;
+    sigjmp_buf raise;
+    TrVcpuStats stats;
+    TrFail fail;
+};
+
+/* The vcpu that this thread runs; NULL when none. */
+extern _Thread_local TrVcpu *tr_self;
+
+/* ---- The translator ---- */
+
+typedef struct TrTable TrTable;
+
+typedef struct Translator {
+    TrConfig config;
+    const Frontend *frontend;
+    const Backend *backend;
+    const Backend *oracle; /* --check: be_interp */
+    CodeBuf *code;         /* NULL with be_interp */
+    IrHelperFn **helpers;  /* of the guest, for Vcpu.helpers */
+    bool no_chain;         /* every unit is left to the run loop */
+    _Atomic bool threads;
+
+    pthread_mutex_t lock; /* everything below */
+    Arena *ir;            /* of the unit being translated */
+    Arena *units;         /* units and what belongs to them; emptied at eviction */
+    size_t units_empty;   /* mark of `units` */
+    size_t side_used;     /* bytes of BeCode.side */
+    TrStats stats;
+
+    /* Changes at eviction, in an exclusive section: exit sites of before mean nothing. */
+    uint64_t generation;
+} Translator;
+
+extern Translator tr;
+
+/* ---- cache.c: finding units ---- */
+
+bool cache_start(const char **error);
+
+/* The unit for `pc` in `mode`, or NULL.  The caller holds tr.lock or is `running`. */
+TrUnit *cache_find(uint64_t pc, uint32_t mode);
+
+/* The unit whose code contains a host address, or NULL; async-signal-safe.  Same condition. */
+TrUnit *cache_find_host(const void *host);
+
+/* A new unit with its spans copied; NULL when the cache is full.  Caller: tr.lock. */
+TrUnit *cache_unit_new(uint64_t pc, uint32_t mode, const TrSpan *spans, unsigned n_spans);
+
+/* Makes a compiled unit findable. */
+void cache_insert_locked(TrUnit *unit);
+
+/* `to` takes the place of `from`, which has the same pc and mode: links move over. */
+void cache_replace_locked(TrUnit *from, TrUnit *to);
+
+/* Points exit number `exit` of `from` at `to`. */
+void cache_link_locked(TrUnit *from, unsigned exit, TrUnit *to);
+
+/* Drops all units that `wanted` says yes to.  Caller: exclusive section and tr.lock. */
+typedef bool TrDropFn(const TrUnit *unit, void *opaque);
+unsigned cache_drop_locked(TrDropFn *wanted, void *opaque);
+bool cache_any_locked(TrDropFn *wanted, void *opaque);
+
+/* The same for the units with bytes in `range`. */
+unsigned cache_drop_range_locked(const TrRange *range);
+bool cache_has_range_locked(const TrRange *range);
+
+/* Empties everything.  Caller: exclusive section and tr.lock. */
+void cache_evict_locked(void);
+
+/* ---- unit.c: making units ---- */
+
+bool unit_start(const char **error);
+
+/* Translates at `pc`.  NULL: *fail says why; its trap is IR_TRAP_none when the cache is full. */
+TrUnit *unit_translate_locked(uint64_t pc, uint32_t mode, TrFail *fail);
+
+/* TrConfig.fetch */
+size_t unit_fetch(uint64_t pc, uint8_t *buf, size_t want, bool *writable);
+
+/* Runs the passes of `level` and compiles `f` as the code of `unit`. */
+BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit, int level);
+
+/* The IR of a unit once more, to the log. */
+void unit_show_ir(const TrUnit *unit);
+
+/* Nanoseconds, for the statistics. */
+uint64_t unit_clock(void);
+
+/* ---- region.c ---- */
+
+/* The unit at the vcpu's pc has been entered hot_threshold times. */
+void region_hot(TrVcpu *v);
+
+/* ---- exclusive.c ---- */
+
+/* The vcpu may use units from here on; waits while someone runs alone. */
+void exclusive_enter(TrVcpu *v);
+void exclusive_leave(TrVcpu *v);
+
+void exclusive_begin(void);
+void exclusive_end(void);
+
+void exclusive_add(TrVcpu *v);
+void exclusive_remove(TrVcpu *v);
+
+/* Calls fn for every vcpu.  Caller: exclusive section. */
+void exclusive_for_each(void (*fn)(TrVcpu *v));
+
+/* ---- run.c ---- */
+
+/* Forgets all host addresses that the vcpu has cached. */
+void run_forget(TrVcpu *v);
+
+/* One entry into translated code, with the bookkeeping of faults. */
+IrTrap run_enter(TrVcpu *v, TrUnit *unit);
+
+/* ---- stats.c ---- */
+
+/* Adds the vcpu's counters to the process's.  Caller: the list of vcpus is locked. */
+void stats_fold(TrVcpu *v);
+
+/* ---- check.c ---- */
+
+MUST_USE bool check_start(void);
+
+/* run_enter() in both tiers, compared; does not return on a difference. */
+IrTrap check_enter(TrVcpu *v, TrUnit *unit);
+
+/* Makes unit->oracle from `f`, which it changes. */
+void check_compile_locked(IrFunc *f, TrUnit *unit);
+
+/* ---- dump.c ---- */
+
+bool dump_wanted(LogCategory category, uint64_t pc);
+void dump_code(LogCategory category, const TrUnit *unit);
+void dump_guest(const TrUnit *unit);
+void dump_ir(LogCategory category, const IrFunc *f);
+void dump_host(const TrUnit *unit);
+void dump_enter(const TrVcpu *v);
+const char *dump_symbol(uint64_t pc, char *text, size_t size);
+
+#endif

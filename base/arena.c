@@ -43,7 +43,8 @@ void *arena_alloc(Arena *arena, size_t size)
     size_t end = start + ((size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1));
     char *p = (char *)arena + start;
 
-    CHECK(size <= arena->reserve && end <= arena->reserve, "arena of %zu bytes is full", arena->reserve);
+    CHECK(size <= arena->reserve && end <= arena->reserve, "arena of %zu bytes is full",
+          arena->reserve);
     if (start < arena->dirty) {
         memset(p, 0, (end < arena->dirty ? end : arena->dirty) - start);
     }

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/interp/interp.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "backends/interp/compile.h"
+#include "ir/arith.h"
+#include "ir/softfloat.h"
+
+typedef struct Machine {
+    Vcpu *vcpu;
+    const InterpProgram *program;
+    const InterpStep *step; /* the next one */
+    IrTrap trap;            /* with `left`: why */
+    bool left;
+    uint64_t value[INTERP_VALUES];
+} Machine;
+
+static uint64_t leave_unit(Machine *m, IrTrap trap, uint64_t pc)
+{
+    m->vcpu->pc = pc;
+    m->trap = trap;
+    m->left = true;
+    return 0;
+}
+
+/* The arguments of an edge are all read before the first parameter is written. */
+static uint64_t follow(Machine *m, int64_t index)
+{
+    const InterpEdge *edge = &m->program->edges[index];
+    const InterpCopy *copy = &m->program->copies[edge->first];
+    uint64_t value[INTERP_EDGE_ARGS];
+
+    for (uint32_t k = 0; k < edge->n; k++) {
+        value[k] = m->value[copy[k].from];
+    }
+    for (uint32_t k = 0; k < edge->n; k++) {
+        m->value[copy[k].to] = value[k];
+    }
+    m->step = &m->program->steps[edge->step];
+    return 0;
+}
+
+static bool asked_to_leave(Machine *m)
+{
+    return atomic_load_explicit(&m->vcpu->exit_req, memory_order_acquire) != 0;
+}
+
+static uint64_t leave_to(Machine *m, const InterpStep *s, IrTrap trap, uint64_t pc)
+{
+    return leave_unit(m, s->aux & IR_EXIT_POLL && asked_to_leave(m) ? IR_TRAP_interrupt : trap, pc);
+}
+
+static unsigned state_size(unsigned type)
+{
+    return (ir_bits(type) + 7) / 8;
+}
+
+static uint64_t load_state(Machine *m, const InterpStep *s)
+{
+    uint64_t v = 0;
+
+    memcpy(&v, (const char *)m->vcpu + s->imm, state_size(s->type));
+    return v;
+}
+
+static uint64_t store_state(Machine *m, const InterpStep *s, uint64_t v)
+{
+    memcpy((char *)m->vcpu + s->imm, &v, state_size(s->type));
+    return 0;
+}
+
+static void *host_address(Machine *m, uint64_t guest)
+{
+    return (void *)(uintptr_t)(m->vcpu->mem_base + guest);
+}
+
+static uint64_t set_fp_env(Machine *m, IrOp op, uint64_t a)
+{
+    *(op == IR_OP_fprm_set ? &m->vcpu->fp_rm : &m->vcpu->fp_flags) = (uint32_t)a;
+    return 0;
+}
+
+static uint64_t call_helper(Machine *m, const InterpStep *s, uint64_t a, uint64_t b, uint64_t c)
+{
+    return ((IrHelperFn *)(uintptr_t)s->imm)(m->vcpu, a, b, c);
+}
+
+/* The ops that ops.def has no expression for.  Inlined where `op` is known. */
+__attribute__((always_inline)) static inline uint64_t
+effect(Machine *m, IrOp op, const InterpStep *s, uint64_t a, uint64_t b, uint64_t c)
+{
+    Vcpu *vcpu = m->vcpu;
+
+    switch ((int)op) {
+    case IR_OP_getreg:
+        return vcpu->slot[s->imm];
+    case IR_OP_setreg:
+        return vcpu->slot[s->imm] = a;
+    case IR_OP_ldstate:
+        return load_state(m, s);
+    case IR_OP_ststate:
+        return store_state(m, s, a);
+    case IR_OP_insn:
+        return vcpu->pc = (uint64_t)s->imm;
+    case IR_OP_load:
+        return interp_load(host_address(m, a + (uint64_t)s->imm), s->aux);
+    case IR_OP_store:
+        interp_store(host_address(m, a + (uint64_t)s->imm), s->aux, b);
+        return 0;
+    case IR_OP_amo:
+        return interp_amo(host_address(m, a), ir_bits(s->type), s->aux, b);
+    case IR_OP_cas:
+        return interp_cas(host_address(m, a), ir_bits(s->type), b, c);
+    case IR_OP_fence:
+        atomic_thread_fence(memory_order_seq_cst);
+        return 0;
+    case IR_OP_fpflags_get:
+        return vcpu->fp_flags;
+    case IR_OP_fpflags_set:
+    case IR_OP_fprm_set:
+        return set_fp_env(m, op, a);
+    case IR_OP_call:
+        return call_helper(m, s, a, b, c);
+    case IR_OP_safepoint:
+        return asked_to_leave(m) ? leave_unit(m, IR_TRAP_interrupt, (uint64_t)s->imm) : 0;
+    case IR_OP_trap_if:
+        if (a) {
+            vcpu->exit_arg = (uint64_t)s->imm;
+            leave_unit(m, s->aux, vcpu->pc);
+        }
+        return 0;
+    case IR_OP_br:
+        return follow(m, s->imm);
+    case IR_OP_brif:
+        return follow(m, a ? s->imm : s->imm + 1);
+    case IR_OP_exit:
+        return leave_to(m, s, IR_TRAP_none, (uint64_t)s->imm);
+    case IR_OP_exit_ind:
+        return leave_to(m, s, IR_TRAP_lookup, a);
+    case IR_OP_exit_trap:
+        vcpu->exit_arg = 0;
+        return leave_unit(m, s->aux, (uint64_t)s->imm);
+    default:
+        return 0;
+    }
+}
+
+/* Only FP rows touch the environment; the other effects need no work here. */
+enum {
+    PURE = 0,
+    COMM = 0,
+    FP = 1,
+    FPENV = 0,
+    STATE_R = 0,
+    STATE_W = 0,
+    MEM_R = 0,
+    MEM_W = 0,
+    TRAPS = 0,
+    TERM = 0,
+    CALL = 0,
+    MARK = 0,
+    PARAM = 0,
+};
+
+static void run(Machine *m)
+{
+    while (!m->left) {
+        const InterpStep *s = m->step++;
+        IrOp op = s->op;
+        uint64_t a = m->value[s->arg[0]], b = m->value[s->arg[1]], c = m->value[s->arg[2]];
+        unsigned bits = s->bits, out = ir_bits(s->type);
+        int64_t imm = s->imm;
+        IrFp env, *fp = &env;
+        uint64_t r = 0;
+
+        switch (op) {
+#define NO_EVAL effect(m, op, s, a, b, c)
+#define OP(name, result, sig, effects, eval, summary)                                              \
+    case IR_OP_##name:                                                                             \
+        if (effects) {                                                                             \
+            env = (IrFp){ .rm = s->aux == IR_RM_DYN ? m->vcpu->fp_rm : s->aux };                   \
+        }                                                                                          \
+        r = (uint64_t)(eval);                                                                      \
+        if (effects) {                                                                             \
+            m->vcpu->fp_flags |= env.flags;                                                        \
+        }                                                                                          \
+        break;
+#include "ir/ops.def"
+        case IR_OP_none:
+        case IR_OP_COUNT:
+            break;
+        }
+        m->value[s->dst] = bits_zext(r, out);
+    }
+}
+
+static IrTrap interp_enter(Vcpu *vcpu, const BeCode *unit)
+{
+    const InterpProgram *program = unit->entry;
+    Machine m;
+
+    m.vcpu = vcpu;
+    m.program = program;
+    m.step = program->steps;
+    m.left = false;
+    m.value[0] = 0;
+    vcpu->exit_site = NULL;
+    if (program->counter && __atomic_fetch_sub(program->counter, 1, __ATOMIC_RELAXED) == 0) {
+        leave_unit(&m, IR_TRAP_hot, program->pc);
+    }
+    run(&m);
+    vcpu->exit_trap = m.trap;
+    return m.trap;
+}
+
+static bool interp_start(CodeBuf *code, const IrGuest *guest)
+{
+    (void)code;
+    (void)guest;
+    return true;
+}
+
+static void interp_restart(CodeBuf *code)
+{
+    (void)code;
+}
+
+static void interp_link(CodeBuf *buf, BeCode *code, unsigned exit, const void *target)
+{
+    (void)buf;
+    (void)code;
+    (void)exit;
+    (void)target;
+}
+
+static unsigned interp_exit_index(const BeCode *code, const void *site)
+{
+    (void)code;
+    (void)site;
+    return 0;
+}
+
+static bool interp_restore(const BeCode *code, const BeHostRegs *regs, Vcpu *vcpu)
+{
+    (void)code;
+    (void)vcpu;
+    return interp_is_access(regs->pc);
+}
+
+const Backend be_interp = {
+    .name = "interp",
+    .start = interp_start,
+    .restart = interp_restart,
+    .compile = interp_compile,
+    .release = interp_release,
+    .enter = interp_enter,
+    .link = interp_link,
+    .exit_index = interp_exit_index,
+    .restore = interp_restore,
+};

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* userland/poll_calls.c - waiting for descriptors: poll, select, epoll, and aio's events. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "userland/convert.h"
+#include "userland/syscall.h"
+
+enum { EPOLL_BATCH = 128 }; /* events per call: fewer than asked for is a right answer */
+
+/* A signal mask that holds during one call. */
+typedef struct NapMask {
+    bool given;
+    uint64_t guest, host;
+} NapMask;
+
+static uint64_t host_address(const void *p)
+{
+    return (uint64_t)(uintptr_t)p;
+}
+
+static int read_mask(NapMask *mask, uint64_t gaddr, uint64_t size)
+{
+    *mask = (NapMask){ .given = gaddr != 0 };
+    if (!mask->given) {
+        return 0;
+    }
+    if (size != sizeof(mask->guest)) {
+        return -EINVAL;
+    }
+    if (!mem_read_u64(gaddr, &mask->guest)) {
+        return -EFAULT;
+    }
+    mask->host = sig_host_mask(mask->guest);
+    return 0;
+}
+
+static uint64_t mask_address(const NapMask *mask)
+{
+    return mask->given ? host_address(&mask->host) : 0;
+}
+
+static int64_t nap(Task *t, const NapMask *mask, long nr, const uint64_t args[SYSCALL_ARGS])
+{
+    int64_t r = task_block(t, nr, args);
+
+    if (r == -EINTR && mask->given && t->pending) {
+        sig_was_masked(t, mask->guest);
+    }
+    return r;
+}
+
+int64_t sys_ppoll(Task *t, const uint64_t *a)
+{
+    NapMask mask;
+    int r = read_mask(&mask, a[3], a[4]);
+    uint64_t fds = host_address(mem_host(a[0], (uint32_t)a[1] * sizeof(struct pollfd)));
+
+    return r ? r
+             : nap(t, &mask, SYS_ppoll,
+                   (uint64_t[SYSCALL_ARGS]){ fds, a[1], host_address(mem_host(a[2], 16)),
+                                             mask_address(&mask), sizeof(mask.host) });
+}
+
+int64_t sys_pselect6(Task *t, const uint64_t *a)
+{
+    uint64_t given[2] = { 0 };
+    uint64_t bytes = (int32_t)a[0] > 0 ? ((uint32_t)a[0] + UINT64_C(63)) / 64 * 8 : 0;
+    uint64_t with_mask[2];
+    NapMask mask;
+    int r;
+
+    if (a[5] && !mem_read(given, a[5], sizeof(given))) {
+        return -EFAULT;
+    }
+    r = read_mask(&mask, given[0], given[1]);
+    if (r) {
+        return r;
+    }
+    with_mask[0] = mask_address(&mask);
+    with_mask[1] = sizeof(mask.host);
+    return nap(t, &mask, SYS_pselect6,
+               (uint64_t[SYSCALL_ARGS]){
+                   a[0], host_address(mem_host(a[1], bytes)), host_address(mem_host(a[2], bytes)),
+                   host_address(mem_host(a[3], bytes)), host_address(mem_host(a[4], 16)),
+                   host_address(with_mask) });
+}
+
+int64_t sys_epoll_ctl(Task *t, const uint64_t *a)
+{
+    GuestEpollEvent guest;
+    struct epoll_event host;
+    uint64_t event = 0;
+
+    (void)t;
+    if ((uint32_t)a[1] != EPOLL_CTL_DEL) {
+        event = host_address(MEM_BAD);
+        if (mem_read(&guest, a[3], sizeof(guest))) {
+            host = convert_epoll_to_host(&guest);
+            event = host_address(&host);
+        }
+    }
+    return HOST_CALL4(SYS_epoll_ctl, a[0], a[1], a[2], event);
+}
+
+/* Copies what the kernel gave to the guest. */
+static int64_t give_events(int64_t count, const struct epoll_event *host, uint64_t gaddr)
+{
+    for (int64_t i = 0; i < count; i++) {
+        GuestEpollEvent guest = convert_epoll_to_guest(&host[i]);
+
+        if (!mem_write(gaddr + (uint64_t)i * sizeof(guest), &guest, sizeof(guest))) {
+            return -EFAULT;
+        }
+    }
+    return count;
+}
+
+static int64_t epoll_nap(Task *t, long nr, const uint64_t *a, uint64_t timeout)
+{
+    struct epoll_event events[EPOLL_BATCH];
+    int32_t max = (int32_t)a[2];
+    NapMask mask;
+    int r = read_mask(&mask, a[4], a[5]);
+
+    if (r) {
+        return r;
+    }
+    if (max > (int32_t)(INT32_MAX / sizeof(GuestEpollEvent))) {
+        return -EINVAL;
+    }
+    if (max > 0 && (!a[1] || !mem_in_guest(a[1], (uint64_t)max * sizeof(GuestEpollEvent)))) {
+        return -EFAULT;
+    }
+    return give_events(
+        nap(t, &mask, nr,
+            (uint64_t[SYSCALL_ARGS]){ a[0], host_address(events),
+                                      (uint64_t)(max < EPOLL_BATCH ? max : EPOLL_BATCH), timeout,
+                                      mask_address(&mask), sizeof(mask.host) }),
+        events, a[1]);
+}
+
+int64_t sys_epoll_pwait(Task *t, const uint64_t *a)
+{
+    return epoll_nap(t, SYS_epoll_pwait, a, a[3]);
+}
+
+int64_t sys_epoll_pwait2(Task *t, const uint64_t *a)
+{
+    return epoll_nap(t, SYS_epoll_pwait2, a, host_address(mem_host(a[3], 16)));
+}
+
+int64_t sys_io_pgetevents(Task *t, const uint64_t *a)
+{
+    uint64_t given[2] = { 0 };
+    uint64_t with_mask[2];
+    uint64_t bytes = (int64_t)a[2] > 0 && a[2] < UINT32_MAX ? a[2] * 32 : 0;
+    NapMask mask;
+    int r;
+
+    if (a[5] && !mem_read(given, a[5], sizeof(given))) {
+        return -EFAULT;
+    }
+    r = read_mask(&mask, given[0], given[1]);
+    if (r) {
+        return r;
+    }
+    with_mask[0] = mask_address(&mask);
+    with_mask[1] = sizeof(mask.host);
+    return nap(t, &mask, SYS_io_pgetevents,
+               (uint64_t[SYSCALL_ARGS]){ a[0], a[1], a[2], host_address(mem_host(a[3], bytes)),
+                                         host_address(mem_host(a[4], 16)),
+                                         host_address(with_mask) });
+}
+
+/* The start of struct iocb, up to the buffer. */
+typedef struct AioRequest {
+    uint64_t data;
+    uint32_t key, rw_flags;
+    uint16_t opcode;
+    int16_t priority;
+    uint32_t fd;
+    uint64_t buf, bytes;
+} AioRequest;
+
+/* io_submit() stops at the first bad request and says how many went before. */
+int64_t sys_io_submit(Task *t, const uint64_t *a)
+{
+    int64_t done = 0, r = 0;
+
+    (void)t;
+    if ((int64_t)a[1] <= 0) {
+        return HOST_CALL3(SYS_io_submit, a[0], a[1], 0);
+    }
+    while (done < (int64_t)a[1] && r >= 0) {
+        AioRequest request;
+        uint64_t pointer;
+
+        r = -EFAULT;
+        if (mem_read_u64(a[2] + (uint64_t)done * 8, &pointer) &&
+            mem_read(&request, pointer, sizeof(request)) &&
+            mem_in_guest(request.buf, request.bytes)) {
+            r = HOST_CALL3(SYS_io_submit, a[0], 1, &pointer);
+        }
+        done += r > 0;
+    }
+    return done ? done : r;
+}

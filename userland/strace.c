@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * userland/strace.c - a line of the strace log for each system call.
+ *
+ * A call that may sleep shows its first half before it is made, so that one sees where a program
+ * hangs.  When another thread or process writes meanwhile, the line is closed with "<unfinished>"
+ * and taken up again with "<... resumed>".
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "userland/show.h"
+#include "userland/syscall.h"
+
+typedef struct KindShow {
+    ShowFn *show;
+    unsigned set;
+} KindShow;
+
+static const KindShow shows[SK_COUNT] = {
+#define VALUE(id, printer, set) [SK_##id] = { show_##printer, FS_##set },
+#define POINTER(id, direction, span, size, printer, set) [SK_##id] = { show_##printer, ST_##set },
+#include "userland/syskinds.def"
+};
+
+/* The thread whose line is not finished; shared with forked processes.  Relaxed: it only decides
+ * how lines look. */
+static _Atomic pid_t *open_line(void)
+{
+    static _Atomic(_Atomic pid_t *) shared;
+    _Atomic pid_t *page = atomic_load(&shared), *none = NULL;
+
+    if (page) {
+        return page;
+    }
+    page = mmap(NULL, MEM_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(page != MAP_FAILED, "no page for the strace log");
+    if (!atomic_compare_exchange_strong(&shared, &none, page)) {
+        munmap(page, MEM_PAGE);
+        page = none;
+    }
+    return page;
+}
+
+static bool is_out(const SysRow *row, unsigned i)
+{
+    return syscall_kinds[row->arg[i]].direction == SD_OUT;
+}
+
+/* Shows arguments from `i` on, before the call as far as they are known then; returns how far. */
+static unsigned add_args(Text *text, const SysRow *row, const uint64_t *args, unsigned i,
+                         int64_t result)
+{
+    for (; i < row->n_args && (result != INT64_MAX || !is_out(row, i)); i++) {
+        const KindShow *k = &shows[row->arg[i]];
+        Shown s = { .value = args[i],
+                    .previous = i ? args[i - 1] : 0,
+                    .span = syscall_span(row, args, i),
+                    .set = k->set,
+                    .result = result };
+
+        text_add(text, i ? ", " : "");
+        k->show(text, &s);
+    }
+    return i;
+}
+
+static void add_result(Text *text, const SysRow *row, int64_t r)
+{
+    if (r == -TASK_DONE) {
+        text_add(text, ") = ?\n");
+    } else if (r <= -TASK_ERESTARTSYS && r >= -TASK_ERESTARTNOHAND) {
+        text_add(text, ") = ? ERESTART (interrupted by a signal)\n");
+    } else if (r < 0 && r >= -4095) {
+        const char *name = strerrorname_np((int)-r);
+
+        text_add(text, ") = -1 %s (%s)\n", name ? name : "?", strerror((int)-r));
+    } else {
+        text_add(text, ") = ");
+        shows[row->result].show(text, &(Shown){ .value = (uint64_t)r, .set = shows[row->result].set });
+        text_add(text, "\n");
+    }
+}
+
+/* Calls of which there may be no return: a new program, or no program at all. */
+static bool may_not_return(const SysRow *row)
+{
+    return row->result == SK_none || row->fn == sys_execve || row->fn == sys_execveat ||
+           row->fn == sys_rt_sigreturn;
+}
+
+/* Starts a line, ending one that another thread has left open. */
+static void begin(Text *text, pid_t open, pid_t tid)
+{
+    text_add(text, "%s%d ", open && open != tid ? " <unfinished ...>\n" : "", tid);
+}
+
+static pid_t set_open(pid_t tid)
+{
+    return atomic_exchange_explicit(open_line(), tid, memory_order_relaxed);
+}
+
+static unsigned first_half(Text *text, Task *t, const SysRow *row, const uint64_t *args)
+{
+    bool early = row->how != SYS_PASS && row->how != SYS_DENY;
+    bool last = may_not_return(row);
+    pid_t open = set_open(early && !last ? t->tid : 0);
+    unsigned shown;
+
+    begin(text, open, t->tid);
+    text_add(text, "%s(", row->name);
+    shown = add_args(text, row, args, 0, INT64_MAX);
+    if (last) {
+        text_add(text, row->result == SK_none ? ") = ?\n" : " <unfinished ...>\n");
+    }
+    if (early) {
+        log_line(LOG_strace, "%s", text->bytes);
+        text->length = 0;
+        text->bytes[0] = 0;
+    }
+    return shown;
+}
+
+int64_t syscall_traced(Task *t, const SysRow *row, const uint64_t args[SYSCALL_ARGS])
+{
+    Text text = { .length = 0 };
+    unsigned shown = first_half(&text, t, row, args);
+    int64_t r = syscall_run(t, row, args);
+    bool whole = text.length > 0;
+
+    if (!whole) {
+        pid_t open = set_open(0);
+
+        if (open != t->tid) {
+            begin(&text, open, t->tid);
+            text_add(&text, "<... %s resumed>", row->name);
+        }
+    }
+    add_args(&text, row, args, shown, r);
+    add_result(&text, row, r);
+    log_line(LOG_strace, "%s", text.bytes);
+    return r;
+}

@@ -7,6 +7,7 @@
 #ifndef KETCH_USERLAND_CONVERT_H
 #define KETCH_USERLAND_CONVERT_H
 
+#include <assert.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/ipc.h>
@@ -30,7 +31,7 @@ typedef struct GuestStat {
     uint32_t unused[2];
 } GuestStat;
 
-_Static_assert(sizeof(GuestStat) == 128, "struct stat of asm-generic");
+static_assert(sizeof(GuestStat) == 128, "struct stat of asm-generic");
 
 /* struct epoll_event: packed on x86-64 only */
 typedef struct GuestEpollEvent {
@@ -53,8 +54,8 @@ typedef struct HostSemid {
     uint64_t unused2, nsems, unused3[2];
 } HostSemid;
 
-_Static_assert(sizeof(struct ipc_perm) == 48, "ipc64_perm of asm-generic");
-_Static_assert(sizeof(HostSemid) == sizeof(struct semid_ds), "semid64_ds of x86-64");
+static_assert(sizeof(struct ipc_perm) == 48, "ipc64_perm of asm-generic");
+static_assert(sizeof(HostSemid) == sizeof(struct semid_ds), "semid64_ds of x86-64");
 
 GuestStat convert_stat(const struct stat *host);
 GuestEpollEvent convert_epoll_to_guest(const struct epoll_event *host);

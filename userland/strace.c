@@ -69,7 +69,24 @@ static unsigned add_args(Text *text, const SysRow *row, const uint64_t *args, un
     return i;
 }
 
-static void add_result(Text *text, const SysRow *row, int64_t r)
+/* What the call changed in a list or cell that was shown before it. */
+static void add_changes(Text *text, const SysRow *row, const uint64_t *args, int64_t r)
+{
+    for (unsigned i = 0; i < row->n_args; i++) {
+        const KindShow *k = &shows[row->arg[i]];
+
+        if (args[i] && (row->arg[i] == SK_io_pollfds || row->arg[i] == SK_io_fdset ||
+                        row->arg[i] == SK_io_off)) {
+            text_add(text, " ");
+            k->show(text, &(Shown){ .value = args[i],
+                                    .span = syscall_span(row, args, i),
+                                    .set = k->set,
+                                    .result = r });
+        }
+    }
+}
+
+static void add_result(Text *text, const SysRow *row, const uint64_t *args, int64_t r)
 {
     if (r == -TASK_DONE) {
         text_add(text, ") = ?\n");
@@ -82,6 +99,9 @@ static void add_result(Text *text, const SysRow *row, int64_t r)
     } else {
         text_add(text, ") = ");
         shows[row->result].show(text, &(Shown){ .value = (uint64_t)r, .set = shows[row->result].set });
+        if (r > 0) {
+            add_changes(text, row, args, r);
+        }
         text_add(text, "\n");
     }
 }
@@ -141,7 +161,7 @@ int64_t syscall_traced(Task *t, const SysRow *row, const uint64_t args[SYSCALL_A
         }
     }
     add_args(&text, row, args, shown, r);
-    add_result(&text, row, r);
+    add_result(&text, row, args, r);
     log_line(LOG_strace, "%s", text.bytes);
     return r;
 }

@@ -23,7 +23,7 @@ static bool first_time(uint64_t nr)
 static int64_t unknown(Task *t, uint64_t nr)
 {
     if (first_time(nr)) {
-        log_warn("unknown system call %" PRIu64 " at pc 0x%" PRIx64 "\n", nr, t->syscall_pc);
+        log_warn("unknown system call %" PRIu64 " at pc 0x%" PRIx64, nr, t->syscall_pc);
     }
     return -ENOSYS;
 }

@@ -57,13 +57,4 @@ bool rv_fp_to_x(Rv *c, const RvRdFrs1 *a, IrType type);
 bool rv_fp_from_x(Rv *c, const RvFrdRs1 *a, IrType type);
 bool rv_fp_class(Rv *c, const RvRdFrs1 *a, IrType type);
 
-/* For csr.def: reads give an I64; a write takes any I64 and looks at the register's bits only.  A
- * write of frm or fcsr must be the last thing that an instruction does: it may end the block. */
-IrRef rv_csr_read_fflags(Rv *c);
-IrRef rv_csr_read_frm(Rv *c);
-IrRef rv_csr_read_fcsr(Rv *c);
-void rv_csr_write_fflags(Rv *c, IrRef value);
-void rv_csr_write_frm(Rv *c, IrRef value);
-void rv_csr_write_fcsr(Rv *c, IrRef value);
-
 #endif

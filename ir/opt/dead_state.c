@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ir/opt/dead_state.c - removes setregs that nobody can see.
+ *
+ * Preserved: the guest state at every trap, exit and helper that looks at it.  A setreg goes only
+ * when on every path the same slot is set again before any of those.
+ * Terminates: one backward walk per block after a fixed point over a finite lattice.
+ */
+#include "ir/guest.h"
+#include "ir/opt/opt.h"
+#include "ir/opt/slots.h"
+
+static bool clean_block(IrFunc *f, IrBlockId b, IrSlotSet live)
+{
+    bool changed = false;
+    IrRef prev;
+
+    for (IrRef ref = f->block[b].last; ref; ref = prev) {
+        const IrInsn *i = &f->insn[ref];
+
+        prev = i->prev;
+        if (i->op == IR_OP_setreg && !ir_slots_has(&live, (unsigned)i->imm)) {
+            ir_remove(f, b, ref);
+            changed = true;
+        } else {
+            ir_slots_before(f, i, &live);
+        }
+    }
+    return changed;
+}
+
+bool ir_opt_dead_state(IrFunc *f)
+{
+    const IrSlotSet none = { { 0 } };
+    bool changed = false;
+    const IrSlotSet *live_in;
+
+    if (f->n_blocks == 1) {
+        return clean_block(f, 0, none);
+    }
+    live_in = ir_slots_live_in(f, ir_cfg(f));
+    for (IrBlockId b = 0; b < f->n_blocks; b++) {
+        changed |= clean_block(f, b, ir_slots_live_out(f, live_in, b));
+    }
+    return changed;
+}

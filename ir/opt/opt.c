@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ir/opt/opt.h"
+
+const IrPass ir_passes[IR_PASS_COUNT] = {
+#define PASS(name, level, summary) { #name, level, summary, ir_opt_##name },
+#include "ir/opt/passes.def"
+};
+
+void ir_opt_run(IrFunc *f, unsigned level)
+{
+    for (unsigned k = 0; k < IR_PASS_COUNT; k++) {
+        if (ir_passes[k].level <= level) {
+            ir_passes[k].run(f);
+        }
+    }
+}

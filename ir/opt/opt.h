@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ir/opt/opt.h - the optimisation passes.
+ *
+ * Every pass keeps what can be seen of a function from outside: at each op that may trap and at
+ * each exit the guest state, memory, FP flags and rounding mode, and the order of accesses to
+ * guest memory.  A verified function stays verified.
+ *
+ * Level 1 is for units of one block and what the builder left there: linear in the number of insns,
+ * a few nanoseconds each.  Level 2 is for regions.
+ */
+#ifndef KETCH_IR_OPT_OPT_H
+#define KETCH_IR_OPT_OPT_H
+
+#include "ir/ir.h"
+
+typedef struct IrPass {
+    const char *name;
+    unsigned level;
+    const char *summary;
+    bool (*run)(IrFunc *f); /* true when it changed something */
+} IrPass;
+
+enum {
+    IR_PASS_COUNT = 0
+#define PASS(name, level, summary) +1
+#include "ir/opt/passes.def"
+};
+
+extern const IrPass ir_passes[IR_PASS_COUNT];
+
+void ir_opt_run(IrFunc *f, unsigned level);
+
+/* One pass each; see passes.def. */
+#define PASS(name, level, summary) bool ir_opt_##name(IrFunc *f);
+#include "ir/opt/passes.def"
+
+#endif

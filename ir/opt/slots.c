@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ir/opt/slots.h"
+
+#include "ir/guest.h"
+
+IrSlotSet ir_slots_all(const IrFunc *f)
+{
+    IrSlotSet all = { { 0 } };
+
+    for (unsigned s = 0; s < f->guest->n_slots; s++) {
+        ir_slots_add(&all, s);
+    }
+    return all;
+}
+
+void ir_slots_before(const IrFunc *f, const IrInsn *i, IrSlotSet *live)
+{
+    uint32_t effects;
+
+    if (i->op == IR_OP_setreg) {
+        ir_slots_remove(live, (unsigned)i->imm);
+        return;
+    }
+    if (i->op == IR_OP_getreg) {
+        ir_slots_add(live, (unsigned)i->imm);
+        return;
+    }
+    if (i->op == IR_OP_ldstate || i->op == IR_OP_ststate) {
+        return;
+    }
+    effects = ir_effects(f, i);
+    if (effects & (IR_TRAPS | IR_STATE_R | IR_STATE_W) ||
+        (effects & IR_TERM && i->op != IR_OP_br && i->op != IR_OP_brif)) {
+        *live = ir_slots_all(f);
+    }
+}
+
+IrSlotSet ir_slots_live_out(const IrFunc *f, const IrSlotSet *live_in, IrBlockId block)
+{
+    IrSlotSet live = { { 0 } };
+
+    for (unsigned e = 0; e < ir_n_succs(f, block); e++) {
+        ir_slots_join(&live, &live_in[ir_succ(f, block, e)->block]);
+    }
+    return live;
+}
+
+IrSlotSet *ir_slots_live_in(const IrFunc *f, const IrCfg *cfg)
+{
+    IrSlotSet *live_in = ARENA_NEW(f->arena, IrSlotSet, f->n_blocks);
+    bool changed = true;
+
+    while (changed) {
+        changed = false;
+        for (uint32_t k = cfg->n_order; k-- > 0;) {
+            IrBlockId b = cfg->order[k];
+            IrSlotSet live = ir_slots_live_out(f, live_in, b);
+
+            for (IrRef ref = f->block[b].last; ref; ref = f->insn[ref].prev) {
+                ir_slots_before(f, &f->insn[ref], &live);
+            }
+            changed |= ir_slots_join(&live_in[b], &live);
+        }
+    }
+    return live_in;
+}

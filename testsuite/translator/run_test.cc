@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What tr_run() promises, with code written by hand.  `--tier=interp|jit|check`, `--hot=N`. */
+#include <atomic>
+#include <cstdlib>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+#include "testsuite/translator/machine.h"
+
+namespace
+{
+
+TrTier tier = TR_TIER_jit;
+
+/* sum = 1 + ... + n in a0, n in a1. */
+uint64_t sum_loop(Asm &c)
+{
+    uint64_t start = c.li(a0, 0);
+    uint64_t loop = c.add(a0, a0, a1);
+    c.addi(a1, a1, -1);
+    c.bne(a1, zero, loop);
+    c.ecall();
+    return start;
+}
+
+TEST(Run, LoopEndsAtTheSystemCall)
+{
+    Asm c(fresh_code());
+    uint64_t start = sum_loop(c);
+    Cpu cpu(start);
+
+    cpu[a1] = 100000;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(100000u * 100001ull / 2, cpu[a0]);
+    EXPECT_EQ(c.pc - 4, cpu.vcpu->pc);
+}
+
+TEST(Run, ChainedUnitsDoNotComeBackToTheRunLoop)
+{
+    if (tier != TR_TIER_jit) {
+        GTEST_SKIP() << "the interpreter does not chain";
+    }
+    Asm c(fresh_code());
+    Cpu cpu(sum_loop(c));
+    cpu[a1] = 100;
+    cpu.run();
+    uint64_t before = counter("enters");
+    cpu[a1] = 100000;
+    cpu.run(cpu.vcpu->pc - 16);
+    EXPECT_LT(counter("enters") - before, 10u);
+}
+
+TEST(Run, CallsAndReturns)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.pc;
+    uint64_t function = start + 0x400;
+    c.li(s0, 0);
+    uint64_t loop = c.jal(ra, function);
+    c.addi(a1, a1, -1);
+    c.bne(a1, zero, loop);
+    c.ecall();
+    Asm f(function);
+    f.addi(s0, s0, 3);
+    f.ret();
+
+    Cpu cpu(start);
+    cpu[a1] = 5000;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(15000u, cpu[s0]);
+}
+
+/* fib(n) in a0, recursive: more calls deep than the return ring has entries. */
+TEST(Run, DeepRecursion)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.pc, down = start + 0x100;
+    c.jal(ra, down);
+    c.ecall();
+    Asm f(down);
+    uint64_t skip = f.beq(a0, zero, f.pc); /* patched below */
+    f.addi(sp, sp, -16);
+    f.sd(ra, sp, 0);
+    f.addi(a0, a0, -1);
+    f.jal(ra, down);
+    f.addi(a0, a0, 2);
+    f.ld(ra, sp, 0);
+    f.addi(sp, sp, 16);
+    uint64_t end = f.ret();
+    Asm(skip).beq(a0, zero, end);
+
+    Cpu cpu(start);
+    cpu[sp] = DATA + DATA_SIZE;
+    cpu[a0] = 1000;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(2000u, cpu[a0]);
+    EXPECT_EQ(DATA + DATA_SIZE, cpu[sp]);
+}
+
+TEST(Run, ComputedJumpsThroughATable)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.pc, targets = start + 0x1000;
+    /* a3 counts rounds; jumps to targets + 64 * (a3 % 8 by wrapping a2) */
+    uint64_t loop = c.jalr(zero, a2, 0);
+    uint64_t back = c.addi(a3, a3, -1);
+    c.bne(a3, zero, loop);
+    c.ecall();
+    for (int i = 0; i < 8; i++) {
+        Asm t(targets + 64 * static_cast<uint64_t>(i));
+        t.addi(a0, a0, i + 1);
+        t.addi(a2, a2, i == 7 ? -7 * 64 : 64);
+        t.jal(zero, back);
+    }
+    Cpu cpu(start);
+    cpu[a0] = 0;
+    cpu[a2] = targets;
+    cpu[a3] = 8 * 1000;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(36u * 1000, cpu[a0]);
+}
+
+TEST(Run, FetchOfNothingStopsWithTheAddress)
+{
+    Cpu cpu(NOWHERE);
+    TrStop stop = cpu.run();
+    EXPECT_EQ(IR_TRAP_fetch, stop.trap);
+    EXPECT_EQ(+NOWHERE, stop.arg);
+    EXPECT_EQ(+NOWHERE, cpu.vcpu->pc);
+}
+
+TEST(Run, InstructionThatSticksOutOfExecutableMemory)
+{
+    uint64_t end = CODE + CODE_SIZE;
+    *reinterpret_cast<uint16_t *>(end - 4) = 0x0505; /* c.addi a0, 1 */
+    *reinterpret_cast<uint16_t *>(end - 2) = 0x0513; /* first half of an addi */
+    Cpu cpu(end - 4);
+    cpu[a0] = 5;
+    TrStop stop = cpu.run();
+    EXPECT_EQ(IR_TRAP_fetch, stop.trap);
+    EXPECT_EQ(end, stop.arg);
+    EXPECT_EQ(end - 2, cpu.vcpu->pc);
+    EXPECT_EQ(6u, cpu[a0]);
+}
+
+TEST(Run, OddPcIsMisaligned)
+{
+    Cpu cpu(CODE + 1);
+    EXPECT_EQ(IR_TRAP_misaligned_fetch, cpu.run().trap);
+    EXPECT_EQ(CODE + 1, cpu.vcpu->pc);
+}
+
+TEST(Run, IllegalInstructionHasItsPc)
+{
+    Asm c(fresh_code());
+    c.li(a0, 1);
+    uint64_t bad = c.word(0xffffffff);
+    Cpu cpu(bad - 4);
+    EXPECT_EQ(IR_TRAP_illegal, cpu.run().trap);
+    EXPECT_EQ(bad, cpu.vcpu->pc);
+    EXPECT_EQ(1u, cpu[a0]);
+}
+
+/* ---- Faults ---- */
+
+/* Every store of a loop that walks off the end of DATA, with values in flight. */
+TEST(Fault, RegistersAreExactInALoop)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.li(a0, 0);
+    uint64_t loop = c.addi(a0, a0, 1);
+    c.add(t0, a0, a0);
+    c.addi(s1, t0, 7);
+    uint64_t store = c.sd(s1, a2, 0);
+    c.addi(a2, a2, 8);
+    c.addi(t0, t0, 100); /* dead when the store faults */
+    c.jal(zero, loop);
+
+    for (uint64_t n : { 0, 1, 2, 100, 5000 }) {
+        Cpu cpu(start);
+        cpu[a2] = DATA + DATA_SIZE - 8 * n;
+        cpu[s0] = 0x1234;
+        TrStop stop = cpu.run();
+        EXPECT_EQ(IR_TRAP_fault, stop.trap);
+        EXPECT_EQ(DATA + DATA_SIZE, stop.arg);
+        EXPECT_EQ(reinterpret_cast<void *>(DATA + DATA_SIZE), stop.info.si_addr);
+        EXPECT_EQ(SIGSEGV, stop.info.si_signo);
+        EXPECT_EQ(store, cpu.vcpu->pc);
+        EXPECT_EQ(n + 1, cpu[a0]);
+        EXPECT_EQ(2 * (n + 1), cpu[t0]);
+        EXPECT_EQ(2 * (n + 1) + 7, cpu[s1]);
+        EXPECT_EQ(0x1234u, cpu[s0]);
+        EXPECT_EQ(DATA + DATA_SIZE, cpu[a2]);
+    }
+}
+
+TEST(Fault, ContinuesAfterTheRegisterIsMended)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.ld(a0, a1, 0);
+    c.addi(a0, a0, 1);
+    c.ecall();
+    Cpu cpu(start);
+    cpu[a1] = NOWHERE + 64;
+    cpu[a0] = 77;
+    TrStop stop = cpu.run();
+    EXPECT_EQ(IR_TRAP_fault, stop.trap);
+    EXPECT_EQ(NOWHERE + 64, stop.arg);
+    EXPECT_EQ(start, cpu.vcpu->pc);
+    EXPECT_EQ(77u, cpu[a0]);
+    cpu[a1] = DATA;
+    *reinterpret_cast<uint64_t *>(DATA) = 41;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(42u, cpu[a0]);
+}
+
+/* ---- Interrupts ---- */
+
+TEST(Interrupt, EndlessLoopComesBack)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.addi(a0, a0, 1);
+    c.addi(a1, a1, 2);
+    c.jal(zero, start);
+    Cpu cpu(start);
+    std::thread other([&] {
+        usleep(20000);
+        tr_interrupt(cpu.vcpu);
+    });
+    TrStop stop = cpu.run();
+    other.join();
+    EXPECT_EQ(IR_TRAP_interrupt, stop.trap);
+    uint64_t done = cpu[a1] / 2, behind = (cpu.vcpu->pc - start) / 4;
+    EXPECT_GT(done, 0u);
+    EXPECT_EQ(cpu[a0], done + (behind == 1)) << "pc is where the registers say";
+}
+
+TEST(Interrupt, BeforeRunIsNotLost)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.ecall();
+    Cpu cpu(start);
+    tr_interrupt(cpu.vcpu);
+    EXPECT_EQ(IR_TRAP_interrupt, cpu.run().trap);
+    EXPECT_EQ(start, cpu.vcpu->pc);
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+}
+
+/* ---- Code that changes ---- */
+
+TEST(Change, FenceSeesNewCode)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.pc, patched = start + 0x200;
+    /* calls `patched` with the old code, writes the word in a2 over it, fences, calls again */
+    c.jal(ra, patched);
+    c.addi(s0, a0, 0);
+    c.la(a1, patched);
+    c.sw(a2, a1, 0);
+    c.fence_i();
+    c.jal(ra, patched);
+    c.ecall();
+    Asm p(patched);
+    p.li(a0, 1);
+    p.ret();
+    Asm scratch(start + 0x300);
+    scratch.li(a0, 2);
+
+    Cpu cpu(start);
+    cpu[a2] = *reinterpret_cast<uint32_t *>(start + 0x300);
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(1u, cpu[s0]);
+    EXPECT_EQ(2u, cpu[a0]);
+}
+
+TEST(Change, FenceKeepsUnchangedCode)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.fence_i();
+    c.ecall();
+    Cpu cpu(start);
+    cpu.run();
+    uint64_t units = counter("units");
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run(start).trap);
+    EXPECT_EQ(units, counter("units"));
+}
+
+TEST(Change, InvalidateOnlyWhatIsThere)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.li(a0, 1);
+    c.ecall();
+    Cpu cpu(start);
+    cpu.run();
+    uint64_t dropped = counter("invalidated");
+    tr_invalidate(start + 8, 4096 - 8);
+    tr_invalidate(start - 4096, 4096);
+    EXPECT_EQ(dropped, counter("invalidated"));
+    tr_invalidate(start + 7, 1);
+    EXPECT_EQ(dropped + 1, counter("invalidated"));
+    tr_invalidate(0, UINT64_MAX);
+    Asm(start).li(a0, 9);
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run(start).trap);
+    EXPECT_EQ(9u, cpu[a0]);
+}
+
+TEST(Change, InvalidateWhileAnotherThreadRunsIt)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.pc, function = start + 0x1000;
+    uint64_t loop = c.jal(ra, function);
+    c.beq(a0, zero, loop);
+    c.ecall();
+    Asm f(function);
+    f.li(a0, 0);
+    f.ret();
+
+    Cpu cpu(start);
+    TrStop stop = {};
+    std::thread runner([&] { stop = cpu.run(); });
+    for (int i = 0; i < 200; i++) {
+        usleep(100);
+        tr_invalidate(function, 4);
+    }
+    Asm(function).li(a0, 5);
+    tr_invalidate(function, 4);
+    runner.join();
+    EXPECT_EQ(IR_TRAP_syscall, stop.trap);
+    EXPECT_EQ(5u, cpu[a0]);
+}
+
+/* ---- Full cache ---- */
+
+TEST(Evict, FullCacheIsEmptiedAndTheGuestGoesOn)
+{
+    if (tier != TR_TIER_jit) {
+        GTEST_SKIP() << "the interpreter's cache is bounded by memory, not host code";
+    }
+    const uint64_t area = CODE + (1 << 20), size = 3 << 20;
+    Asm c(area);
+    uint64_t blocks = 0;
+
+    while (c.pc < area + size - 64) {
+        c.addi(a0, a0, 1);
+        c.mul(t0, a0, a0);
+        c.add(s0, s0, t0);
+        c.jal(zero, c.pc + 12); /* over the next two words */
+        c.word(0);
+        c.word(0);
+        blocks++;
+    }
+    c.ecall();
+    Cpu cpu(area);
+    for (int round = 0; round < 3; round++) {
+        cpu[a0] = 0;
+        EXPECT_EQ(IR_TRAP_syscall, cpu.run(area).trap);
+        EXPECT_EQ(blocks, cpu[a0]);
+    }
+    EXPECT_GT(counter("evictions"), 0u);
+}
+
+TEST(Evict, OtherThreadsSurviveIt)
+{
+    const uint64_t area = CODE + (1 << 20);
+    Asm c(fresh_code());
+    uint64_t start = c.pc, function = start + 0x100;
+    uint64_t loop = c.jal(ra, function);
+    c.bne(a1, zero, loop);
+    c.ecall();
+    Asm f(function);
+    f.addi(a0, a0, 1);
+    f.ld(a1, a2, 0);
+    f.ret();
+
+    auto *flag = reinterpret_cast<std::atomic<uint64_t> *>(DATA);
+    flag->store(1);
+    Cpu one(start), two(area);
+    one[a2] = DATA;
+    TrStop stop = {};
+    std::thread runner([&] { stop = one.run(); });
+    for (int round = 0; round < 4; round++) {
+        two[a0] = 0;
+        EXPECT_EQ(IR_TRAP_syscall, two.run(area).trap);
+    }
+    flag->store(0);
+    runner.join();
+    EXPECT_EQ(IR_TRAP_syscall, stop.trap);
+    EXPECT_GT(one[a0], 0u);
+}
+
+/* ---- Threads ---- */
+
+TEST(Exclusive, OthersAreOutsideMeanwhile)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.pc;
+    uint64_t loop = c.addi(a0, a0, 1);
+    c.sd(a0, a2, 0);
+    c.ld(a1, a2, 8);
+    c.bne(a1, zero, loop);
+    c.ecall();
+    auto *count = reinterpret_cast<std::atomic<uint64_t> *>(DATA);
+    auto *go = reinterpret_cast<std::atomic<uint64_t> *>(DATA + 8);
+    count->store(0);
+    go->store(1);
+
+    Cpu cpu(start), me;
+    cpu[a2] = DATA;
+    std::thread runner([&] { cpu.run(); });
+    while (count->load() == 0) {
+    }
+    for (int i = 0; i < 50; i++) {
+        tr_exclusive_begin(me.vcpu);
+        tr_exclusive_begin(me.vcpu); /* nests */
+        tr_exclusive_end(me.vcpu);
+        uint64_t seen = count->load();
+        usleep(200);
+        EXPECT_EQ(seen, count->load());
+        tr_exclusive_end(me.vcpu);
+        while (count->load() == seen) {
+        }
+    }
+    go->store(0);
+    runner.join();
+}
+
+/*
+ * A lock-free stack's pop as the manual warns of it: LR of the head, a load through it, SC.  The
+ * load keeps it from being a plain compare-and-swap.  One thread pops and pushes nodes so that the
+ * same head comes back with another successor (ABA); the other must never install the old one.
+ */
+TEST(Exclusive, StoreConditionalIsNotFooledByABA)
+{
+    tr_guest_has_threads();
+    Asm c(fresh_code());
+    uint64_t start = c.pc;
+    /* a2: &head.  pop into a0: head -> a0, a0->next -> a1; counts in s0; until a4 rounds */
+    uint64_t pop = c.lr_d(a0, a2);
+    c.ld(a1, a0, 0);
+    c.ld(t1, a0, 0); /* more time between */
+    c.sc_d(t0, a1, a2);
+    c.bne(t0, zero, pop);
+    /* swap the two top nodes: pop the second, push the first, push the second */
+    uint64_t pop2 = c.lr_d(a3, a2);
+    c.ld(a1, a3, 0);
+    c.sc_d(t0, a1, a2);
+    c.bne(t0, zero, pop2);
+    for (Reg node : { a0, a3 }) {
+        uint64_t push = c.lr_d(a1, a2);
+        c.sd(a1, node, 0);
+        c.sc_d(t0, node, a2);
+        c.bne(t0, zero, push);
+    }
+    c.addi(a4, a4, -1);
+    c.bne(a4, zero, pop);
+    c.ecall();
+
+    const int nodes = 8, threads = 2;
+    uint64_t head = DATA + 0x100;
+    for (int i = 0; i < nodes; i++) {
+        uint64_t node = DATA + 0x200 + 16 * static_cast<uint64_t>(i);
+        *reinterpret_cast<uint64_t *>(node) = i + 1 < nodes ? node + 16 : 0;
+    }
+    *reinterpret_cast<uint64_t *>(head) = DATA + 0x200;
+
+    auto work = [&] {
+        Cpu cpu(start);
+        cpu[a2] = head;
+        cpu[a4] = 3000;
+        EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    };
+    std::thread other[threads];
+    for (auto &t : other) {
+        t = std::thread(work);
+    }
+    for (auto &t : other) {
+        t.join();
+    }
+    int left = 0;
+    for (uint64_t n = *reinterpret_cast<uint64_t *>(head); n && left <= nodes;
+         n = *reinterpret_cast<uint64_t *>(n)) {
+        left++;
+    }
+    EXPECT_EQ(nodes, left) << "nodes were lost or are linked in a circle";
+}
+
+TEST(Fork, ChildGoesOnAlone)
+{
+    Asm c(fresh_code());
+    uint64_t start = sum_loop(c), spin = c.pc;
+    c.addi(a0, a0, 1);
+    c.jal(zero, spin);
+    Cpu cpu(start), other(spin);
+    std::thread runner([&] { other.run(); });
+    usleep(1000);
+    tr_fork_prepare(cpu.vcpu);
+    pid_t pid = fork();
+    if (pid == 0) {
+        tr_fork_child(cpu.vcpu);
+        cpu[a1] = 1000;
+        bool good = cpu.run(start).trap == IR_TRAP_syscall && cpu[a0] == 500500;
+        tr_invalidate(start, 64);
+        cpu[a1] = 10;
+        good = good && cpu.run(start).trap == IR_TRAP_syscall && cpu[a0] == 55;
+        _exit(good ? 0 : 1);
+    }
+    tr_fork_parent(cpu.vcpu);
+    int status = -1;
+    waitpid(pid, &status, 0);
+    EXPECT_EQ(0, status);
+    cpu[a1] = 4;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run(start).trap);
+    EXPECT_EQ(10u, cpu[a0]);
+    tr_interrupt(other.vcpu);
+    runner.join();
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    TrConfig config = {};
+
+    testing::InitGoogleTest(&argc, argv);
+    config.cache_size = 2 << 20;
+    for (int i = 1; i < argc; i++) {
+        std::string arg = argv[i];
+        if (arg == "--tier=interp") {
+            tier = config.tier = TR_TIER_interp;
+        } else if (arg == "--tier=jit") {
+            config.tier = TR_TIER_jit;
+        } else if (arg == "--check") {
+            config.tier = TR_TIER_jit;
+            config.check = true;
+        } else if (arg.rfind("--hot=", 0) == 0) {
+            config.hot_threshold = static_cast<uint32_t>(atoi(arg.c_str() + 6));
+        } else {
+            fprintf(stderr, "unknown option %s\n", argv[i]);
+            return 1;
+        }
+    }
+    start_machine(config);
+    return testing::Test::HasFatalFailure() ? 1 : RUN_ALL_TESTS();
+}

@@ -21,7 +21,6 @@ enum {
     UNIT_MIN_HOST = 64,      /* bytes of host code that a unit takes at least, for sizing */
     UNIT_MEMORY_RATIO = 4,   /* memory for units, in sizes of the code cache */
     UNIT_RESERVE = 64 << 10, /* what one unit may take at most */
-    INTERP_CACHE = 64 << 20,
 };
 
 struct TrTable {
@@ -81,7 +80,7 @@ static void *reserve(size_t size)
 
 bool cache_start(const char **error)
 {
-    size_t code = tr.code ? codebuf_size(tr.code) : INTERP_CACHE;
+    size_t code = tr.code ? codebuf_size(tr.code) : tr.config.cache_size;
 
     max_units = code / UNIT_MIN_HOST;
     units = reserve(max_units * sizeof(*units));
@@ -336,7 +335,7 @@ TrUnit *cache_unit_new(uint64_t pc, uint32_t mode, const TrSpan *spans, unsigned
 
     if (atomic_load_explicit(&n_units, memory_order_relaxed) == max_units ||
         arena_mark(tr.units) + UNIT_RESERVE > unit_memory ||
-        (!tr.code && tr.side_used > INTERP_CACHE)) {
+        (!tr.code && tr.side_used > tr.config.cache_size)) {
         return NULL;
     }
     unit = ARENA_NEW(tr.units, TrUnit, 1);

@@ -12,10 +12,8 @@ Translator tr = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static bool start_code(const char **error)
 {
-    size_t size = tr.config.cache_size ? tr.config.cache_size : CACHE_DEFAULT;
-
     if (tr.config.tier == TR_TIER_jit) {
-        tr.code = codebuf_new(size);
+        tr.code = codebuf_new(tr.config.cache_size);
         if (!tr.code) {
             *error = errno == EINVAL ? "The code cache can be at most 1 GiB."
                                      : "No executable memory for the code cache.";
@@ -52,6 +50,9 @@ static bool start_helpers(const char **error)
 bool tr_start(const TrConfig *config, const char **error)
 {
     tr.config = *config;
+    if (!tr.config.cache_size) {
+        tr.config.cache_size = CACHE_DEFAULT;
+    }
     tr.frontend = config->frontend;
     tr.backend = config->tier == TR_TIER_interp ? &be_interp : &be_x86_64;
     tr.oracle = config->check && config->tier != TR_TIER_interp ? &be_interp : NULL;

@@ -26,7 +26,7 @@ typedef struct TrRange {
 typedef struct TrConfig {
     const Frontend *frontend;
     TrTier tier;
-    size_t cache_size;      /* bytes of host code; 0: the default, 64 MiB */
+    size_t cache_size;      /* bytes of host code (of side memory in the interpreter); 0: 64 MiB */
     uint64_t mem_base;      /* host address of guest address 0 */
     bool one_insn;          /* units of one instruction (-one-insn-per-tb) */
     bool check;             /* every unit also in the interpreter, compared (--check) */

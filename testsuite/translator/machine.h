@@ -16,11 +16,11 @@ extern "C" {
 #include "testsuite/translator/asm.h"
 
 enum : uint64_t {
-    CODE = 0x20000000,      /* writable and executable */
+    CODE = 0x20000000, /* writable and executable */
     CODE_SIZE = 4 << 20,
-    DATA = 0x30000000,      /* writable */
+    DATA = 0x30000000, /* writable */
     DATA_SIZE = 1 << 20,
-    NOWHERE = 0x38000000,   /* not mapped */
+    NOWHERE = 0x38000000, /* not mapped */
 };
 
 inline size_t fetch(void *, uint64_t pc, uint8_t *buf, size_t want, bool *writable)

@@ -35,6 +35,9 @@ uint64_t rv_helper_misaligned(Vcpu *vcpu, uint64_t address, uint64_t b, uint64_t
 /* amocas.q: rd is the number of the first of two registers with the expected value and the
  * result, rs2 that of the desired value; a number of 0 stands for the value 0.  The address is
  * aligned and known to be writable. */
+#ifdef __x86_64__
+__attribute__((target("cx16")))
+#endif
 uint64_t rv_helper_amocas_q(Vcpu *vcpu, uint64_t address, uint64_t rd, uint64_t rs2)
 {
     __extension__ typedef unsigned __int128 Wide;

@@ -129,8 +129,14 @@ bool mem_next_area(uint64_t addr, MemArea *area);
 /* TrConfig.fetch */
 size_t mem_fetch(void *opaque, uint64_t pc, uint8_t *buf, size_t want, bool *writable);
 
-/* The guest asked for a flush of its own (riscv_flush_icache). */
-void mem_flush_icache(uint64_t start, uint64_t end);
+/* A page fault at addr: true when it lies below memory that grows down and now is mapped. */
+bool mem_grow_stack(uint64_t addr);
+
+/* Mappings without a wish go below `top` (the stack's lowest end). */
+void mem_place_below(uint64_t top);
+
+/* The file that is mapped at addr, and where in it. */
+bool mem_file_at(uint64_t addr, char *path, size_t size, uint64_t *offset);
 
 /* Text of /proc/self/maps, malloc'ed; NULL when out of memory. */
 char *mem_maps_text(void);

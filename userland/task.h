@@ -5,7 +5,7 @@
  * A Task is a guest thread: one host thread, one Vcpu.  `process` is the guest process.
  *
  * Signals are kept by the host kernel for as long as possible: a signal that the guest blocks is
- * blocked on the host (except SIGSEGV and SIGBUS, which Ketch needs), one that it ignores or
+ * blocked on the host (except the four that Ketch needs for faults), one that it ignores or
  * leaves at its default is so on the host.  A signal with a guest handler reaches Ketch's handler,
  * which notes it in the Task, blocks all others and makes translated code and task_block() come
  * back; userland_run() then delivers it.  So sigpending, signalfd, sigtimedwait, real-time order
@@ -16,6 +16,7 @@
 #ifndef KETCH_USERLAND_TASK_H
 #define KETCH_USERLAND_TASK_H
 
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -29,7 +30,10 @@
 typedef struct Task Task;
 typedef struct UserAbi UserAbi; /* userland/abi.h: what differs between guest architectures */
 
-enum { TASK_SIGNALS = 64 };
+enum {
+    TASK_SIGNALS = 64,
+    TASK_RESERVED = 4, /* SIGSEGV, SIGBUS, SIGILL, SIGFPE: never blocked on the host */
+};
 
 /* The guest's signal actions, one set per process (a vfork child has its own copy). */
 typedef struct SigAction {
@@ -59,8 +63,9 @@ struct Task {
     int async_sig;          /* the one that arrived; 0: none.  Host signals stay blocked until it is
                                delivered */
     siginfo_t async_info;
-    uint64_t held;          /* SIGSEGV/SIGBUS sent by kill(2) while the guest blocks them */
-    siginfo_t held_info[2];
+    uint64_t held;          /* of the signals that Ketch cannot block: sent while the guest blocks
+                               them */
+    siginfo_t held_info[TASK_RESERVED];
 
     uint64_t sigmask;       /* the guest's, bit sig - 1 */
     uint64_t saved_mask;    /* with restore_mask: what sigmask goes back to (sigsuspend & co.) */
@@ -68,6 +73,8 @@ struct Task {
     SigStack altstack;
     SigHand *sighand;
 
+    int restart;            /* TASK_ERESTART*: the call just done waits to be restarted */
+    bool exiting;           /* the thread ends: userland_run() returns */
     uint64_t syscall_pc;    /* of the system call being done; vcpu->pc is already the next */
     uint64_t syscall_arg0;  /* its first argument, for a restart */
 
@@ -75,6 +82,7 @@ struct Task {
     uint64_t robust_list;
     uint64_t robust_len;
     bool in_vfork;          /* runs as a vfork child on its parent's Task */
+    void *exec_memory;      /* what an execve() in a vfork child leaves to be freed */
     void *host_altstack;
 };
 
@@ -82,7 +90,8 @@ typedef struct Process {
     const UserAbi *abi;
     const UserOptions *options;
     char *exe;              /* absolute path of the guest program, as /proc/self/exe says */
-    const char *sysroot;    /* "" when none; no slash at the end */
+    char **argv;            /* of the guest */
+    char sysroot[PATH_MAX]; /* "" when none; no slash at the end */
     uint64_t stack_lo, stack_hi;
     uint64_t arg_start, arg_end, env_start, env_end; /* of the strings on the stack */
     uint64_t auxv_start, auxv_end;

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "userland/areas.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/bits.h"
+
+bool areas_reserve(Areas *map)
+{
+    size_t capacity = map->capacity ? map->capacity * 2 : 256;
+    Area *area;
+
+    if (map->count + 2 <= map->capacity) {
+        return true;
+    }
+    area = realloc(map->area, capacity * sizeof(Area));
+    if (!area) {
+        return false;
+    }
+    map->area = area;
+    map->capacity = capacity;
+    return true;
+}
+
+size_t areas_find(const Areas *map, uint64_t addr)
+{
+    size_t lo = 0, hi = map->count;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+
+        if (map->area[mid].end > addr) {
+            hi = mid;
+        } else {
+            lo = mid + 1;
+        }
+    }
+    return lo;
+}
+
+Area *areas_at(const Areas *map, uint64_t addr)
+{
+    size_t i = areas_find(map, addr);
+
+    return i < map->count && map->area[i].start <= addr ? &map->area[i] : NULL;
+}
+
+bool areas_free(const Areas *map, uint64_t start, uint64_t end)
+{
+    size_t i = areas_find(map, start);
+
+    return i == map->count || map->area[i].start >= end;
+}
+
+bool areas_full(const Areas *map, uint64_t start, uint64_t end)
+{
+    for (size_t i = areas_find(map, start); start < end; i++) {
+        if (i == map->count || map->area[i].start > start) {
+            return false;
+        }
+        start = map->area[i].end;
+    }
+    return true;
+}
+
+bool areas_have_code(const Areas *map, uint64_t start, uint64_t end)
+{
+    for (size_t i = areas_find(map, start); i < map->count && map->area[i].start < end; i++) {
+        if (map->area[i].has_code) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t areas_hole(const Areas *map, uint64_t len, uint64_t lo, uint64_t hi)
+{
+    size_t i = areas_find(map, hi - 1);
+
+    /* Downwards from hi: i areas lie below the hole being looked at. */
+    for (i = i < map->count ? i + 1 : i;; i--) {
+        uint64_t below = i ? map->area[i - 1].end : 0;
+
+        if (i < map->count && map->area[i].start < hi) {
+            hi = map->area[i].start;
+        }
+        if (hi < lo || hi - lo < len) {
+            return 0;
+        }
+        if (hi >= below && hi - below >= len) {
+            return hi - len;
+        }
+        if (i == 0) {
+            return 0;
+        }
+    }
+}
+
+uint64_t areas_data(const Areas *map)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < map->count; i++) {
+        const Area *a = &map->area[i];
+
+        if (!(a->flags & MAP_SHARED) && (a->prot & PROT_WRITE)) {
+            sum += a->end - a->start;
+        }
+    }
+    return sum;
+}
+
+static void delete_areas(Areas *map, size_t from, size_t to)
+{
+    memmove(&map->area[from], &map->area[to], (map->count - to) * sizeof(Area));
+    map->count -= to - from;
+}
+
+static void open_gap(Areas *map, size_t at)
+{
+    CHECK(map->count < map->capacity, "areas_reserve() was forgotten");
+    memmove(&map->area[at + 1], &map->area[at], (map->count - at) * sizeof(Area));
+    map->count++;
+}
+
+/* Makes `addr` a border between areas. */
+static void split(Areas *map, uint64_t addr)
+{
+    size_t i = areas_find(map, addr);
+    Area *a;
+
+    if (i == map->count || map->area[i].start >= addr) {
+        return;
+    }
+    open_gap(map, i);
+    a = &map->area[i];
+    a[0].end = addr;
+    if (!(a->flags & MAP_ANONYMOUS)) {
+        a[1].offset += addr - a[1].start;
+    }
+    a[1].start = addr;
+}
+
+static bool alike(const Area *a, const Area *b)
+{
+    bool follows = (a->flags & MAP_ANONYMOUS) || a->offset + (a->end - a->start) == b->offset;
+
+    return a->end == b->start && a->prot == b->prot && a->flags == b->flags &&
+           a->file == b->file && follows;
+}
+
+static void merge(Areas *map, size_t first, size_t last)
+{
+    for (size_t i = last; i > first; i--) {
+        Area *a = &map->area[i - 1];
+
+        if (i < map->count && alike(&a[0], &a[1])) {
+            a->end = a[1].end;
+            a->has_code |= a[1].has_code;
+            delete_areas(map, i, i + 1);
+        }
+    }
+}
+
+void areas_remove(Areas *map, uint64_t start, uint64_t end)
+{
+    size_t first, last;
+
+    split(map, start);
+    split(map, end);
+    first = areas_find(map, start);
+    for (last = first; last < map->count && map->area[last].start < end; last++) {
+        map->total -= map->area[last].end - map->area[last].start;
+    }
+    delete_areas(map, first, last);
+}
+
+void areas_insert(Areas *map, const Area *area)
+{
+    size_t i;
+
+    areas_remove(map, area->start, area->end);
+    i = areas_find(map, area->start);
+    open_gap(map, i);
+    map->area[i] = *area;
+    map->total += area->end - area->start;
+    merge(map, i ? i - 1 : 0, i + 1);
+}
+
+void areas_protect(Areas *map, uint64_t start, uint64_t end, int prot)
+{
+    size_t first, i;
+
+    split(map, start);
+    split(map, end);
+    first = areas_find(map, start);
+    for (i = first; i < map->count && map->area[i].start < end; i++) {
+        map->area[i].prot = (uint8_t)prot;
+    }
+    merge(map, first ? first - 1 : 0, i);
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * execve: a guest program runs under Ketch again, with the same options; native programs and
+ * everything that the host's kernel knows run as they are.  Scripts are resolved here, since their
+ * interpreter may be a guest program.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "userland/elf.h"
+#include "userland/mem.h"
+#include "userland/proc.h"
+#include "userland/signals.h"
+
+enum {
+    SCRIPT_DEPTH = 5,  /* interpreters that are scripts, as the kernel allows */
+    HEAD_SIZE = 256,   /* of a file: what the kernel looks at */
+    ARGS_MOST = 1 << 21,
+};
+
+/* What to run.  argv holds guest addresses of strings (that is, pointers) and strings of ours. */
+typedef struct Exec {
+    char path[PATH_MAX];          /* the file, after proc_path() */
+    char script[SCRIPT_DEPTH][2][HEAD_SIZE]; /* interpreter and its argument */
+    char script_path[SCRIPT_DEPTH][PATH_MAX];
+    unsigned depth;
+    char **argv;                  /* room for everything in front of argv[0] is before it */
+    size_t argc;
+    char **memory;                /* what argv points into */
+} Exec;
+
+static size_t self_argc(void)
+{
+    size_t n = 0;
+
+    while (process.options->self_argv && process.options->self_argv[n]) {
+        n++;
+    }
+    return n;
+}
+
+/* Number of pointers in a NULL-terminated array of the guest; -EFAULT or -E2BIG. */
+static int64_t count_args(uint64_t addr)
+{
+    uint64_t p;
+
+    for (int64_t n = 0; addr && n < ARGS_MOST; n++) {
+        if (!mem_read_u64(addr + (uint64_t)n * 8, &p)) {
+            return -EFAULT;
+        }
+        if (p == 0) {
+            return n;
+        }
+    }
+    return addr ? -E2BIG : 0;
+}
+
+static int64_t read_args(Exec *e, uint64_t addr)
+{
+    size_t front = self_argc() + 3 + 3 * SCRIPT_DEPTH;
+    int64_t n = count_args(addr);
+
+    if (n < 0) {
+        return n;
+    }
+    e->memory = calloc(front + (size_t)n + 2, sizeof(char *));
+    if (!e->memory) {
+        return -ENOMEM;
+    }
+    e->argv = e->memory + front;
+    if (n && !mem_read(e->argv, addr, (size_t)n * 8)) {
+        return -EFAULT;
+    }
+    e->argv[n] = NULL;
+    for (int64_t i = 0; i < n; i++) {
+        e->argv[i] = mem_host((uint64_t)(uintptr_t)e->argv[i], 1);
+    }
+    if (n == 0) {
+        e->argv[n++] = (char *)"";
+    }
+    e->argc = (size_t)n;
+    return 0;
+}
+
+static void prepend(Exec *e, const char *arg)
+{
+    *--e->argv = (char *)arg;
+}
+
+/* "#!" line: interpreter and at most one argument (binfmt_script). */
+static bool parse_script(const char *head, char *interp, char *arg)
+{
+    size_t n = strcspn(head + 2, "\n");
+    char line[HEAD_SIZE];
+    char *p = line, *end;
+
+    snprintf(line, sizeof(line), "%.*s", (int)n, head + 2);
+    end = line + strlen(line);
+    while (end > p && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r')) {
+        *--end = '\0';
+    }
+    p += strspn(p, " \t");
+    n = strcspn(p, " \t");
+    if (n == 0) {
+        return false;
+    }
+    snprintf(interp, HEAD_SIZE, "%.*s", (int)n, p);
+    p += n;
+    p += strspn(p, " \t");
+    snprintf(arg, HEAD_SIZE, "%s", p);
+    return true;
+}
+
+static int64_t use_script(Exec *e, const char *head)
+{
+    unsigned d = e->depth;
+    char *interp, *arg, buf[PATH_MAX];
+
+    if (d == SCRIPT_DEPTH) {
+        return -ELOOP;
+    }
+    e->depth++;
+    interp = e->script[d][0];
+    arg = e->script[d][1];
+    if (!parse_script(head, interp, arg)) {
+        return -ENOEXEC;
+    }
+    memcpy(e->script_path[d], e->path, sizeof(e->path));
+    e->argv[0] = e->script_path[d];
+    if (arg[0]) {
+        prepend(e, arg);
+    }
+    prepend(e, interp);
+    snprintf(e->path, sizeof(e->path), "%s", proc_path(interp, buf));
+    return 1;
+}
+
+/* The file at e->path: its first bytes, NUL-terminated; its kind; -errno as execve() says. */
+static int64_t look_at(const char *path, char head[HEAD_SIZE + 1], ElfKind *kind)
+{
+    char interp[PATH_MAX], buf[PATH_MAX];
+    struct stat st;
+    ssize_t n;
+    int fd;
+
+    if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0) {
+        return -errno;
+    }
+    if (stat(path, &st) < 0) {
+        return -errno;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return -EACCES;
+    }
+    *kind = ELF_NONE;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 0; /* executable but not readable: only the kernel can run it */
+    }
+    n = pread(fd, head, HEAD_SIZE, 0);
+    n = n < 0 ? 0 : n;
+    head[n] = '\0';
+    *kind = elf_kind(process.abi, (const uint8_t *)head, (size_t)n);
+    elf_interp(fd, interp, *kind == ELF_GUEST ? sizeof(interp) : 1);
+    close(fd);
+    if (*kind == ELF_GUEST && interp[0] && access(proc_path(interp, buf), F_OK) < 0) {
+        return -ENOENT;
+    }
+    return 0;
+}
+
+static int64_t host_execve(Task *t, const char *path, char **argv, uint64_t envp)
+{
+    int64_t r;
+
+    sig_before_exec(t);
+    r = HOST_CALL3(SYS_execve, path, argv, mem_host(envp, 8));
+    sig_after_exec(t);
+    return r;
+}
+
+/* ketch OPTIONS -0 ARGV0 PATH ARGS... */
+static int64_t exec_self(Task *t, Exec *e, uint64_t envp)
+{
+    const char *argv0 = e->argv[0];
+
+    e->argv[0] = e->path;
+    prepend(e, argv0);
+    prepend(e, "-0");
+    for (size_t i = self_argc(); i-- > 0;) {
+        prepend(e, process.options->self_argv[i]);
+    }
+    return host_execve(t, "/proc/self/exe", e->argv, envp);
+}
+
+static int64_t exec_file(Task *t, Exec *e, uint64_t envp)
+{
+    char head[HEAD_SIZE + 1];
+    ElfKind kind;
+    int64_t r;
+
+    do {
+        r = look_at(e->path, head, &kind);
+        if (r == 0 && kind == ELF_SCRIPT) {
+            r = use_script(e, head);
+        }
+    } while (r == 1);
+    if (r < 0) {
+        return r;
+    }
+    switch (kind) {
+    case ELF_GUEST:
+        return exec_self(t, e, envp);
+    case ELF_BROKEN:
+        return -ENOEXEC;
+    case ELF_OTHER: case ELF_NONE: case ELF_SCRIPT:
+        return host_execve(t, e->path, e->argv, envp);
+    }
+    return -ENOEXEC;
+}
+
+static int64_t do_exec(Task *t, const char *path, uint64_t argv, uint64_t envp)
+{
+    Exec *e = calloc(1, sizeof(*e));
+    char buf[PATH_MAX];
+    int64_t r;
+
+    if (!e) {
+        return -ENOMEM;
+    }
+    snprintf(e->path, sizeof(e->path), "%s", proc_path(path, buf));
+    r = read_args(e, argv);
+    if (r == 0 && count_args(envp) < 0) {
+        r = count_args(envp);
+    }
+    if (r == 0 && !sig_hold(t)) {
+        r = -TASK_ERESTARTNOINTR;
+    }
+    if (r == 0) {
+        t->exec_memory = e;
+        r = exec_file(t, e, envp);
+        t->exec_memory = NULL;
+        sig_release(t);
+    }
+    free(e->memory);
+    free(e);
+    return r;
+}
+
+int64_t sys_execve(Task *t, const uint64_t a[6])
+{
+    char path[PATH_MAX];
+    ssize_t n = mem_strcpy_in(path, a[0], sizeof(path));
+
+    return n < 0 ? n : n == 0 ? -ENOENT : do_exec(t, path, a[1], a[2]);
+}
+
+/* A name for the file that dirfd and path mean. */
+static int64_t at_path(int dirfd, const char *path, int flags, char *out)
+{
+    char link[64];
+    ssize_t n;
+
+    if (path[0] == '/' || (dirfd == AT_FDCWD && path[0])) {
+        snprintf(out, PATH_MAX, "%s", path);
+        return 0;
+    }
+    if (!path[0] && !(flags & AT_EMPTY_PATH)) {
+        return -ENOENT;
+    }
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", dirfd);
+    n = readlink(link, out, PATH_MAX - 1);
+    if (n < 0) {
+        return -EBADF;
+    }
+    out[n] = '\0';
+    if (!path[0]) {
+        /* A file without a name any more is reached through the descriptor. */
+        if (access(out, F_OK) < 0) {
+            snprintf(out, PATH_MAX, "%s", link);
+        }
+        return 0;
+    }
+    return snprintf(out + n, (size_t)(PATH_MAX - n), "/%s", path) < PATH_MAX - n ? 0
+                                                                                : -ENAMETOOLONG;
+}
+
+int64_t sys_execveat(Task *t, const uint64_t a[6])
+{
+    char path[PATH_MAX], file[PATH_MAX];
+    ssize_t n = mem_strcpy_in(path, a[1], sizeof(path));
+    int flags = (int)a[4];
+    struct stat st;
+    int64_t r;
+
+    if (n < 0) {
+        return n;
+    }
+    if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) {
+        return -EINVAL;
+    }
+    r = at_path((int)a[0], path, flags, file);
+    if (r < 0) {
+        return r;
+    }
+    if ((flags & AT_SYMLINK_NOFOLLOW) && lstat(file, &st) == 0 && S_ISLNK(st.st_mode)) {
+        return -ELOOP;
+    }
+    return do_exec(t, file, a[2], a[3]);
+}

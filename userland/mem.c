@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guest's memory map.  Every call changes the host's mappings and `map` under one lock, then
+ * tells the translator (without the lock: the translator's own lock is above it) when code may
+ * have gone.
+ */
+#include "userland/mem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/bits.h"
+#include "base/log.h"
+#include "translator/translator.h"
+#include "userland/areas.h"
+#include "userland/task.h"
+
+enum {
+    NAMES = 16,
+    KEPT_FLAGS = MAP_TYPE | MAP_ANONYMOUS | MAP_GROWSDOWN,
+    /* Beyond the kernel's own numbers, in Area.flags: a System V segment. */
+    AREA_SHM = 1 << 30,
+};
+
+typedef struct Name {
+    uint64_t start, end;
+    char text[64];
+} Name;
+
+static struct {
+    pthread_mutex_t lock;
+    Areas map;
+    uint64_t top;              /* mappings are placed below it, downwards */
+    uint64_t brk_start, brk;
+    uint64_t limit_as, limit_data;
+    uint16_t next_file;
+    Name name[NAMES];          /* special areas */
+    unsigned n_names;
+} mem = { .lock = PTHREAD_MUTEX_INITIALIZER,
+          .limit_as = RLIM_INFINITY,
+          .limit_data = RLIM_INFINITY };
+
+/* Addresses that mappings may use: the last page stays empty, so that nothing runs over. */
+static uint64_t space_end(void)
+{
+    return mem_limit - MEM_PAGE;
+}
+
+void mem_init(uint64_t reserve)
+{
+    if (reserve) {
+        mem_limit = bits_align_down(reserve, MEM_PAGE);
+    }
+    mem.top = space_end();
+}
+
+void mem_place_below(uint64_t top)
+{
+    mem.top = bits_align_down(top, MEM_PAGE);
+}
+
+/* The host never executes guest memory; memory that can only be executed must be read to be
+ * translated. */
+static int host_prot(int prot)
+{
+    return (prot & (PROT_READ | PROT_WRITE)) | (prot & PROT_EXEC ? PROT_READ : 0);
+}
+
+static bool over_limit(uint64_t more, int prot, int flags)
+{
+    if (mem.map.total + more > mem.limit_as) {
+        return true;
+    }
+    return mem.limit_data != RLIM_INFINITY && !(flags & MAP_SHARED) && (prot & PROT_WRITE) &&
+           areas_data(&mem.map) + more > mem.limit_data;
+}
+
+/* Units of [start, start + len) go when `had_code`. */
+static void drop_code(bool had_code, uint64_t start, uint64_t len)
+{
+    if (had_code) {
+        tr_invalidate(start, len);
+    }
+}
+
+static uint64_t find_hole(uint64_t len)
+{
+    uint64_t at = areas_hole(&mem.map, len, MEM_LOWEST, mem.top);
+
+    return at ? at : areas_hole(&mem.map, len, MEM_LOWEST, space_end());
+}
+
+/* Where a new mapping goes; negative errno when it cannot. */
+static int64_t place(uint64_t addr, uint64_t len, int flags)
+{
+    if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+        if (addr % MEM_PAGE) {
+            return -EINVAL;
+        }
+        if (len > space_end() || addr > space_end() - len) {
+            return -ENOMEM;
+        }
+        if ((flags & MAP_FIXED_NOREPLACE) && !areas_free(&mem.map, addr, addr + len)) {
+            return -EEXIST;
+        }
+        return (int64_t)addr;
+    }
+    addr = bits_align_up(addr, MEM_PAGE);
+    if (addr >= MEM_LOWEST && len <= space_end() && addr <= space_end() - len &&
+        areas_free(&mem.map, addr, addr + len)) {
+        return (int64_t)addr;
+    }
+    addr = find_hole(len);
+    return addr ? (int64_t)addr : -ENOMEM;
+}
+
+static Area new_area(uint64_t addr, uint64_t len, int prot, int flags, uint64_t offset)
+{
+    bool anon = flags & MAP_ANONYMOUS;
+    bool shared = (flags & MAP_TYPE) != MAP_PRIVATE;
+
+    return (Area){
+        .start = addr,
+        .end = addr + len,
+        .offset = anon ? 0 : offset,
+        .flags = (uint32_t)((flags & KEPT_FLAGS & ~MAP_TYPE) | (shared ? MAP_SHARED : MAP_PRIVATE)),
+        .file = anon ? 0 : ++mem.next_file,
+        .prot = (uint8_t)(prot & (PROT_READ | PROT_WRITE | PROT_EXEC)),
+    };
+}
+
+/* With the lock: maps and notes it. */
+static int64_t map_locked(uint64_t addr, uint64_t len, int prot, int flags, int fd,
+                          uint64_t offset)
+{
+    int drop = MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN | 0x40 /* x86's MAP_32BIT */;
+    int64_t at = place(addr, len, flags), got;
+    Area area;
+
+    if (at < 0) {
+        return at;
+    }
+    if (over_limit(len, prot, flags) || !areas_reserve(&mem.map)) {
+        return -ENOMEM;
+    }
+    got = host_call(SYS_mmap, (uint64_t)at, len, (uint64_t)host_prot(prot),
+                    (uint64_t)((flags & ~drop) | MAP_FIXED), (uint64_t)fd, offset);
+    if (got < 0) {
+        return got;
+    }
+    area = new_area((uint64_t)at, len, prot, flags, offset);
+    areas_insert(&mem.map, &area);
+    return got;
+}
+
+int64_t mem_mmap(uint64_t addr, uint64_t len, int prot, int flags, int fd, uint64_t offset)
+{
+    bool had_code = false;
+    int64_t at;
+
+    if (len == 0 || offset % MEM_PAGE) {
+        return -EINVAL;
+    }
+    len = bits_align_up(len, MEM_PAGE);
+    if (len == 0) {
+        return -ENOMEM;
+    }
+    pthread_mutex_lock(&mem.lock);
+    if (flags & MAP_FIXED) {
+        had_code = areas_have_code(&mem.map, addr, addr + len);
+    }
+    at = map_locked(addr, len, prot, flags, fd, offset);
+    pthread_mutex_unlock(&mem.lock);
+    if (at >= 0) {
+        drop_code(had_code, (uint64_t)at, len);
+        if ((flags & MAP_TYPE) != MAP_PRIVATE && (prot & PROT_WRITE)) {
+            tr_guest_has_threads();
+        }
+        log_line(LOG_page, "mmap %#llx-%#llx prot %d flags %#x\n", (unsigned long long)at,
+                 (unsigned long long)at + len, prot, (unsigned)flags);
+    }
+    return at;
+}
+
+/* Page-aligned, inside the guest's space, not empty. */
+static bool valid_range(uint64_t addr, uint64_t len)
+{
+    return addr % MEM_PAGE == 0 && len && len <= space_end() && addr <= space_end() - len;
+}
+
+int64_t mem_munmap(uint64_t addr, uint64_t len)
+{
+    bool had_code;
+    int64_t r;
+
+    len = bits_align_up(len, MEM_PAGE);
+    if (!valid_range(addr, len)) {
+        return -EINVAL;
+    }
+    pthread_mutex_lock(&mem.lock);
+    had_code = areas_have_code(&mem.map, addr, addr + len);
+    r = areas_reserve(&mem.map) ? HOST_CALL2(SYS_munmap, addr, len) : -ENOMEM;
+    if (r == 0) {
+        areas_remove(&mem.map, addr, addr + len);
+    }
+    pthread_mutex_unlock(&mem.lock);
+    if (r == 0) {
+        drop_code(had_code, addr, len);
+        log_line(LOG_page, "munmap %#llx-%#llx\n", (unsigned long long)addr,
+                 (unsigned long long)(addr + len));
+    }
+    return r;
+}
+
+/* PROT_GROWSDOWN: from the start of the area; PROT_GROWSUP: to its end. */
+static void stretch(uint64_t *addr, uint64_t *len, int prot)
+{
+    const Area *a = areas_at(&mem.map, *addr);
+
+    if (a && (prot & PROT_GROWSDOWN)) {
+        *len += *addr - a->start;
+        *addr = a->start;
+    } else if (a && (prot & PROT_GROWSUP)) {
+        *len = a->end - *addr;
+    }
+}
+
+static int64_t protect_locked(uint64_t addr, uint64_t len, int prot)
+{
+    int64_t r;
+
+    if (!areas_reserve(&mem.map)) {
+        return -ENOMEM;
+    }
+    r = HOST_CALL3(SYS_mprotect, addr, len, host_prot(prot));
+    if (r == 0) {
+        areas_protect(&mem.map, addr, addr + len, prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
+    }
+    return r;
+}
+
+int64_t mem_mprotect(uint64_t addr, uint64_t len, int prot)
+{
+    uint64_t mapped = addr;
+    bool had_code;
+    int64_t r;
+
+    len = bits_align_up(len, MEM_PAGE);
+    if (addr % MEM_PAGE) {
+        return -EINVAL;
+    }
+    if (len == 0) {
+        return 0;
+    }
+    if (!valid_range(addr, len)) {
+        return -ENOMEM;
+    }
+    pthread_mutex_lock(&mem.lock);
+    stretch(&addr, &len, prot);
+    had_code = areas_have_code(&mem.map, addr, addr + len);
+    /* The kernel changes what comes before a hole, then says ENOMEM. */
+    for (size_t i = areas_find(&mem.map, addr);
+         i < mem.map.count && mapped < addr + len && mem.map.area[i].start <= mapped; i++) {
+        mapped = mem.map.area[i].end;
+    }
+    mapped = mapped > addr + len ? addr + len : mapped;
+    r = mapped > addr ? protect_locked(addr, mapped - addr, prot) : 0;
+    pthread_mutex_unlock(&mem.lock);
+    if (r == 0) {
+        drop_code(had_code, addr, len);
+        r = mapped == addr + len ? 0 : -ENOMEM;
+    }
+    return r;
+}
+
+/* What lies in [addr, addr + len) also lies at `to`, the last area stretched to new_len. */
+static bool copy_areas(uint64_t addr, uint64_t len, uint64_t to, uint64_t new_len)
+{
+    Area *a = areas_at(&mem.map, addr);
+    Area moved;
+
+    if (!a || !areas_reserve(&mem.map)) {
+        return false;
+    }
+    a = areas_at(&mem.map, addr);
+    moved = *a;
+    moved.offset += a->flags & MAP_ANONYMOUS ? 0 : addr - a->start;
+    moved.start = to;
+    moved.end = to + new_len;
+    moved.has_code = false;
+    areas_insert(&mem.map, &moved);
+    (void)len;
+    return true;
+}
+
+static int64_t remap_grow_in_place(uint64_t addr, uint64_t len, uint64_t new_len)
+{
+    Area *a = areas_at(&mem.map, addr);
+    int64_t r;
+
+    if (!a || a->end != addr + len || new_len > space_end() || addr > space_end() - new_len ||
+        !areas_free(&mem.map, addr + len, addr + new_len)) {
+        return -ENOMEM;
+    }
+    r = host_call(SYS_mremap, addr, len, new_len, 0, 0, 0);
+    if (r >= 0 && !copy_areas(addr, len, addr, new_len)) {
+        return -ENOMEM;
+    }
+    return r;
+}
+
+static int64_t remap_move(uint64_t addr, uint64_t len, uint64_t new_len, int flags, uint64_t to)
+{
+    int64_t r;
+
+    if (!areas_at(&mem.map, addr) || !areas_reserve(&mem.map)) {
+        return -EFAULT;
+    }
+    r = host_call(SYS_mremap, addr, len, new_len,
+                  (uint64_t)(MREMAP_MAYMOVE | MREMAP_FIXED | (flags & MREMAP_DONTUNMAP)), to, 0);
+    if (r < 0) {
+        return r;
+    }
+    if (!copy_areas(addr, len, to, new_len)) {
+        return -ENOMEM;
+    }
+    if (len && !(flags & MREMAP_DONTUNMAP) && areas_reserve(&mem.map)) {
+        areas_remove(&mem.map, addr, addr + len);
+    }
+    return r;
+}
+
+static int64_t remap_locked(uint64_t addr, uint64_t len, uint64_t new_len, int flags,
+                            uint64_t new_addr)
+{
+    int64_t r;
+
+    if (new_len > len && over_limit(new_len - len, 0, MAP_SHARED)) {
+        return -ENOMEM;
+    }
+    if (flags & MREMAP_FIXED) {
+        if (!valid_range(new_addr, new_len) ||
+            (new_addr < addr + len && addr < new_addr + new_len)) {
+            return -EINVAL;
+        }
+        return remap_move(addr, len, new_len, flags, new_addr);
+    }
+    if (!(flags & MREMAP_DONTUNMAP) && len) {
+        r = new_len == len ? (areas_full(&mem.map, addr, addr + len) ? (int64_t)addr : -EFAULT)
+                           : remap_grow_in_place(addr, len, new_len);
+        if (r != -ENOMEM || !(flags & MREMAP_MAYMOVE)) {
+            return r;
+        }
+    }
+    new_addr = find_hole(new_len);
+    return new_addr ? remap_move(addr, len, new_len, flags, new_addr) : -ENOMEM;
+}
+
+int64_t mem_mremap(uint64_t addr, uint64_t len, uint64_t new_len, int flags, uint64_t new_addr)
+{
+    int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+    bool had_code;
+    int64_t r;
+
+    len = bits_align_up(len, MEM_PAGE);
+    new_len = bits_align_up(new_len, MEM_PAGE);
+    if ((flags & ~known) || new_len == 0 || addr % MEM_PAGE || !mem_in_guest(addr, len) ||
+        ((flags & MREMAP_FIXED) && !(flags & MREMAP_MAYMOVE)) ||
+        ((flags & MREMAP_DONTUNMAP) && (!(flags & MREMAP_MAYMOVE) || len != new_len))) {
+        return -EINVAL;
+    }
+    if (new_len < len && !(flags & MREMAP_FIXED)) {
+        r = mem_munmap(addr + new_len, len - new_len);
+        return r < 0 ? r : (int64_t)addr;
+    }
+    pthread_mutex_lock(&mem.lock);
+    had_code = areas_have_code(&mem.map, addr, addr + len) ||
+               ((flags & MREMAP_FIXED) && areas_have_code(&mem.map, new_addr, new_addr + new_len));
+    r = remap_locked(addr, len, new_len, flags, new_addr);
+    pthread_mutex_unlock(&mem.lock);
+    if (r >= 0) {
+        drop_code(had_code, addr, len);
+        drop_code(had_code, (uint64_t)r, new_len);
+    }
+    return r;
+}
+
+int64_t mem_madvise(uint64_t addr, uint64_t len, int advice)
+{
+    if (addr % MEM_PAGE || len > mem_limit || !mem_in_guest(addr, bits_align_up(len, MEM_PAGE))) {
+        return len > mem_limit ? -EINVAL : addr % MEM_PAGE ? -EINVAL : -ENOMEM;
+    }
+    return HOST_CALL3(SYS_madvise, addr, len, advice);
+}
+
+int64_t mem_shmat(int id, uint64_t addr, int flags)
+{
+    int prot = PROT_READ | (flags & SHM_RDONLY ? 0 : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0);
+    bool had_code = false;
+    struct shmid_ds ds;
+    uint64_t len;
+    int64_t at;
+
+    at = HOST_CALL3(SYS_shmctl, id, IPC_STAT, &ds);
+    if (at < 0) {
+        return at;
+    }
+    len = bits_align_up(ds.shm_segsz, MEM_PAGE);
+    if (addr && (flags & SHM_RND)) {
+        addr = bits_align_down(addr, MEM_PAGE);
+    }
+    if (addr % MEM_PAGE || !mem_in_guest(addr, len)) {
+        return -EINVAL;
+    }
+    pthread_mutex_lock(&mem.lock);
+    if (addr) {
+        bool busy = !areas_free(&mem.map, addr, addr + len);
+
+        had_code = areas_have_code(&mem.map, addr, addr + len);
+        at = busy && !(flags & SHM_REMAP) ? -EINVAL : (int64_t)addr;
+    } else {
+        at = (int64_t)find_hole(len);
+        at = at ? at : -ENOMEM;
+    }
+    if (at > 0 && !areas_reserve(&mem.map)) {
+        at = -ENOMEM;
+    }
+    if (at > 0) {
+        at = HOST_CALL3(SYS_shmat, id, at, (flags & (SHM_RDONLY | SHM_REMAP)));
+    }
+    if (at > 0) {
+        Area area = new_area((uint64_t)at, len, prot, MAP_SHARED, 0);
+
+        area.flags |= AREA_SHM;
+        areas_insert(&mem.map, &area);
+    }
+    pthread_mutex_unlock(&mem.lock);
+    if (at > 0) {
+        drop_code(had_code, (uint64_t)at, len);
+        tr_guest_has_threads();
+    }
+    return at;
+}
+
+int64_t mem_shmdt(uint64_t addr)
+{
+    uint64_t len = 0;
+    int64_t r = -EINVAL;
+    const Area *a;
+
+    pthread_mutex_lock(&mem.lock);
+    a = areas_at(&mem.map, addr);
+    if (a && a->start == addr && (a->flags & AREA_SHM) && areas_reserve(&mem.map)) {
+        a = areas_at(&mem.map, addr);
+        len = a->end - a->start;
+        r = HOST_CALL1(SYS_shmdt, addr);
+    }
+    if (r == 0) {
+        areas_remove(&mem.map, addr, addr + len);
+    }
+    pthread_mutex_unlock(&mem.lock);
+    drop_code(r == 0, addr, len);
+    return r;
+}
+
+void mem_set_brk(uint64_t start)
+{
+    mem.brk_start = mem.brk = bits_align_up(start, MEM_PAGE);
+}
+
+/* With the lock: the new end of the heap, or the old one when it cannot be had. */
+static uint64_t move_brk(uint64_t addr)
+{
+    uint64_t old_end = bits_align_up(mem.brk, MEM_PAGE);
+    uint64_t new_end = bits_align_up(addr, MEM_PAGE);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+
+    if (addr < mem.brk_start || addr > space_end() || !areas_reserve(&mem.map)) {
+        return mem.brk;
+    }
+    if (addr - mem.brk_start > mem.limit_data) {
+        return mem.brk;
+    }
+    if (new_end > old_end) {
+        if (map_locked(old_end, new_end - old_end, PROT_READ | PROT_WRITE, flags, -1, 0) < 0) {
+            return mem.brk;
+        }
+    } else if (new_end < old_end) {
+        if (HOST_CALL2(SYS_munmap, new_end, old_end - new_end) < 0) {
+            return mem.brk;
+        }
+        areas_remove(&mem.map, new_end, old_end);
+    }
+    return addr;
+}
+
+int64_t mem_brk(uint64_t addr)
+{
+    int64_t r;
+
+    pthread_mutex_lock(&mem.lock);
+    mem.brk = move_brk(addr);
+    r = (int64_t)mem.brk;
+    pthread_mutex_unlock(&mem.lock);
+    return r;
+}
+
+bool mem_grow_stack(uint64_t addr)
+{
+    uint64_t start = bits_align_down(addr, MEM_PAGE);
+    bool grown = false;
+    size_t i;
+
+    pthread_mutex_lock(&mem.lock);
+    i = areas_find(&mem.map, addr);
+    if (i < mem.map.count && mem.map.area[i].start > addr && start >= MEM_LOWEST &&
+        (mem.map.area[i].flags & MAP_GROWSDOWN) && areas_free(&mem.map, start - MEM_PAGE, addr)) {
+        const Area *a = &mem.map.area[i];
+
+        grown = map_locked(start, a->start - start, a->prot,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED_NOREPLACE, -1,
+                           0) >= 0;
+    }
+    pthread_mutex_unlock(&mem.lock);
+    return grown;
+}
+
+void mem_name(uint64_t addr, uint64_t len, const char *name)
+{
+    if (mem.n_names < NAMES) {
+        Name *n = &mem.name[mem.n_names++];
+
+        n->start = addr;
+        n->end = addr + len;
+        snprintf(n->text, sizeof(n->text), "%s", name);
+    }
+}
+
+static const char *special_name(uint64_t start)
+{
+    if (start >= mem.brk_start && start < mem.brk) {
+        return "[heap]";
+    }
+    for (unsigned i = 0; i < mem.n_names; i++) {
+        if (start >= mem.name[i].start && start < mem.name[i].end) {
+            return mem.name[i].text;
+        }
+    }
+    return NULL;
+}
+
+bool mem_next_area(uint64_t addr, MemArea *area)
+{
+    bool found;
+    size_t i;
+
+    pthread_mutex_lock(&mem.lock);
+    i = areas_find(&mem.map, addr);
+    found = i < mem.map.count;
+    if (found) {
+        const Area *a = &mem.map.area[i];
+        const char *name = special_name(a->start);
+
+        *area = (MemArea){ .start = a->start,
+                           .end = a->end,
+                           .prot = a->prot,
+                           .flags = (int)a->flags & KEPT_FLAGS,
+                           .offset = a->offset };
+        snprintf(area->name, sizeof(area->name), "%s", name ? name : "");
+    }
+    pthread_mutex_unlock(&mem.lock);
+    return found;
+}
+
+bool mem_area(uint64_t addr, MemArea *area)
+{
+    MemArea a;
+
+    if (!mem_next_area(addr, &a) || a.start > addr) {
+        return false;
+    }
+    *area = a;
+    return true;
+}
+
+/* Bytes readable at pc, up to `want`; the end of a file may cut a page off. */
+static size_t read_code(uint64_t pc, uint8_t *buf, size_t want)
+{
+    size_t done = 0;
+
+    while (done < want) {
+        size_t n = MEM_PAGE - (pc + done) % MEM_PAGE;
+
+        n = n > want - done ? want - done : n;
+        if (!mem_read(buf + done, pc + done, n)) {
+            break;
+        }
+        done += n;
+    }
+    return done;
+}
+
+size_t mem_fetch(void *opaque, uint64_t pc, uint8_t *buf, size_t want, bool *writable)
+{
+    uint64_t end = pc;
+    bool may_change = false;
+
+    (void)opaque;
+    pthread_mutex_lock(&mem.lock);
+    for (size_t i = areas_find(&mem.map, pc); i < mem.map.count && end - pc < want; i++) {
+        Area *a = &mem.map.area[i];
+
+        if (a->start > end || !(a->prot & PROT_EXEC)) {
+            break;
+        }
+        a->has_code = true;
+        may_change |= (a->prot & PROT_WRITE) || (a->flags & MAP_SHARED);
+        end = a->end;
+    }
+    want = end - pc < want ? end - pc : want;
+    want = read_code(pc, buf, want);
+    pthread_mutex_unlock(&mem.lock);
+    *writable = may_change;
+    return want;
+}
+
+void mem_fork_prepare(void)
+{
+    pthread_mutex_lock(&mem.lock);
+}
+
+void mem_fork_done(void)
+{
+    pthread_mutex_unlock(&mem.lock);
+}
+
+void mem_set_limit(int resource, uint64_t soft)
+{
+    pthread_mutex_lock(&mem.lock);
+    if (resource == RLIMIT_AS) {
+        mem.limit_as = soft;
+    } else if (resource == RLIMIT_DATA) {
+        mem.limit_data = soft;
+    }
+    pthread_mutex_unlock(&mem.lock);
+}

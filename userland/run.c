@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A guest process from its file to its end: start, the loop of each thread, faults. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "userland/elf.h"
+#include "userland/host.h"
+#include "userland/mem.h"
+#include "userland/proc.h"
+#include "userland/run.h"
+#include "userland/signals.h"
+#include "userland/symbols.h"
+
+Process process = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static __thread Task *current;
+
+Task *task_self(void)
+{
+    return current;
+}
+
+void task_set_self(Task *t)
+{
+    current = t;
+}
+
+int64_t task_block(Task *t, long nr, const uint64_t args[6])
+{
+    int64_t r;
+
+    tr_block_begin(t->vcpu);
+    r = host_call_unless(&t->pending, nr, args);
+    tr_block_end(t->vcpu);
+    return r;
+}
+
+void userland_exit(int status)
+{
+    const Task *t = task_self();
+
+    if (process.options && process.options->stats && !(t && t->in_vfork)) {
+        tr_stats_print(log_fd());
+    }
+    HOST_CALL1(SYS_exit_group, status);
+    __builtin_unreachable();
+}
+
+static void do_syscall(Task *t)
+{
+    const UserAbi *abi = process.abi;
+    uint64_t *slot = t->vcpu->slot;
+    uint64_t args[6];
+    int64_t r;
+
+    for (unsigned i = 0; i < 6; i++) {
+        args[i] = slot[abi->slot_arg[i]];
+    }
+    t->syscall_pc = t->vcpu->pc;
+    t->syscall_arg0 = args[0];
+    t->vcpu->pc += abi->syscall_size;
+    r = syscall_dispatch(t, slot[abi->slot_nr], args);
+    if (r == -TASK_ERESTARTSYS || r == -TASK_ERESTARTNOINTR || r == -TASK_ERESTARTNOHAND) {
+        /* Again, unless a handler that runs first decides otherwise. */
+        t->restart = (int)-r;
+        t->vcpu->pc = t->syscall_pc;
+        slot[abi->slot_arg[0]] = t->syscall_arg0;
+    } else if (r != -TASK_DONE) {
+        slot[abi->slot_result] = (uint64_t)r;
+    }
+}
+
+/* A data access failed: SIGSEGV or SIGBUS, as the host said, in the guest's terms. */
+static void data_fault(Task *t, const TrStop *stop)
+{
+    uint64_t addr = (uint64_t)(uintptr_t)stop->info.si_addr;
+    MemArea area;
+
+    if (stop->info.si_signo == SIGSEGV) {
+        /* An address that is none at all: the host does not tell which. */
+        if (stop->info.si_code == SI_KERNEL && process.abi->data_address(t, &addr)) {
+            sig_fault(t, SIGSEGV, SEGV_MAPERR, addr);
+            return;
+        }
+        if (mem_grow_stack(addr)) {
+            return;
+        }
+        sig_fault(t, SIGSEGV, mem_area(addr, &area) ? SEGV_ACCERR : SEGV_MAPERR, addr);
+        return;
+    }
+    sig_fault(t, stop->info.si_signo, stop->info.si_code, addr);
+}
+
+static void fetch_fault(Task *t, uint64_t addr)
+{
+    MemArea area;
+
+    if (!mem_area(addr, &area)) {
+        sig_fault(t, SIGSEGV, SEGV_MAPERR, addr);
+    } else if (!(area.prot & PROT_EXEC)) {
+        sig_fault(t, SIGSEGV, SEGV_ACCERR, addr);
+    } else {
+        sig_fault(t, SIGBUS, BUS_ADRERR, addr); /* mapped beyond the end of its file */
+    }
+}
+
+static void do_trap(Task *t, const TrStop *stop)
+{
+    uint64_t pc = t->vcpu->pc;
+
+    switch (stop->trap) {
+    case IR_TRAP_fault:
+        data_fault(t, stop);
+        break;
+    case IR_TRAP_fetch:
+        fetch_fault(t, stop->arg);
+        break;
+    case IR_TRAP_breakpoint:
+        sig_fault(t, SIGTRAP, TRAP_BRKPT, pc);
+        break;
+    case IR_TRAP_illegal:
+        log_line(LOG_unimp, "illegal instruction %#llx at pc %#llx\n",
+                 (unsigned long long)stop->arg, (unsigned long long)pc);
+        sig_fault(t, SIGILL, ILL_ILLOPC, pc);
+        break;
+    case IR_TRAP_misaligned_fetch: case IR_TRAP_misaligned:
+        sig_fault(t, SIGBUS, BUS_ADRALN, pc);
+        break;
+    case IR_TRAP_div_zero:
+        sig_fault(t, SIGFPE, FPE_INTDIV, pc);
+        break;
+    case IR_TRAP_interrupt:
+        break;
+    case IR_TRAP_none: case IR_TRAP_lookup: case IR_TRAP_syscall: case IR_TRAP_fence_i:
+    case IR_TRAP_mode: case IR_TRAP_exclusive: case IR_TRAP_hot: case IR_TRAP_COUNT:
+        CHECK(false, "the translator returned with trap %s", ir_trap_name(stop->trap));
+    }
+}
+
+void userland_run(Task *t)
+{
+    sig_release(t);
+    while (!t->exiting) {
+        TrStop stop = tr_run(t->vcpu);
+
+        if (stop.trap == IR_TRAP_syscall) {
+            do_syscall(t);
+        } else if (!t->pending) {
+            do_trap(t, &stop);
+        }
+        /* With a signal waiting, the instruction that trapped is executed again after it. */
+        if (t->pending || t->held || t->restore_mask || t->restart) {
+            sig_deliver(t);
+        }
+    }
+}
+
+/* ---- Start ---- */
+
+static const char *symbol_at(void *opaque, uint64_t pc, uint64_t *offset)
+{
+    (void)opaque;
+    return symbols_find(pc, offset);
+}
+
+static const UserAbi *abi_of(const Frontend *guest)
+{
+    static const UserAbi *const all[] = { &user_riscv64 };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i]->elf_machine == guest->elf_machine) {
+            return all[i];
+        }
+    }
+    return NULL;
+}
+
+static bool has_interp(const char *root, const char *interp)
+{
+    char path[2 * PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s%s", root, interp);
+    return access(path, R_OK) == 0;
+}
+
+/* -L, the environment, or the usual places when the interpreter is there. */
+static void choose_sysroot(const UserOptions *o, const char *interp)
+{
+    const char *root = o->sysroot;
+    size_t n;
+
+    root = root ? root : getenv("KETCH_LD_PREFIX");
+    root = root ? root : getenv("QEMU_LD_PREFIX");
+    if (!root && interp[0] && !has_interp("", interp)) {
+        for (const char *const *p = process.abi->sysroots; *p && !root; p++) {
+            root = has_interp(*p, interp) ? *p : NULL;
+        }
+    }
+    snprintf(process.sysroot, sizeof(process.sysroot), "%s", root ? root : "");
+    n = strlen(process.sysroot);
+    while (n > 0 && process.sysroot[n - 1] == '/') {
+        process.sysroot[--n] = '\0';
+    }
+}
+
+static int open_program(const UserOptions *o, char *error)
+{
+    int fd = o->program_fd >= 0 ? o->program_fd : open(o->program, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        snprintf(error, ELF_ERROR, "%s: %s", o->program, strerror(errno));
+    }
+    return fd;
+}
+
+static int open_status(void)
+{
+    return errno == ENOENT || errno == ENOTDIR ? 127 : errno == EACCES ? 126 : 1;
+}
+
+static bool load_interp(const char *name, ElfImage *image, char *error)
+{
+    char buf[PATH_MAX];
+    const char *path = proc_path(name, buf);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool ok;
+
+    if (fd < 0) {
+        snprintf(error, ELF_ERROR,
+                 "%s: cannot open the ELF interpreter of the program: %s%s", path,
+                 strerror(errno), process.sysroot[0] ? "" : " (-L names the folder it is in)");
+        return false;
+    }
+    ok = elf_load(fd, path, false, image, error);
+    close(fd);
+    return ok;
+}
+
+static void set_exe(int fd, const char *program)
+{
+    char link[32], path[PATH_MAX];
+    ssize_t n;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = readlink(link, path, sizeof(path) - 1);
+    path[n < 0 ? 0 : n] = '\0';
+    process.exe = n > 0 ? strdup(path) : realpath(program, NULL);
+    if (!process.exe) {
+        process.exe = strdup(program);
+    }
+    prctl(PR_SET_NAME, strrchr(program, '/') ? strrchr(program, '/') + 1 : program);
+}
+
+/* The shell's status for a file that cannot be loaded: 126 when it is there but no program. */
+static int load(const UserOptions *o, ElfImage *program, uint64_t *entry, uint64_t *sp,
+                char *error)
+{
+    int fd = open_program(o, error);
+    ElfImage interp;
+    bool ok;
+
+    if (fd < 0) {
+        return open_status();
+    }
+    set_exe(fd, o->program);
+    ok = elf_load(fd, o->program, true, program, error);
+    close(fd);
+    if (!ok) {
+        return 126;
+    }
+    mem_set_brk(program->end);
+    choose_sysroot(o, program->interp);
+    if (program->interp[0] && !load_interp(program->interp, &interp, error)) {
+        return 127;
+    }
+    *entry = program->interp[0] ? interp.entry : program->entry;
+    *sp = elf_stack(program, program->interp[0] ? &interp : NULL, o->program, error);
+    return *sp ? 0 : 126;
+}
+
+static bool start_translator(const UserOptions *o, const char **error)
+{
+    TrConfig config = o->translator;
+
+    config.frontend = o->guest;
+    config.mem_base = 0;
+    config.fetch = mem_fetch;
+    config.symbol = symbol_at;
+    return tr_start(&config, error);
+}
+
+static bool set_argv(const UserOptions *o)
+{
+    size_t n = 0;
+
+    while (o->argv[n]) {
+        n++;
+    }
+    process.argv = calloc(n + 2, sizeof(char *));
+    if (!process.argv) {
+        return false;
+    }
+    memcpy(process.argv, o->argv, n * sizeof(char *));
+    if (o->argv0 || n == 0) {
+        process.argv[0] = (char *)(o->argv0 ? o->argv0 : o->program);
+    }
+    return true;
+}
+
+static void note_program(const ElfImage *program)
+{
+    process.code_start = program->code_start;
+    process.code_end = program->code_end;
+    process.entry = program->entry;
+    process.load_bias = program->bias;
+}
+
+int userland_main(const UserOptions *options)
+{
+    static char error[ELF_ERROR];
+    const char *why = "out of memory";
+    Task *t = calloc(1, sizeof(*t));
+    uint64_t entry, sp;
+    ElfImage program;
+    int status;
+
+    process.options = options;
+    process.abi = abi_of(options->guest);
+    if (!t || !process.abi || !set_argv(options)) {
+        log_warn("cannot start: %s\n", process.abi ? why : "no Linux for this guest");
+        return 1;
+    }
+    mem_init(options->reserve ? options->reserve : process.abi->space);
+    status = load(options, &program, &entry, &sp, error);
+    if (status != 0) {
+        log_warn("%s\n", error);
+        return status;
+    }
+    note_program(&program);
+    t->tid = (pid_t)HOST_CALL0(SYS_gettid);
+    t->vcpu = start_translator(options, &why) ? tr_vcpu_new(t) : NULL;
+    if (!t->vcpu) {
+        log_warn("cannot start: %s\n", why);
+        return 1;
+    }
+    task_set_self(t);
+    process.tasks = t;
+    process.n_tasks = 1;
+    sig_init(t);
+    t->vcpu->pc = entry;
+    t->vcpu->slot[process.abi->slot_sp] = sp;
+    userland_run(t);
+    task_end(t);
+    return 0;
+}

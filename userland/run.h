@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* userland/run.h - the loop of a guest thread. */
+#ifndef KETCH_USERLAND_RUN_H
+#define KETCH_USERLAND_RUN_H
+
+#include "userland/task.h"
+
+/* Runs the guest thread `t` on this host thread until it ends (t->exiting).  The host's signals
+ * are held on entry. */
+void userland_run(Task *t);
+
+/* The end of a guest thread after userland_run(): does not return for the first thread of a
+ * process and the last one. */
+void task_end(Task *t);
+
+void task_set_self(Task *t);
+
+#endif

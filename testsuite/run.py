@@ -29,6 +29,7 @@ class Suite:
 
 
 SUITES = [
+    Suite("torture", "torture/torture.py", ("--levels=-O2", "--tier=jit"), ()),
 ]
 
 

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the big drivers share: running a command with a time limit, jobs in parallel, shares of a
+list of cases, progress, the closing line."""
+
+import argparse
+import concurrent.futures
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+sys.path.insert(0, os.path.join(TOP, "tools"))
+
+TIMED_OUT = 1000  # no exit status
+
+
+class Result:
+    """Exit status (minus the signal number when killed, TIMED_OUT), standard output, errors."""
+
+    def __init__(self, status, output, errors):
+        self.status, self.output, self.errors = status, output, errors
+
+
+def run(command, timeout, stdin=b"", cwd=None, env=None):
+    """Runs it in a process group of its own, which is killed after `timeout` seconds."""
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, cwd=cwd, env=env, start_new_session=True)
+    try:
+        output, errors = child.communicate(stdin, timeout)
+        return Result(child.returncode, output, errors)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        output, errors = child.communicate()
+        return Result(TIMED_OUT, output, errors)
+
+
+def status_text(status):
+    if status == TIMED_OUT:
+        return "timed out"
+    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+
+
+def parser(doc):
+    """The options that every driver has."""
+    p = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--ketch", default=os.path.join(TOP, "out/bin/ketch"),
+                   help="the program under test (default out/bin/ketch)")
+    p.add_argument("--tier", default="jit,interp", help="comma-separated (default jit,interp)")
+    p.add_argument("--share", default="1/1", help="K/N: the K-th of N shares of the cases")
+    p.add_argument("--match", help="only cases whose name contains this")
+    p.add_argument("--jobs", type=int, default=2)
+    return p
+
+
+def choose(cases, options, name=str):
+    """The cases that --match and --share leave."""
+    k, n = (int(x) for x in options.share.split("/"))
+    cases = [c for c in cases if not options.match or options.match in name(c)]
+    return cases[k - 1::n]
+
+
+def shell(command):
+    return " ".join(shlex.quote(c) for c in command)
+
+
+class Report:
+    """Counts verdicts, prints failures at once and progress now and then."""
+
+    def __init__(self, total):
+        self.total, self.passed, self.failed, self.skipped, self.done = total, 0, 0, 0, 0
+        self.printed = time.monotonic()
+
+    def add(self, verdicts):
+        """`verdicts` of one case: (what, None | "skip: why" | why it failed)."""
+        self.done += 1
+        for what, why in verdicts:
+            if why is None:
+                self.passed += 1
+            elif why.startswith("skip: "):
+                self.skipped += 1
+            else:
+                self.failed += 1
+                print(f"FAILED {what}: {why}", flush=True)
+        if time.monotonic() - self.printed > 15:
+            self.printed = time.monotonic()
+            print(f"  {self.done} of {self.total}, {self.failed} failed", flush=True)
+
+    def close(self):
+        print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped")
+        return 1 if self.failed else 0
+
+
+def run_all(cases, job, jobs):
+    """job(case) -> verdicts, `jobs` at a time; prints and returns the exit status."""
+    report = Report(len(cases))
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for future in concurrent.futures.as_completed([pool.submit(job, c) for c in cases]):
+            report.add(future.result())
+    return report.close()

@@ -1,71 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Zicsr and Zicntr (RISC-V unprivileged spec), and the registers of csr.def. */
+/* Zicsr and Zicntr (RISC-V unprivileged spec). */
 #include <stdio.h>
 
-#include "frontends/riscv/riscv.h"
-
-static IrRef read_fflags(Rv *c)
-{
-    IrRef flags = ir_op1(c->b, IR_OP_fpflags_get, IR_I32, 0);
-
-    return ir_op1(c->b, IR_OP_zext, IR_I64, flags);
-}
-
-static void write_fflags(Rv *c, IrRef value)
-{
-    IrRef flags = rv_op2(c, IR_OP_and, value, rv_imm(c, 31));
-
-    ir_op1(c->b, IR_OP_fpflags_set, IR_VOID, ir_op1(c->b, IR_OP_trunc, IR_I32, flags));
-}
-
-static IrRef read_frm(Rv *c)
-{
-    return ir_get(c->b, RV_SLOT_frm);
-}
-
-/* Ends the block with a change of translation mode when `leave`; goes on otherwise. */
-static void leave_if(Rv *c, IrRef leave)
-{
-    IrFunc *f = c->b->f;
-    IrBlockId stop, go;
-
-    stop = ir_block_new(f, c->fe->pc);
-    go = ir_block_new(f, c->fe->pc);
-    ir_brif(c->b, leave, stop, go);
-    ir_append(f, stop, (IrInsn){ .op = IR_OP_exit_trap, .aux = IR_TRAP_mode,
-                                 .imm = (int64_t)c->fe->next_pc });
-    ir_build_follow(c->b, go);
-}
-
-/* Code of the host's modes does not depend on which of them is set, that of the others does. */
-static void write_frm(Rv *c, IrRef value)
-{
-    IrRef old = ir_get(c->b, RV_SLOT_frm), new = rv_op2(c, IR_OP_and, value, rv_imm(c, 7));
-    IrRef host = ir_op2(c->b, IR_OP_leu, IR_I1, new, rv_imm(c, IR_RM_RUP));
-    IrRef rm = ir_op3(c->b, IR_OP_sel, IR_I64, host, new, rv_imm(c, IR_RM_RNE));
-    uint64_t known;
-
-    ir_set(c->b, RV_SLOT_frm, new);
-    ir_op1(c->b, IR_OP_fprm_set, IR_VOID, ir_op1(c->b, IR_OP_trunc, IR_I32, rm));
-    if (c->fe->mode != RV_MODE_host_rm) {
-        leave_if(c, ir_op2(c->b, IR_OP_ne, IR_I1, new, old));
-    } else if (!rv_is_const(c, host, &known) || !known) {
-        leave_if(c, ir_op1(c->b, IR_OP_not, IR_I1, host));
-    }
-}
-
-static IrRef read_fcsr(Rv *c)
-{
-    IrRef frm = rv_op2(c, IR_OP_shl, read_frm(c), rv_imm(c, 5));
-
-    return rv_op2(c, IR_OP_or, frm, read_fflags(c));
-}
-
-static void write_fcsr(Rv *c, IrRef value)
-{
-    write_fflags(c, value);
-    write_frm(c, rv_op2(c, IR_OP_shr, value, rv_imm(c, 5)));
-}
+#include "frontends/riscv/fp.h"
 
 static IrRef read_cycle(Rv *c)
 {

@@ -68,6 +68,22 @@ class Field:
             value = value << (hi - lo + 1) | (bits >> lo & ((1 << (hi - lo + 1)) - 1))
         return value
 
+    def value(self, bits):
+        """The operand in an encoding."""
+        raw = self.extract(bits)
+        if self.signed and raw >> (self.width - 1):
+            raw -= 1 << self.width
+        return (raw << self.shift) + self.bias
+
+    def insert(self, bits, raw):
+        """The encoding with this raw value in it."""
+        bits &= ~self.bits
+        for hi, lo in reversed(self.pieces):
+            size = hi - lo + 1
+            bits |= (raw & ((1 << size) - 1)) << lo
+            raw >>= size
+        return bits
+
     def raw_of(self, value):
         """The raw value that stands for `value`; None when none does."""
         raw = (value - self.bias) >> self.shift

@@ -197,7 +197,8 @@ static void flush(void)
     buffered = 0;
 }
 
-static void put(const State *s)
+/* With `now`, nothing is lost when the next case kills the program. */
+static void put(const State *s, int now)
 {
     Record *r = &buffer[buffered++];
 
@@ -205,7 +206,7 @@ static void put(const State *s)
     for (unsigned i = 0; i < MEMORY; i++) {
         r->memory[i] = fuzz_memory[i];
     }
-    if (buffered == BUFFER) {
+    if (now || buffered == BUFFER) {
         flush();
     }
 }
@@ -219,10 +220,10 @@ void fuzz_main(uint64_t argc)
             rnd();
             random_input(&cases[i]);
             if (argc > 1) {
-                put(&fuzz_state);
+                put(&fuzz_state, 1);
             }
             fuzz_enter(cases[i].loader);
-            put(&fuzz_out);
+            put(&fuzz_out, argc > 1);
         }
     }
     flush();

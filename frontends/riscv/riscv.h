@@ -54,6 +54,15 @@ FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n);
 /* The instruction in bytes[0, n), zero-extended to 32 bits; its length, 0 when truncated. */
 unsigned rv_fetch(const uint8_t *bytes, size_t n, uint32_t *bits);
 
+/* For csr.def: reads give an I64; a write takes any I64 and looks at the register's bits only.  A
+ * write of frm or fcsr must be the last thing that an instruction does: it may end the block. */
+IrRef rv_csr_read_fflags(Rv *c);
+IrRef rv_csr_read_frm(Rv *c);
+IrRef rv_csr_read_fcsr(Rv *c);
+void rv_csr_write_fflags(Rv *c, IrRef value);
+void rv_csr_write_frm(Rv *c, IrRef value);
+void rv_csr_write_fcsr(Rv *c, IrRef value);
+
 static inline IrRef rv_imm(Rv *c, int64_t value)
 {
     return ir_const(c->b, IR_I64, (uint64_t)value);

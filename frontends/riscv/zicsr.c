@@ -2,7 +2,7 @@
 /* Zicsr and Zicntr (RISC-V unprivileged spec). */
 #include <stdio.h>
 
-#include "frontends/riscv/fp.h"
+#include "frontends/riscv/riscv.h"
 
 static IrRef read_cycle(Rv *c)
 {

@@ -193,9 +193,10 @@ static bool map_zeros(uint64_t start, uint64_t end, int prot)
 
     if (page > start) {
         uint64_t first = bits_align_down(start, MEM_PAGE);
-        uint64_t n = (page < end ? page : end) - start;
 
-        if (mem_mprotect(first, MEM_PAGE, prot | PROT_WRITE) < 0 || !mem_zero(start, n) ||
+        /* To the end of the page: dynamic loaders allocate there. */
+        if (mem_mprotect(first, MEM_PAGE, prot | PROT_WRITE) < 0 ||
+            !mem_zero(start, page - start) ||
             (!(prot & PROT_WRITE) && mem_mprotect(first, MEM_PAGE, prot) < 0)) {
             return false;
         }

@@ -42,8 +42,11 @@ MUST_USE bool elf_load(int fd, const char *path, bool program, ElfImage *image, 
 /* The interpreter that the guest program in `fd` asks for; "" when none. */
 void elf_interp(int fd, char *interp, size_t size);
 
-/* Maps the stack and the vDSO, puts arguments, environment and auxiliary vector there.  `interp`:
- * NULL when static.  Gives the initial stack pointer; 0, and an error, when they do not fit. */
+/* Maps the stack; mappings without a wish go below it from then on. */
+MUST_USE bool elf_map_stack(const ElfImage *program, char *error);
+
+/* Maps the vDSO, puts arguments, environment and auxiliary vector on the stack.  `interp`: NULL
+ * when static.  Gives the initial stack pointer; 0, and an error, when they do not fit. */
 uint64_t elf_stack(const ElfImage *program, const ElfImage *interp, const char *execfn,
                    char *error);
 

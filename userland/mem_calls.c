@@ -204,9 +204,9 @@ int64_t sys_riscv_flush_icache(Task *t, const uint64_t a[6])
     }
     /* The kernel flushes everything, whatever the range; callers give the right one. */
     if (a[1] > a[0] && mem_in_guest(a[0], a[1] - a[0])) {
-        tr_invalidate(a[0], a[1] - a[0]);
+        tr_code_changed(a[0], a[1] - a[0]);
     } else {
-        tr_invalidate(0, mem_limit);
+        tr_code_changed(0, mem_limit);
     }
     return 0;
 }

@@ -277,6 +277,9 @@ static int load(const UserOptions *o, ElfImage *program, uint64_t *entry, uint64
         return 126;
     }
     mem_set_brk(program->end);
+    if (!elf_map_stack(program, error)) {
+        return 126;
+    }
     choose_sysroot(o, program->interp);
     if (program->interp[0] && !load_interp(program->interp, &interp, error)) {
         return 127;
@@ -335,20 +338,20 @@ int userland_main(const UserOptions *options)
     process.options = options;
     process.abi = abi_of(options->guest);
     if (!t || !process.abi || !set_argv(options)) {
-        log_warn("cannot start: %s\n", process.abi ? why : "no Linux for this guest");
+        log_warn("cannot start: %s", process.abi ? why : "no Linux for this guest");
         return 1;
     }
     mem_init(options->reserve ? options->reserve : process.abi->space);
     status = load(options, &program, &entry, &sp, error);
     if (status != 0) {
-        log_warn("%s\n", error);
+        log_warn("%s", error);
         return status;
     }
     note_program(&program);
     t->tid = (pid_t)HOST_CALL0(SYS_gettid);
     t->vcpu = start_translator(options, &why) ? tr_vcpu_new(t) : NULL;
     if (!t->vcpu) {
-        log_warn("cannot start: %s\n", why);
+        log_warn("cannot start: %s", why);
         return 1;
     }
     task_set_self(t);

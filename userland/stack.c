@@ -51,9 +51,9 @@ static uint64_t stack_size(void)
     return bits_align_up(size, MEM_PAGE);
 }
 
-static bool map_stack(bool executable, char *error)
+bool elf_map_stack(const ElfImage *program, char *error)
 {
-    int prot = PROT_READ | PROT_WRITE | (executable ? PROT_EXEC : 0);
+    int prot = PROT_READ | PROT_WRITE | (program->exec_stack ? PROT_EXEC : 0);
     uint64_t size = stack_size(), top = mem_limit - MEM_PAGE;
     int64_t at;
 
@@ -193,9 +193,6 @@ uint64_t elf_stack(const ElfImage *program, const ElfImage *interp, const char *
 {
     Builder b = { .ok = true };
 
-    if (!map_stack(program->exec_stack, error)) {
-        return 0;
-    }
     map_vdso();
     b.sp = process.stack_hi;
     fill_auxv(&b, program, interp);

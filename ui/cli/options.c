@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ui/cli/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+#define OPTION_ERROR g_quark_from_static_string("ketch-option")
+
+typedef bool OptionFn(RunOptions *o, const char *arg, GError **error);
+
+static bool wrong(GError **error, const char *what, const char *arg)
+{
+    g_set_error(error, OPTION_ERROR, 0, "%s: '%s'", what, arg);
+    return false;
+}
+
+/* Decimal, 0x or 0 prefix, with an optional K, M, G or T. */
+static bool parse_size(const char *arg, uint64_t *out)
+{
+    static const char suffixes[] = "kmgt";
+    char *end;
+    unsigned shift = 0;
+    unsigned long long v;
+
+    errno = 0;
+    v = strtoull(arg, &end, 0);
+    if (end == arg || errno || *arg == '-') {
+        return false;
+    }
+    if (*end) {
+        const char *s = strchr(suffixes, g_ascii_tolower(*end));
+
+        if (!s || end[1]) {
+            return false;
+        }
+        shift = 10 * (unsigned)(s - suffixes + 1);
+    }
+    if (v << shift >> shift != v) {
+        return false;
+    }
+    *out = v << shift;
+    return true;
+}
+
+static bool option_sysroot(RunOptions *o, const char *arg, GError **error)
+{
+    if (!g_file_test(arg, G_FILE_TEST_IS_DIR)) {
+        return wrong(error, "-L needs a directory", arg);
+    }
+    o->sysroot = arg;
+    return true;
+}
+
+/* Comma-separated items, each handed to `item`; QEMU's -E and -U. */
+static void each_item(const char *list, char **(*item)(char **envp, const char *text), char ***envp)
+{
+    char **items = g_strsplit(list, ",", -1);
+
+    for (char **p = items; *p; p++) {
+        *envp = item(*envp, *p);
+    }
+    g_strfreev(items);
+}
+
+static char **set_one(char **envp, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    char *name;
+
+    if (!equals) {
+        return envp;
+    }
+    name = g_strndup(text, (gsize)(equals - text));
+    envp = g_environ_setenv(envp, name, equals + 1, TRUE);
+    g_free(name);
+    return envp;
+}
+
+static char **unset_one(char **envp, const char *text)
+{
+    return g_environ_unsetenv(envp, text);
+}
+
+static bool option_set_env(RunOptions *o, const char *arg, GError **error)
+{
+    if (!strchr(arg, '=') || *arg == '=') {
+        return wrong(error, "-E needs VAR=VALUE", arg);
+    }
+    each_item(arg, set_one, &o->envp);
+    return true;
+}
+
+static bool option_unset_env(RunOptions *o, const char *arg, GError **error)
+{
+    if (!*arg || strchr(arg, '=')) {
+        return wrong(error, "-U needs the name of a variable", arg);
+    }
+    each_item(arg, unset_one, &o->envp);
+    return true;
+}
+
+static bool option_argv0(RunOptions *o, const char *arg, GError **error)
+{
+    (void)error;
+    o->argv0 = arg;
+    return true;
+}
+
+static bool option_cpu(RunOptions *o, const char *arg, GError **error)
+{
+    (void)error;
+    if (!strcmp(arg, "help") || !strcmp(arg, "?")) {
+        o->action = RUN_CPU_HELP;
+    }
+    o->cpu = arg;
+    return true;
+}
+
+static bool option_uname(RunOptions *o, const char *arg, GError **error)
+{
+    if (strlen(arg) > 64) {
+        return wrong(error, "-r takes at most 64 characters", arg);
+    }
+    o->release = arg;
+    return true;
+}
+
+static bool option_stack(RunOptions *o, const char *arg, GError **error)
+{
+    if (!parse_size(arg, &o->stack_size) || o->stack_size < 65536 ||
+        o->stack_size > (UINT64_C(1) << 36)) {
+        return wrong(error, "-s needs a stack size from 64K to 64G", arg);
+    }
+    return true;
+}
+
+static bool option_base(RunOptions *o, const char *arg, GError **error)
+{
+    if (!parse_size(arg, &o->guest_base) || o->guest_base % 4096 ||
+        o->guest_base >= (UINT64_C(1) << 46)) {
+        return wrong(error, "-B needs a page-aligned host address below 64T", arg);
+    }
+    o->has_guest_base = true;
+    return true;
+}
+
+static bool option_reserved(RunOptions *o, const char *arg, GError **error)
+{
+    if (!parse_size(arg, &o->reserved) || o->reserved < (1 << 20) ||
+        o->reserved > (UINT64_C(1) << 46)) {
+        return wrong(error, "-R needs a size from 1M to 64T", arg);
+    }
+    return true;
+}
+
+static bool option_pagesize(RunOptions *o, const char *arg, GError **error)
+{
+    uint64_t size;
+
+    (void)o;
+    if (!parse_size(arg, &size) || size != 4096) {
+        return wrong(error, "-p: the page size of this guest is 4096, not", arg);
+    }
+    return true;
+}
+
+static bool option_seed(RunOptions *o, const char *arg, GError **error)
+{
+    if (!parse_size(arg, &o->seed)) {
+        return wrong(error, "-seed needs a number", arg);
+    }
+    o->has_seed = true;
+    return true;
+}
+
+static bool option_tier(RunOptions *o, const char *arg, GError **error)
+{
+    if (!strcmp(arg, "interp")) {
+        o->tier = TR_TIER_interp;
+    } else if (!strcmp(arg, "jit")) {
+        o->tier = TR_TIER_jit;
+    } else {
+        return wrong(error, "--tier is interp or jit, not", arg);
+    }
+    return true;
+}
+
+static bool option_threshold(RunOptions *o, const char *arg, GError **error)
+{
+    uint64_t n;
+
+    if (!parse_size(arg, &n) || n > INT32_MAX) {
+        return wrong(error, "--tier-threshold needs a number of entries", arg);
+    }
+    o->threshold = (uint32_t)n;
+    o->has_threshold = true;
+    return true;
+}
+
+static bool option_cache(RunOptions *o, const char *arg, GError **error)
+{
+    if (!parse_size(arg, &o->cache_size) || o->cache_size < (1 << 20) ||
+        o->cache_size > (1 << 30)) {
+        return wrong(error, "--cache-size needs a size from 1M to 1G", arg);
+    }
+    return true;
+}
+
+static bool option_one_insn(RunOptions *o, const char *arg, GError **error)
+{
+    (void)arg;
+    (void)error;
+    o->one_insn = true;
+    return true;
+}
+
+static bool option_check(RunOptions *o, const char *arg, GError **error)
+{
+    (void)arg;
+    (void)error;
+    o->check = true;
+    return true;
+}
+
+static bool option_strace(RunOptions *o, const char *arg, GError **error)
+{
+    (void)o;
+    (void)arg;
+    (void)error;
+    log_mask |= UINT32_C(1) << LOG_strace;
+    return true;
+}
+
+/* QEMU's names for what has another name here. */
+static const struct {
+    const char *qemu;
+    const char *ketch;
+} log_aliases[] = {
+    { "in_asm", "in" }, { "op", "ir" },           { "op_opt", "opt" },
+    { "out_asm", "out" }, { "guest_error", "guest_errors" }, { "nochain", NULL },
+};
+
+static bool log_item(RunOptions *o, const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(log_aliases); i++) {
+        if (!strcmp(name, log_aliases[i].qemu)) {
+            if (log_aliases[i].ketch) {
+                return log_enable(log_aliases[i].ketch, NULL);
+            }
+            o->no_chain = true;
+            return true;
+        }
+    }
+    return log_enable(name, NULL);
+}
+
+static bool option_log(RunOptions *o, const char *arg, GError **error)
+{
+    char **items = g_strsplit(arg, ",", -1);
+    bool ok = true;
+
+    for (char **p = items; *p && ok; p++) {
+        if (!strcmp(*p, "help") || !strcmp(*p, "?")) {
+            o->action = RUN_LOG_HELP;
+        } else if (**p && !log_item(o, *p)) {
+            ok = wrong(error, "-d: unknown log item (`-d help` lists them)", *p);
+        }
+    }
+    g_strfreev(items);
+    return ok;
+}
+
+/* One range of -dfilter: A..B (inclusive), A+N, A-N, or A alone. */
+static bool parse_range(const char *text, TrRange *range)
+{
+    char *end;
+    const char *second;
+    uint64_t a, b;
+
+    errno = 0;
+    a = strtoull(text, &end, 0);
+    if (end == text || errno) {
+        return false;
+    }
+    if (!*end) {
+        *range = (TrRange){ a, a };
+        return true;
+    }
+    second = end + (end[0] == '.' && end[1] == '.' ? 2 : 1);
+    b = strtoull(second, &end, 0);
+    if (end == second || *end || errno) {
+        return false;
+    }
+    switch (second[-1]) {
+    case '+':
+        *range = (TrRange){ a, a + b - 1 };
+        return b > 0;
+    case '-':
+        *range = (TrRange){ a - b + 1, a };
+        return b > 0 && b <= a + 1;
+    case '.':
+        *range = (TrRange){ a, b };
+        return second[-2] == '.' && a <= b;
+    default:
+        return false;
+    }
+}
+
+static bool option_dfilter(RunOptions *o, const char *arg, GError **error)
+{
+    char **items = g_strsplit(arg, ",", -1);
+    bool ok = true;
+
+    for (char **p = items; *p && ok; p++) {
+        TrRange range;
+
+        ok = parse_range(*p, &range);
+        if (ok) {
+            g_array_append_val(o->dfilter, range);
+        } else {
+            wrong(error, "-dfilter: not a range (A..B, A+N or A-N)", *p);
+        }
+    }
+    g_strfreev(items);
+    return ok;
+}
+
+static bool option_log_file(RunOptions *o, const char *arg, GError **error)
+{
+    (void)error;
+    o->log_file = arg;
+    return true;
+}
+
+static bool option_stats(RunOptions *o, const char *arg, GError **error)
+{
+    (void)arg;
+    (void)error;
+    o->stats = true;
+    return true;
+}
+
+static bool option_version(RunOptions *o, const char *arg, GError **error)
+{
+    (void)arg;
+    (void)error;
+    o->action = RUN_VERSION;
+    return true;
+}
+
+static bool option_help(RunOptions *o, const char *arg, GError **error)
+{
+    (void)arg;
+    (void)error;
+    o->action = RUN_HELP;
+    return true;
+}
+
+typedef struct OptionInfo {
+    const char *spelling; /* NULL: a section, named by help */
+    OptionFn *fn;
+    const char *argument;
+    const char *variable;
+    const char *help;
+} OptionInfo;
+
+static const OptionInfo options[] = {
+#define SECTION(title) { NULL, NULL, NULL, NULL, title },
+#define OPTION(handler, spelling, argument, variable, help) \
+    { spelling, option_##handler, argument, variable, help },
+#include "ui/cli/options.def"
+};
+
+/* The row for `text`; *inline_arg is what stands behind "=" in --name=ARG. */
+static const OptionInfo *find_option(const char *text, const char **inline_arg)
+{
+    *inline_arg = NULL;
+    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+        const OptionInfo *info = &options[i];
+        size_t length = info->spelling ? strlen(info->spelling) : 0;
+
+        if (!length || strncmp(text, info->spelling, length)) {
+            continue;
+        }
+        if (!text[length]) {
+            return info;
+        }
+        if (text[1] == '-' && text[length] == '=' && info->argument) {
+            *inline_arg = text + length + 1;
+            return info;
+        }
+    }
+    return NULL;
+}
+
+static const char *variable_value(const char *name)
+{
+    static const char *const prefixes[] = { "KETCH_", "QEMU_" };
+    char full[64];
+
+    for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++) {
+        const char *value;
+
+        snprintf(full, sizeof(full), "%s%s", prefixes[i], name);
+        value = getenv(full);
+        if (value && *value) {
+            return value;
+        }
+    }
+    return NULL;
+}
+
+static bool read_environment(RunOptions *o, GError **error)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+        const OptionInfo *info = &options[i];
+        const char *value = info->variable ? variable_value(info->variable) : NULL;
+
+        if (value && !info->fn(o, info->argument ? value : NULL, error)) {
+            g_prefix_error(error, "environment variable KETCH_%s or QEMU_%s: ", info->variable,
+                           info->variable);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool run_options_parse(RunOptions *o, int argc, char **argv, int first, GError **error)
+{
+    *o = (RunOptions){ .tier = TR_TIER_jit,
+                       .dfilter = g_array_new(FALSE, FALSE, sizeof(TrRange)),
+                       .envp = g_get_environ() };
+    if (!read_environment(o, error)) {
+        return false;
+    }
+    for (o->first = first; o->first < argc && argv[o->first][0] == '-'; o->first++) {
+        const char *text = argv[o->first];
+        const char *arg;
+        const OptionInfo *info;
+
+        if (!strcmp(text, "--")) {
+            o->first++;
+            break;
+        }
+        info = find_option(text, &arg);
+        if (!info) {
+            return wrong(error, "unknown option (--help lists them)", text);
+        }
+        if (info->argument && !arg) {
+            if (++o->first == argc) {
+                g_set_error(error, OPTION_ERROR, 0, "option '%s' needs %s", text, info->argument);
+                return false;
+            }
+            arg = argv[o->first];
+        }
+        if (!info->fn(o, arg, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void run_options_fini(RunOptions *o)
+{
+    g_array_free(o->dfilter, TRUE);
+    g_strfreev(o->envp);
+}
+
+void run_options_help(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+        const OptionInfo *info = &options[i];
+        char left[40];
+
+        if (!info->help) {
+            continue;
+        }
+        if (!info->spelling) {
+            printf("\n%s:\n", info->help);
+            continue;
+        }
+        snprintf(left, sizeof(left), "%s%s%s", info->spelling, info->argument ? " " : "",
+                 info->argument ? info->argument : "");
+        printf("  %-20s %s\n", left, info->help);
+        if (info->variable) {
+            printf("  %-20s [KETCH_%s, QEMU_%s]\n", "", info->variable, info->variable);
+        }
+    }
+}

@@ -160,16 +160,27 @@ static size_t count(char *const *list)
     return n;
 }
 
+/* The 16 bytes of AT_RANDOM: from the kernel, or always the same for the same -seed. */
+static void choose_random(uint64_t random[2])
+{
+    const uint64_t *seed = process.options->seed;
+
+    if (seed) {
+        random[0] = (*seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        random[1] = (random[0] ^ random[0] >> 31) * UINT64_C(0xbf58476d1ce4e5b9);
+    } else if (getrandom(random, 16, 0) != 16) {
+        memset(random, 0, 16);
+    }
+}
+
 static void push_all(Builder *b, const char *execfn)
 {
     char *const *argv = process.argv, *const *envp = process.options->envp;
     size_t argc = count(argv), envc = count(envp);
-    uint8_t random[16];
+    uint64_t random[2];
     uint64_t size, n = argc;
 
-    if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
-        memset(random, 0, sizeof(random));
-    }
+    choose_random(random);
     push(b, &(uint64_t){ 0 }, 8);
     aux(b, AT_EXECFN, push(b, execfn, strlen(execfn) + 1));
     push_strings(b, envp, envc, &process.env_start, &process.env_end);

@@ -27,6 +27,10 @@ int64_t sys_uname(Task *t, const uint64_t *a)
     }
     memset(name.machine, 0, sizeof(name.machine));
     strcpy(name.machine, process.options->guest->name);
+    if (process.options->release) {
+        memset(name.release, 0, sizeof(name.release));
+        strncpy(name.release, process.options->release, sizeof(name.release) - 1);
+    }
     return mem_write(a[0], &name, sizeof(name)) ? 0 : -EFAULT;
 }
 

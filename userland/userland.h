@@ -21,6 +21,8 @@ typedef struct UserOptions {
     const char *sysroot;     /* -L; NULL: KETCH_LD_PREFIX, QEMU_LD_PREFIX, else none */
     uint64_t stack_size;     /* -s; 0: from RLIMIT_STACK */
     uint64_t reserve;        /* -R; 0: the architecture's default */
+    const char *release;     /* -r: kernel release that uname() tells; NULL: the host's */
+    const uint64_t *seed;    /* -seed: of AT_RANDOM; NULL: from the kernel */
     bool strace;             /* -strace */
     TrConfig translator;     /* tier, checks, dumps; the fields that userland knows are set by it */
     bool stats;              /* --stats at the end */

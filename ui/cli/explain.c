@@ -12,7 +12,7 @@
 #include "backends/backend.h"
 #include "backends/common/codebuf.h"
 #include "frontends/frontend.h"
-#include "ir/opt.h"
+#include "ir/opt/opt.h"
 #include "ui/cli/commands.h"
 
 enum { EXPLAIN_PC = 0x10000, EXPLAIN_MAX = 256, EXPLAIN_ARENA = 64 << 20, EXPLAIN_CODE = 2 << 20 };

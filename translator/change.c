@@ -16,7 +16,8 @@ static bool same_bytes(const TrSpan *s)
 
     for (size_t at = 0, n; at < s->size; at += n) {
         n = s->size - at < sizeof(now) ? s->size - at : sizeof(now);
-        if (unit_fetch(s->pc + at, now, n, &writable) < n || memcmp(now, s->bytes + at, n) != 0) {
+        if (tr.config.fetch(tr.config.opaque, s->pc + at, now, n, &writable) < n ||
+            memcmp(now, s->bytes + at, n) != 0) {
             return false;
         }
     }

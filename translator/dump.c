@@ -49,7 +49,7 @@ static unsigned dump_insn(LogCategory category, uint64_t pc)
     uint8_t bytes[DUMP_INSNS];
     char text[128] = "", code[2 * DUMP_INSNS + 1] = "";
     bool writable;
-    size_t n = unit_fetch(pc, bytes, tr.frontend->max_insn, &writable);
+    size_t n = tr.config.fetch(tr.config.opaque, pc, bytes, tr.frontend->max_insn, &writable);
     unsigned length = n ? tr.frontend->disassemble(pc, bytes, n, text, sizeof(text)) : 0;
 
     if (length) {

@@ -178,11 +178,11 @@ bool unit_start(const char **error);
 /* Translates at `pc`.  NULL: *fail says why; its trap is IR_TRAP_none when the cache is full. */
 TrUnit *unit_translate_locked(uint64_t pc, uint32_t mode, TrFail *fail);
 
-/* TrConfig.fetch */
-size_t unit_fetch(uint64_t pc, uint8_t *buf, size_t want, bool *writable);
+/* A unit without code from what source.h holds; NULL when the cache is full. */
+TrUnit *unit_new_locked(uint64_t pc, uint32_t mode);
 
-/* Runs the passes of `level` and compiles `f` as the code of `unit`. */
-BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit, int level);
+/* Runs the passes and compiles `f` as the code of `unit`. */
+BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit);
 
 /* The IR of a unit once more, to the log. */
 void unit_show_ir(const TrUnit *unit);
@@ -194,6 +194,9 @@ uint64_t unit_clock(void);
 
 /* The unit at the vcpu's pc has been entered hot_threshold times. */
 void region_hot(TrVcpu *v);
+
+/* The IR of a region once more, for a report. */
+IrFunc *region_ir(const TrUnit *unit);
 
 /* ---- exclusive.c ---- */
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * translator/source.h - guest code on its way into IR: what is common to units and regions.
+ *
+ * Under tr.lock.  source_begin(), then for each instruction source_look() and source_translate(),
+ * then source_end().
+ */
+#ifndef KETCH_TRANSLATOR_SOURCE_H
+#define KETCH_TRANSLATOR_SOURCE_H
+
+#include "translator/state.h"
+
+enum {
+    SOURCE_WINDOW = 256,    /* bytes of guest code fetched at once */
+    SOURCE_LOOK_AHEAD = 72, /* bytes that the frontend may want to see from an instruction on */
+    SOURCE_INSNS = 512,     /* most instructions of a unit or region */
+    SOURCE_SPANS = 64,
+    SOURCE_INSN_BYTES = 16,
+};
+
+typedef struct Source {
+    FeContext c;
+    uint64_t window_pc;
+    size_t window_size;
+    uint8_t window[SOURCE_WINDOW];
+    bool writable; /* something of what was fetched may be changed by the guest */
+
+    unsigned n_insns;
+    unsigned n_spans;
+    TrSpan span[SOURCE_SPANS];
+    size_t n_copy;
+    uint8_t copy[SOURCE_INSNS * SOURCE_INSN_BYTES]; /* bytes of the spans, one after the other */
+} Source;
+
+extern Source source;
+
+/* An empty function for `mode`; c.block_at is set by the caller. */
+IrFunc *source_begin(uint64_t pc, uint32_t mode);
+
+/* Shows the frontend the code at `pc`; returns the instruction's shape, length 0 when it is not
+ * all executable. */
+FeShape source_look(uint64_t pc);
+
+/* The next instruction is not where the last one ended. */
+void source_open_span(uint64_t pc);
+
+/* Translates the instruction at `pc` that was looked at last; returns where the next one is. */
+uint64_t source_translate(uint64_t pc, const FeShape *shape);
+
+/* The spans are complete. */
+void source_end(void);
+
+#endif

@@ -162,6 +162,10 @@ def registers_asm(scratch):
     return out
 
 
+def gap(size):
+    return [".zero %d" % size] if size else []
+
+
 def case_asm(i, case):
     width = case.row.width // 8
     insn = ".%s 0x%x" % ("hword" if width == 2 else "word", case.bits)
@@ -172,8 +176,8 @@ def case_asm(i, case):
     if case.branch:
         distance = next(case.values[f.name] for f in case.op.operands if f.kind == "pcrel")
         if distance < 0:
-            return out + [landing, ".zero %d" % (-distance - 4)] + code
-        return out + code + [".zero %d" % (distance - width - 4), landing]
+            return out + [landing] + gap(-distance - 4) + code
+        return out + code + gap(distance - width - 4) + [landing]
     return out + code + ([landing] if case.op.name == "jalr" else [])
 
 

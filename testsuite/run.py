@@ -29,6 +29,8 @@ class Suite:
 
 
 SUITES = [
+    Suite("sequences", "frontends/sequences/sequences.py", ("--tier=jit", "--count=500"),
+          ("--tier=jit,interp", "--count=5000")),
     Suite("torture", "torture/torture.py", ("--levels=-O2", "--tier=jit"), ()),
 ]
 

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runs the sequences of sequences.py, on a riscv64 guest.
+ *
+ *     prog            a hash of the states after all runs of each sequence, one line each
+ *     prog SEQ        every state of sequence SEQ, before and after
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RUNS = 40, MEMORY = 256 };
+
+typedef struct State {
+    uint64_t f[16];
+    uint64_t x[8]; /* a2-a5, t3-t6 */
+    uint64_t fcsr;
+    uint8_t memory[MEMORY];
+} State;
+
+_Static_assert(offsetof(State, x) == 128 && offsetof(State, fcsr) == 192 &&
+                   offsetof(State, memory) == 200,
+               "seq_run() has these offsets");
+
+extern void (*const sequences[])(void);
+extern const uint64_t n_sequences;
+
+/* Loads a State, calls the sequence with a copy of the memory as its frame, stores the State. */
+void seq_run(State *state, void (*fn)(void));
+
+asm("seq_run:\n"
+    "addi sp, sp, -304\n"
+    "sd ra, 256(sp)\n"
+    "sd a0, 264(sp)\n"
+    "sd s0, 272(sp)\n"
+    "fsd fs0, 280(sp)\n"
+    "fsd fs1, 288(sp)\n"
+    "li s0, 0\n"
+    "1: add t0, sp, s0\n"
+    "add t2, a0, s0\n"
+    "ld t2, 200(t2)\n"
+    "sd t2, 0(t0)\n"
+    "addi s0, s0, 8\n"
+    "li t2, 256\n"
+    "blt s0, t2, 1b\n"
+    ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
+    "fld f\\n, 8*\\n(a0)\n"
+    ".endr\n"
+    "ld t0, 192(a0)\n"
+    "csrw fcsr, t0\n"
+    "mv t0, a1\n"
+    "addi a1, a0, 200\n"
+    "ld a2, 128(a0)\n"
+    "ld a3, 136(a0)\n"
+    "ld a4, 144(a0)\n"
+    "ld a5, 152(a0)\n"
+    "ld t3, 160(a0)\n"
+    "ld t4, 168(a0)\n"
+    "ld t5, 176(a0)\n"
+    "ld t6, 184(a0)\n"
+    "jalr t0\n"
+    "ld a0, 264(sp)\n"
+    "csrr t0, fcsr\n"
+    "csrw fcsr, zero\n"
+    "sd t0, 192(a0)\n"
+    ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
+    "fsd f\\n, 8*\\n(a0)\n"
+    ".endr\n"
+    "sd a2, 128(a0)\n"
+    "sd a3, 136(a0)\n"
+    "sd a4, 144(a0)\n"
+    "sd a5, 152(a0)\n"
+    "sd t3, 160(a0)\n"
+    "sd t4, 168(a0)\n"
+    "sd t5, 176(a0)\n"
+    "sd t6, 184(a0)\n"
+    "ld ra, 256(sp)\n"
+    "ld s0, 272(sp)\n"
+    "fld fs0, 280(sp)\n"
+    "fld fs1, 288(sp)\n"
+    "addi sp, sp, 304\n"
+    "ret\n");
+
+static uint64_t seed;
+
+static uint64_t random64(void)
+{
+    seed += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = seed;
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+/* A double, a boxed float or half, or something badly boxed: near one, at the ends of the range,
+ * or anything. */
+static uint64_t random_float(void)
+{
+    static const uint64_t special[] = {
+        0x0000000000000000, 0x8000000000000000, 0x0000000000000001, 0x000fffffffffffff,
+        0x0010000000000000, 0x3ff0000000000000, 0xbff0000000000000, 0x7fefffffffffffff,
+        0x7ff0000000000000, 0xfff0000000000000, 0x7ff8000000000000, 0xfff8000000000001,
+        0x7ff0000000000001, 0xfff4000000000000, 0x41dfffffffc00000, 0x41e0000000000000,
+        0xc1e0000000200000, 0x43e0000000000000, 0x43efffffffffffff, 0x3fe0000000000000,
+        0xffffffff00000000, 0xffffffff80000000, 0xffffffff00000001, 0xffffffff007fffff,
+        0xffffffff3f800000, 0xffffffffbf800000, 0xffffffff7f7fffff, 0xffffffff7f800000,
+        0xffffffff7fc00000, 0xffffffffffc00001, 0xffffffff7f800001, 0xffffffff4f000000,
+        0xffffffff5f000000, 0xfffffffe3f800000, 0xffffffffffff3c00, 0xffffffffffff7c01,
+        0xffffffffffff0001, 0xffffffffffff7bff, 0xffffffff477fe000, 0x3f10000000000000,
+    };
+    uint64_t r = random64(), v = random64();
+
+    switch (r % 8) {
+    case 0:
+    case 1:
+        return special[v % (sizeof(special) / sizeof(special[0]))];
+    case 2:
+        return (v & UINT64_C(0x800fffffffffffff)) | (1019 + r / 8 % 10) << 52;
+    case 3:
+        return (v & UINT64_C(0x800ffffff0000000)) | (1015 + r / 8 % 80) << 52;
+    case 4:
+    case 5:
+        return UINT64_C(0xffffffff00000000) | (v & 0x807fffff) | (123 + r / 8 % 10) << 23;
+    case 6:
+        return UINT64_C(0xffffffff00000000) | (v & 0xffffffff);
+    default:
+        return v;
+    }
+}
+
+static void fill(State *s)
+{
+    for (int i = 0; i < 16; i++) {
+        s->f[i] = random_float();
+    }
+    for (int i = 0; i < 8; i++) {
+        s->x[i] = random64() & 1 ? random64() >> random64() % 64 : random_float();
+    }
+    s->fcsr = random64() & 1 ? 0 : random64() % 5 << 5 | (random64() & 31);
+    for (unsigned i = 0; i < MEMORY; i += 8) {
+        uint64_t v = random_float();
+        memcpy(s->memory + i, &v, 8);
+    }
+}
+
+static void print_state(const State *s)
+{
+    static const char *const names[] = { "a2", "a3", "a4", "a5", "t3", "t4", "t5", "t6" };
+
+    for (int i = 0; i < 16; i++) {
+        printf("f%d %016llx\n", i, (unsigned long long)s->f[i]);
+    }
+    for (int i = 0; i < 8; i++) {
+        printf("%s %016llx\n", names[i], (unsigned long long)s->x[i]);
+    }
+    printf("fcsr %02x\n", (unsigned)s->fcsr);
+    for (unsigned i = 0; i < MEMORY; i += 8) {
+        uint64_t v;
+        memcpy(&v, s->memory + i, 8);
+        printf("memory+%u %016llx\n", i, (unsigned long long)v);
+    }
+}
+
+static uint64_t hash_state(uint64_t h, const State *s)
+{
+    const uint8_t *p = (const uint8_t *)s;
+
+    for (size_t i = 0; i < sizeof(*s); i++) {
+        h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+    }
+    return h;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 0) : 0;
+    uint64_t end = argc > 1 ? first + 1 : n_sequences;
+
+    for (uint64_t n = first; n < end; n++) {
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
+        seed = n << 32;
+        for (int run = 0; run < RUNS; run++) {
+            State s;
+            fill(&s);
+            if (argc > 1) {
+                printf("-- before run %d\n", run);
+                print_state(&s);
+            }
+            seq_run(&s, sequences[n]);
+            if (argc > 1) {
+                printf("-- after run %d\n", run);
+                print_state(&s);
+            }
+            h = hash_state(h, &s);
+        }
+        printf("%llu %016llx\n", (unsigned long long)n, (unsigned long long)h);
+        fflush(stdout);
+    }
+    return 0;
+}

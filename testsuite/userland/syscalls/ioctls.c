@@ -10,6 +10,7 @@
 #include <linux/random.h>
 #include <linux/rtc.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -44,6 +45,7 @@ static void terminal(void)
     SHOW(ioctl(master, TIOCGWINSZ, &back));
     printf("%d %d\n", back.rows, back.columns);
     SHOW(write(master, "keys", 4));
+    SHOW(poll(&(struct pollfd){ slave, POLLIN, 0 }, 1, 5000));
     SHOW(ioctl(slave, FIONREAD, &v));
     printf("%d\n", v);
     SHOW(read(slave, buf, sizeof(buf)));

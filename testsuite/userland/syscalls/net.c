@@ -204,6 +204,7 @@ static void local_names(void)
         }
         _exit(0);
     }
+    close(client);
     peer = accept(server, (struct sockaddr *)&name, &room);
     WORKS(peer);
     printf("%d\n", (int)room);

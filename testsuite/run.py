@@ -31,6 +31,7 @@ class Suite:
 SUITES = [
     Suite("sequences", "frontends/sequences/sequences.py", ("--tier=jit", "--count=500"),
           ("--tier=jit,interp", "--count=5000")),
+    Suite("guests", "userland/guests.py", (), ()),
     Suite("torture", "torture/torture.py", ("--levels=-O2", "--tier=jit"), ()),
 ]
 

@@ -11,6 +11,7 @@ below $KETCH_CACHE (default ~/.cache/ketch), with the mirror that this machine's
 Debian's archive keys.  Idempotent: what is there already costs no network.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -133,7 +134,12 @@ class Sysroot:
             raise DebianError(f"{deb} could not be unpacked")
 
     def finish(self):
-        """What package scripts would do and programs rely on."""
+        """What package scripts would do and programs rely on.  Folders that are empty until a system
+        runs are removed: below a prefix for file names they would hide this machine's."""
+        for name in ("boot", "dev", "home", "media", "mnt", "opt", "proc", "root", "run", "srv", "sys",
+                     "tmp"):
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.join(self.root, name))
         for name in ("passwd", "group"):
             master = os.path.join(self.root, "usr/share/base-passwd", f"{name}.master")
             target = os.path.join(self.root, "etc", name)
@@ -146,7 +152,6 @@ class Sysroot:
             link = os.path.join(self.root, name)
             if not os.path.islink(link):
                 os.symlink(f"usr/{name}", link)
-        os.makedirs(os.path.join(self.root, "tmp"), exist_ok=True)
 
     def add(self, packages):
         """Makes sure that `packages` and their dependencies are unpacked."""

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every row of the .isa files: random encodings decode to their row, print, have a shape that
+ * agrees with the translation, and become IR that follows the rules. */
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "testsuite/frontends/riscv/code.h"
+
+namespace
+{
+
+using std::string;
+
+uint64_t rnd(void *opaque)
+{
+    return (*static_cast<std::mt19937_64 *>(opaque))();
+}
+
+class EveryInsn : public testing::TestWithParam<unsigned>
+{
+protected:
+    const RvInsn &info() const { return rv_insns[GetParam()]; }
+
+    template <typename Fn> void for_each_encoding(Fn fn)
+    {
+        std::mt19937_64 engine(GetParam());
+
+        for (int i = 0; i < 50; i++) {
+            uint32_t bits = 0;
+
+            ASSERT_TRUE(rv_fuzz_encode(GetParam(), rnd, &engine, &bits));
+            fn(bits);
+        }
+    }
+};
+
+TEST_P(EveryInsn, RandomEncodingsAreItsOwn)
+{
+    for_each_encoding([&](uint32_t bits) {
+        EXPECT_EQ(rv_decode(bits), GetParam()) << std::hex << bits;
+        EXPECT_EQ(bits & info().mask, info().match) << std::hex << bits;
+        EXPECT_EQ((bits & 3) == 3, info().width == 32) << std::hex << bits;
+    });
+}
+
+TEST_P(EveryInsn, PrintsItsName)
+{
+    for_each_encoding([&](uint32_t bits) {
+        EXPECT_EQ(Code({ bits }).text().rfind(info().name, 0), 0u) << Code({ bits }).text();
+    });
+}
+
+/* In all three translation modes. */
+TEST_P(EveryInsn, BecomesWellFormedIr)
+{
+    for_each_encoding([&](uint32_t bits) {
+        for (uint32_t mode = 0; mode < 3; mode++) {
+            Code code({ bits });
+
+            code.c.mode = mode;
+            EXPECT_NE(code.translate(), "") << code.text() << ": " << code.error();
+        }
+    });
+}
+
+TEST_P(EveryInsn, ShapeAgreesWithTranslation)
+{
+    for_each_encoding([&](uint32_t bits) {
+        Code code({ bits });
+        FeShape shape = code.shape();
+        string ir = code.translate();
+        bool illegal = ir.find("exit_trap.illegal") != string::npos;
+
+        EXPECT_EQ(shape.length, info().width / 8);
+        EXPECT_EQ(code.c.next_pc, Code::kPc + shape.length);
+        if (!illegal) {
+            bool goes_on = shape.kind == FE_PLAIN || shape.kind == FE_BRANCH;
+            EXPECT_EQ(code.c.ended, !goes_on) << code.text();
+        }
+        if (shape.target) {
+            char exit[64];
+            snprintf(exit, sizeof(exit), " 0x%llx", (unsigned long long)shape.target);
+            EXPECT_NE(ir.find(exit), string::npos) << exit << " in " << ir;
+        }
+    });
+}
+
+INSTANTIATE_TEST_SUITE_P(Rv, EveryInsn, testing::Range(1u, unsigned(RV_COUNT)),
+                         [](const testing::TestParamInfo<unsigned> &info) {
+                             string name = rv_insns[info.param].name;
+                             for (char &ch : name)
+                                 ch = isalnum(ch) ? ch : '_';
+                             return name;
+                         });
+
+TEST(Decode, WhatNoRowHasIsIllegal)
+{
+    for (uint32_t bits : { 0x0000u, 0x2001u, 0x4002u, 0x8002u, 0x9c41u, 0xffffffffu, 0x00500073u })
+        EXPECT_EQ(Code({ bits }).shape().kind, FE_STOP) << std::hex << bits;
+    EXPECT_NE(Code({ 0 }).translate().find("illegal"), string::npos);
+    EXPECT_EQ(Code({ 0 }).text(), ".short 0x0000");
+    EXPECT_EQ(Code({ 0xffffffff }).text(), ".word 0xffffffff");
+}
+
+TEST(Decode, TruncatedInstructionHasNoLength)
+{
+    const uint8_t bytes[] = { 0x13, 0x05, 0x15 };
+
+    EXPECT_EQ(fe_riscv64.shape(0, bytes, 1).length, 0);
+    EXPECT_EQ(fe_riscv64.shape(0, bytes, 3).length, 0);
+    EXPECT_EQ(fe_riscv64.disassemble(0, bytes, 3, nullptr, 0), 0u);
+}
+
+struct Hint {
+    uint32_t bits;
+    FeKind kind;
+};
+
+/* The manual's table of return-address stack hints. */
+TEST(Shape, ReturnAddressStackHints)
+{
+    const Hint hints[] = {
+        { 0x010000ef, FE_CALL },     /* jal ra */
+        { 0x010002ef, FE_CALL },     /* jal t0 */
+        { 0x0100006f, FE_JUMP },     /* j */
+        { 0x0100036f, FE_JUMP },     /* jal t1 */
+        { 0x00008067, FE_RETURN },   /* ret */
+        { 0x00028067, FE_RETURN },   /* jr t0 */
+        { 0x00050067, FE_INDIRECT }, /* jr a0 */
+        { 0x000500e7, FE_ICALL },    /* jalr a0 */
+        { 0x000080e7, FE_ICALL },    /* jalr ra, 0(ra) */
+        { 0x000080e7 | 5 << 7, FE_ICALL },
+        { 0x8082, FE_RETURN },       /* c.jr ra */
+        { 0x8502, FE_INDIRECT },     /* c.jr a0 */
+        { 0x9502, FE_ICALL },        /* c.jalr a0 */
+    };
+
+    for (const Hint &h : hints)
+        EXPECT_EQ(Code({ h.bits }).shape().kind, h.kind) << Code({ h.bits }).text();
+}
+
+enum : uint32_t {
+    kLrW = 0x1005252f,    /* lr.w a0, (a0) */
+    kScW = 0x18b5252f,    /* sc.w a0, a1, (a0) */
+    kAddi = 0x00158593,   /* addi a1, a1, 1 */
+    kLd = 0x0005b583,     /* ld a1, 0(a1) */
+    kBneOut = 0x02b51063, /* bne a0, a1, +32 */
+    kBneBack = 0xfeb51ee3, /* bne a0, a1, -4 */
+};
+
+bool asks_to_be_alone(std::vector<uint32_t> insns, bool threads, bool one_insn)
+{
+    Code code(insns);
+
+    code.c.threads = threads;
+    code.c.one_insn = one_insn;
+    return code.translate().find("exclusive") != string::npos;
+}
+
+TEST(Reservation, PlainBetweenThreadsWhenNothingElseHappensBetween)
+{
+    EXPECT_FALSE(asks_to_be_alone({ kLrW, kAddi, kBneOut, kScW }, true, false));
+    EXPECT_TRUE(asks_to_be_alone({ kLrW, kLd, kScW }, true, false));
+    EXPECT_TRUE(asks_to_be_alone({ kLrW, kBneBack, kScW }, true, false));
+    EXPECT_TRUE(asks_to_be_alone({ kLrW, kAddi }, true, false));
+    EXPECT_FALSE(asks_to_be_alone({ kLrW, kLd, kScW }, false, false));
+    EXPECT_FALSE(asks_to_be_alone({ kLrW, kLd, kScW }, true, true));
+}
+
+TEST(Reservation, SaysThatItDependsOnThreads)
+{
+    Code simple({ kLrW, kScW }), odd({ kLrW, kLd, kScW });
+
+    simple.translate();
+    odd.translate();
+    EXPECT_FALSE(simple.c.asked_threads);
+    EXPECT_TRUE(odd.c.asked_threads);
+}
+
+TEST(Call, FarCallHasAKnownTarget)
+{
+    /* auipc ra, 0x1; jalr ra, 16(ra) */
+    Code code({ 0x00001097, 0x010080e7 });
+    string ir = code.translate();
+
+    EXPECT_NE(ir.find(" 0x11010"), string::npos) << ir;
+    EXPECT_EQ(ir.find("exit_ind"), string::npos) << ir;
+}
+
+} // namespace

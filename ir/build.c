@@ -102,26 +102,8 @@ IrRef ir_append(IrFunc *f, IrBlockId block, IrInsn insn)
     return ref;
 }
 
-IrRef ir_insert_before(IrFunc *f, IrBlockId block, IrRef at, IrInsn insn)
+static void unlink_insn(IrFunc *f, IrBlockId block, const IrInsn *i)
 {
-    IrRef ref;
-
-    insn.prev = f->insn[at].prev;
-    insn.next = at;
-    ref = new_insn(f, &insn);
-    if (insn.prev) {
-        f->insn[insn.prev].next = ref;
-    } else {
-        f->block[block].first = ref;
-    }
-    f->insn[at].prev = ref;
-    return ref;
-}
-
-void ir_remove(IrFunc *f, IrBlockId block, IrRef ref)
-{
-    IrInsn *i = ir_insn(f, ref);
-
     if (i->prev) {
         f->insn[i->prev].next = i->next;
     } else {
@@ -132,8 +114,43 @@ void ir_remove(IrFunc *f, IrBlockId block, IrRef ref)
     } else {
         f->block[block].last = i->prev;
     }
+}
+
+void ir_remove(IrFunc *f, IrBlockId block, IrRef ref)
+{
+    IrInsn *i = ir_insn(f, ref);
+
+    unlink_insn(f, block, i);
     i->op = IR_OP_none;
     i->prev = i->next = 0;
+}
+
+static void link_before(IrFunc *f, IrBlockId block, IrRef ref, IrRef at)
+{
+    IrRef prev = f->insn[at].prev;
+
+    f->insn[ref].prev = prev;
+    f->insn[ref].next = at;
+    f->insn[at].prev = ref;
+    if (prev) {
+        f->insn[prev].next = ref;
+    } else {
+        f->block[block].first = ref;
+    }
+}
+
+IrRef ir_insert_before(IrFunc *f, IrBlockId block, IrRef at, IrInsn insn)
+{
+    IrRef ref = new_insn(f, &insn);
+
+    link_before(f, block, ref, at);
+    return ref;
+}
+
+void ir_move_before(IrFunc *f, IrBlockId from, IrRef ref, IrBlockId to, IrRef at)
+{
+    unlink_insn(f, from, ir_insn(f, ref));
+    link_before(f, to, ref, at);
 }
 
 /* ---- The builder ---- */
@@ -251,17 +268,21 @@ IrRef ir_op3(IrBuild *b, IrOp op, IrType type, IrRef a, IrRef c, IrRef d)
     return ir_emit(b, (IrInsn){ .op = (uint8_t)op, .type = (uint8_t)type, .arg = { a, c, d } });
 }
 
-/* The result of an FP op is never a signalling NaN, so another FP op cannot tell whether it was
- * made canonical. */
-static IrRef raw(const IrBuild *b, IrRef ref)
+bool ir_is_quiet(const IrFunc *f, IrRef ref)
 {
-    const IrInsn *i;
+    const IrInsn *i = &f->insn[ref];
 
-    if (!ref || b->f->insn[ref].op != IR_OP_fcanon) {
-        return ref;
+    if (i->op == IR_OP_param) {
+        return i->aux & IR_PARAM_QUIET;
     }
-    i = &b->f->insn[b->f->insn[ref].arg[0]];
-    return ir_op_info[i->op].effects & IR_FP ? b->f->insn[ref].arg[0] : ref;
+    return ir_op_info[i->op].effects & IR_FP && ir_type_info[i->type].is_float;
+}
+
+IrRef ir_raw(const IrFunc *f, IrRef ref)
+{
+    const IrInsn *i = &f->insn[ref];
+
+    return i->op == IR_OP_fcanon && ir_is_quiet(f, i->arg[0]) ? i->arg[0] : ref;
 }
 
 IrRef ir_fp3(IrBuild *b, IrOp op, IrType type, IrRm rm, IrRef a, IrRef c, IrRef d)
@@ -269,7 +290,7 @@ IrRef ir_fp3(IrBuild *b, IrOp op, IrType type, IrRm rm, IrRef a, IrRef c, IrRef 
     return insert(b, (IrInsn){ .op = (uint8_t)op,
                                .type = (uint8_t)type,
                                .aux = (uint8_t)rm,
-                               .arg = { raw(b, a), raw(b, c), raw(b, d) } });
+                               .arg = { ir_raw(b->f, a), ir_raw(b->f, c), ir_raw(b->f, d) } });
 }
 
 IrRef ir_fp2(IrBuild *b, IrOp op, IrType type, IrRm rm, IrRef a, IrRef c)
@@ -282,15 +303,14 @@ IrRef ir_fp1(IrBuild *b, IrOp op, IrType type, IrRm rm, IrRef a)
     return ir_fp3(b, op, type, rm, a, 0, 0);
 }
 
-/* Moves the constant of addr = x + constant into *disp, when it stays a 32-bit number. */
-static IrRef fold_address(const IrBuild *b, IrRef addr, int64_t *disp)
+IrRef ir_fold_address(const IrFunc *f, IrRef addr, int64_t *disp)
 {
-    const IrInsn *add = &b->f->insn[addr], *c;
+    const IrInsn *add = &f->insn[addr], *c;
 
-    if (add->op != IR_OP_add || b->f->insn[add->arg[1]].op != IR_OP_const) {
+    if (add->op != IR_OP_add || f->insn[add->arg[1]].op != IR_OP_const) {
         return addr;
     }
-    c = &b->f->insn[add->arg[1]];
+    c = &f->insn[add->arg[1]];
     if (!bits_fits_s(c->imm, 32) || !bits_fits_s(c->imm + *disp, 32)) {
         return addr;
     }
@@ -300,7 +320,7 @@ static IrRef fold_address(const IrBuild *b, IrRef addr, int64_t *disp)
 
 IrRef ir_load(IrBuild *b, IrType type, unsigned mem, IrRef addr, int64_t disp)
 {
-    addr = fold_address(b, addr, &disp);
+    addr = ir_fold_address(b->f, addr, &disp);
     return insert(b, (IrInsn){ .op = IR_OP_load,
                                .type = (uint8_t)type,
                                .aux = (uint8_t)mem,
@@ -310,7 +330,7 @@ IrRef ir_load(IrBuild *b, IrType type, unsigned mem, IrRef addr, int64_t disp)
 
 void ir_store(IrBuild *b, unsigned mem, IrRef addr, int64_t disp, IrRef value)
 {
-    addr = fold_address(b, addr, &disp);
+    addr = ir_fold_address(b->f, addr, &disp);
     insert(b, (IrInsn){ .op = IR_OP_store,
                         .type = ir_insn(b->f, value)->type,
                         .aux = (uint8_t)mem,

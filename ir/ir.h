@@ -13,8 +13,9 @@
  * delayed there.  At the start of a block with several predecessors all registers are in memory
  * (or pinned), except those that a `setreg` right after the block's parameters names: such an
  * entry marker lets a register cross the edge as a value without being stored.  Markers form the
- * head of the block with the parameters: up to the first op that is not param, setreg, fcanon or
- * fbox (ir_is_entry()).
+ * head of the block with the parameters: up to the first op that is none of param, setreg, const,
+ * fcanon, fbox and sext (ir_is_entry()).  A marker that sets a constant may also stand for a
+ * register that nobody looks at before it is set again.
  *
  * Example (text form, which ir_parse() reads back):
  *
@@ -114,6 +115,9 @@ typedef enum IrRmw {
 
 /* aux of fence: the orders kept; only store-load costs anything on a TSO host */
 enum { IR_FENCE_LL = 1, IR_FENCE_LS = 2, IR_FENCE_SL = 4, IR_FENCE_SS = 8 };
+
+/* aux of param: a float that is never a signalling NaN, as the result of an FP op */
+enum { IR_PARAM_QUIET = 1 };
 
 /* aux of exit and exit_ind */
 enum {
@@ -231,7 +235,8 @@ static inline bool ir_is_entry(const IrFunc *f, IrRef ref)
 {
     uint8_t op = ir_insn(f, ref)->op;
 
-    return op == IR_OP_param || op == IR_OP_setreg || op == IR_OP_fcanon || op == IR_OP_fbox;
+    return op == IR_OP_param || op == IR_OP_setreg || op == IR_OP_const || op == IR_OP_fcanon ||
+           op == IR_OP_fbox || op == IR_OP_sext;
 }
 
 /* Walks the insns of block `id` of `f` in order; the current one may be removed. */
@@ -254,6 +259,12 @@ void ir_edge_set_args(IrFunc *f, IrEdge *edge, const IrRef *args, uint32_t n);
 IrRef ir_append(IrFunc *f, IrBlockId block, IrInsn insn);
 IrRef ir_insert_before(IrFunc *f, IrBlockId block, IrRef at, IrInsn insn);
 void ir_remove(IrFunc *f, IrBlockId block, IrRef ref);
+
+/* Takes `ref` out of block `from` and puts it before `at`, which is in block `to`. */
+void ir_move_before(IrFunc *f, IrBlockId from, IrRef ref, IrBlockId to, IrRef at);
+
+/* A float value that is never a signalling NaN: canonical or not makes no difference to FP ops. */
+bool ir_is_quiet(const IrFunc *f, IrRef ref);
 
 /*
  * The builder: appends to `block`, folds constants and simple identities on the way, merges equal

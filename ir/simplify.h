@@ -20,6 +20,12 @@ IrRef ir_simplify(IrBuild *b, IrInsn *i);
 /* Appends `i` where the builder stands, unless a simpler or an equal value will do. */
 IrRef ir_emit(IrBuild *b, IrInsn i);
 
+/* What an FP op may take in place of `ref`: the value behind an fcanon that it cannot see. */
+IrRef ir_raw(const IrFunc *f, IrRef ref);
+
+/* addr = x + constant: returns x and adds the constant to *disp, when it stays a 32-bit number. */
+IrRef ir_fold_address(const IrFunc *f, IrRef addr, int64_t *disp);
+
 /* `imm` of the constant `value` of `type`. */
 int64_t ir_const_imm(IrType type, uint64_t value);
 

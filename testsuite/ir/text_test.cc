@@ -48,7 +48,7 @@ block 0 0x1000 {
 }
 block 1 0x1008 depth 1 {
   %21:i64 = param 0
-  %22:f64 = param 1
+  %22:f64 = param.quiet 1
   setreg x1, %21
   br 1(%21, %22)
 }

@@ -36,7 +36,8 @@ typedef enum StructId {
 
 typedef struct Shown {
     uint64_t value;
-    uint64_t previous; /* the argument before */
+    uint64_t first;    /* the call's first argument */
+    uint64_t previous; /* the one before this */
     uint64_t span;     /* bytes that a pointer covers */
     unsigned set;      /* FlagSet or StructId, by printer */
     int64_t result;    /* of the call; of an argument that is shown before it: INT64_MAX */

@@ -63,9 +63,10 @@ void show_cpuset(Text *text, const Shown *s)
     }
 }
 
+/* Of select(), whose first argument is the number of bits. */
 void show_fdset(Text *text, const Shown *s)
 {
-    if (!s->value || !show_bits(text, s->value, SHOW_NUMBERS / 8)) {
+    if (!s->value || !show_bits(text, s->value, (s->first + 63) / 64 * 8)) {
         show_ptr(text, s);
     }
 }

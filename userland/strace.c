@@ -58,6 +58,7 @@ static unsigned add_args(Text *text, const SysRow *row, const uint64_t *args, un
     for (; i < row->n_args && (result != INT64_MAX || !is_out(row, i)); i++) {
         const KindShow *k = &shows[row->arg[i]];
         Shown s = { .value = args[i],
+                    .first = args[0],
                     .previous = i ? args[i - 1] : 0,
                     .span = syscall_span(row, args, i),
                     .set = k->set,
@@ -79,6 +80,7 @@ static void add_changes(Text *text, const SysRow *row, const uint64_t *args, int
                         row->arg[i] == SK_io_off)) {
             text_add(text, " ");
             k->show(text, &(Shown){ .value = args[i],
+                                    .first = args[0],
                                     .span = syscall_span(row, args, i),
                                     .set = k->set,
                                     .result = r });

@@ -7,6 +7,9 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 
 #include "base/log.h"
 
@@ -37,11 +40,46 @@ static int64_t denied(Task *t, const SysRow *row)
     return -row->error;
 }
 
+/* The option with the time limit of a socket for this call; 0 when it is none of these calls. */
+static int time_limit_option(long nr)
+{
+    switch (nr) {
+    case SYS_read:
+    case SYS_readv:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_accept:
+    case SYS_accept4:
+        return SO_RCVTIMEO;
+    case SYS_write:
+    case SYS_writev:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_connect:
+        return SO_SNDTIMEO;
+    default:
+        return 0;
+    }
+}
+
+/* Linux does not begin a call on a socket again that has a time limit (signal(7)). */
+static bool has_time_limit(long nr, uint64_t fd)
+{
+    int option = time_limit_option(nr);
+    struct timeval limit = { 0 };
+    socklen_t length = sizeof(limit);
+
+    return option &&
+           host_call(SYS_getsockopt, fd, SOL_SOCKET, (uint64_t)option, (uint64_t)(uintptr_t)&limit,
+                     (uint64_t)(uintptr_t)&length, 0) == 0 &&
+           (limit.tv_sec || limit.tv_usec);
+}
+
 int64_t syscall_wait(Task *t, bool restart, long nr, const uint64_t args[SYSCALL_ARGS])
 {
     int64_t r = task_block(t, nr, args);
 
-    return r == -EINTR && restart ? -TASK_ERESTARTSYS : r;
+    return r == -EINTR && restart && !has_time_limit(nr, args[0]) ? -TASK_ERESTARTSYS : r;
 }
 
 /* A count as the kernel's own prototype has it: int and unsigned are the low half. */

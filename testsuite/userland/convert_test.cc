@@ -137,7 +137,7 @@ TEST(Ioctl, NamesAndSizes)
 std::string Show(ShowFn *fn, uint64_t value, unsigned set = 0)
 {
     Text text = {};
-    Shown s = { value, 0, 0, set, 0 };
+    Shown s = { value, 0, 0, 0, set, 0 };
     fn(&text, &s);
     return text.bytes;
 }

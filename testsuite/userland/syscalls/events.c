@@ -12,6 +12,7 @@
 #include <sys/inotify.h>
 #include <sys/select.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -240,6 +241,28 @@ static void interruptions(void)
     SHOW(handled);
 }
 
+/* A socket with a time limit is not read again. */
+static void time_limits(void)
+{
+    int s[2];
+    struct timeval limit = { 5, 0 }, none = { 0, 0 };
+    char c;
+
+    set_handler(SIGALRM, SA_RESTART);
+    SHOW(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+    SHOW(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
+    alarm_in(20000);
+    SHOW(recv(s[0], &c, 1, 0));
+    alarm_in(20000);
+    SHOW(read(s[0], &c, 1));
+    limit = (struct timeval){ 0, 20000 };
+    SHOW(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
+    SHOW(read(s[0], &c, 1));
+    SHOW(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)));
+    close(s[0]);
+    close(s[1]);
+}
+
 static void watches(void)
 {
     char buf[4096];
@@ -275,6 +298,7 @@ int main(void)
     poll_and_select();
     masks();
     interruptions();
+    time_limits();
     watches();
     return 0;
 }

@@ -51,6 +51,10 @@ static TrUnit **units;
 static _Atomic size_t n_units;
 static size_t max_units, unit_memory;
 
+/* Those with a copy of their guest bytes; reserved memory of the same size. */
+static TrUnit **writable;
+static size_t n_writable;
+
 /* In a slot whose unit was dropped: probing goes on. */
 static TrUnit removed = { .pc = VCPU_NO_PC, .dead = true };
 
@@ -84,10 +88,11 @@ bool cache_start(const char **error)
 
     max_units = code / UNIT_MIN_HOST;
     units = reserve(max_units * sizeof(*units));
+    writable = reserve(max_units * sizeof(*writable));
     pages = calloc(PAGES_FIRST, sizeof(*pages));
     unit_memory = code * UNIT_MEMORY_RATIO;
     tr.units = arena_new(unit_memory);
-    if (!units || !pages || !tr.units) {
+    if (!units || !writable || !pages || !tr.units) {
         *error = "No memory for the tables of translated code.";
         return false;
     }
@@ -361,6 +366,9 @@ static void add(TrUnit *unit)
     }
     tr.side_used += unit->code.side_size;
     units_append(unit);
+    if (unit->writable) {
+        writable[n_writable++] = unit;
+    }
     pages_add(unit);
 }
 
@@ -399,33 +407,54 @@ static void drop(TrUnit *unit)
     log_line(LOG_smc, "drop unit %#llx\n", (unsigned long long)unit->pc);
 }
 
-unsigned cache_drop_locked(TrDropFn *wanted, void *opaque)
+/* The living unit that `filter` wants and that comes at or after *at; NULL at the end. */
+static TrUnit *next_wanted(const TrFilter *filter, size_t *at)
 {
-    size_t n = atomic_load_explicit(&n_units, memory_order_relaxed);
-    unsigned dropped = 0;
+    TrUnit **list = filter->writable ? writable : units;
+    size_t n = filter->writable ? n_writable : atomic_load_explicit(&n_units, memory_order_relaxed);
 
-    for (size_t i = 0; i < n; i++) {
-        if (!units[i]->dead && wanted(units[i], opaque)) {
-            drop(units[i]);
-            dropped++;
+    while (*at < n) {
+        TrUnit *u = list[(*at)++];
+
+        if (!u->dead && filter->wanted(u, filter->opaque)) {
+            return u;
         }
     }
+    return NULL;
+}
+
+static void forget_dead_writable(void)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n_writable; i++) {
+        if (!writable[i]->dead) {
+            writable[kept++] = writable[i];
+        }
+    }
+    n_writable = kept;
+}
+
+unsigned cache_drop_locked(const TrFilter *filter)
+{
+    unsigned dropped = 0;
+    TrUnit *u;
+
+    for (size_t at = 0; (u = next_wanted(filter, &at)) != NULL; dropped++) {
+        drop(u);
+    }
     if (dropped) {
+        forget_dead_writable();
         exclusive_for_each(run_forget);
     }
     return dropped;
 }
 
-bool cache_any_locked(TrDropFn *wanted, void *opaque)
+bool cache_any_locked(const TrFilter *filter)
 {
-    size_t n = atomic_load_explicit(&n_units, memory_order_relaxed);
+    size_t at = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        if (!units[i]->dead && wanted(units[i], opaque)) {
-            return true;
-        }
-    }
-    return false;
+    return next_wanted(filter, &at) != NULL;
 }
 
 /* Drops (or only counts) the units of one page that overlap, and forgets dead ones. */
@@ -514,6 +543,7 @@ void cache_evict_locked(void)
         }
     }
     atomic_store_explicit(&n_units, 0, memory_order_release);
+    n_writable = 0;
     table_clear();
     memset(pages, 0, (pages_mask + 1) * sizeof(*pages));
     pages_used = 0;

@@ -27,7 +27,7 @@ static bool same_bytes(const TrSpan *s)
 /* Bytes that the guest could write and that are not what they were. */
 static bool is_changed(const TrUnit *unit, void *opaque)
 {
-    for (unsigned i = 0; unit->writable && i < unit->n_spans; i++) {
+    for (unsigned i = 0; i < unit->n_spans; i++) {
         const TrSpan *s = &unit->spans[i];
 
         if (s->bytes && overlaps(s, opaque) && !same_bytes(s)) {
@@ -43,20 +43,20 @@ static bool asked_threads(const TrUnit *unit, void *opaque)
     return unit->asked_threads;
 }
 
-/* The units that `wanted` says yes to: looks first, and stops the others only when there are. */
-static void drop(TrDropFn *wanted, void *opaque)
+/* Looks first, and stops the others only when there are. */
+static void drop(const TrFilter *filter)
 {
     bool any;
 
     pthread_mutex_lock(&tr.lock);
-    any = cache_any_locked(wanted, opaque);
+    any = cache_any_locked(filter);
     pthread_mutex_unlock(&tr.lock);
     if (!any) {
         return;
     }
     exclusive_begin();
     pthread_mutex_lock(&tr.lock);
-    cache_drop_locked(wanted, opaque);
+    cache_drop_locked(filter);
     pthread_mutex_unlock(&tr.lock);
     exclusive_end();
 }
@@ -73,7 +73,7 @@ void tr_code_changed(uint64_t start, uint64_t size)
     TrRange range = range_of(start, size);
 
     if (size) {
-        drop(is_changed, &range);
+        drop(&(TrFilter){ is_changed, &range, true });
     }
     pthread_mutex_lock(&tr.lock);
     tr.stats.fences++;
@@ -104,6 +104,6 @@ void tr_invalidate(uint64_t start, uint64_t size)
 void tr_guest_has_threads(void)
 {
     if (!atomic_exchange(&tr.threads, true)) {
-        drop(asked_threads, NULL);
+        drop(&(TrFilter){ asked_threads, NULL, false });
     }
 }

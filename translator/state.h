@@ -159,10 +159,16 @@ void cache_replace_locked(TrUnit *from, TrUnit *to);
 /* Points exit number `exit` of `from` at `to`. */
 void cache_link_locked(TrUnit *from, unsigned exit, TrUnit *to);
 
-/* Drops all units that `wanted` says yes to.  Caller: exclusive section and tr.lock. */
-typedef bool TrDropFn(const TrUnit *unit, void *opaque);
-unsigned cache_drop_locked(TrDropFn *wanted, void *opaque);
-bool cache_any_locked(TrDropFn *wanted, void *opaque);
+/* Which units to drop. */
+typedef struct TrFilter {
+    bool (*wanted)(const TrUnit *unit, void *opaque);
+    void *opaque;
+    bool writable; /* only units with a copy of their bytes */
+} TrFilter;
+
+/* Drops them, returns how many.  Caller: exclusive section and tr.lock. */
+unsigned cache_drop_locked(const TrFilter *filter);
+bool cache_any_locked(const TrFilter *filter);
 
 /* The same for the units with bytes in `range`. */
 unsigned cache_drop_range_locked(const TrRange *range);

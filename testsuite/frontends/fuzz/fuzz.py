@@ -308,10 +308,40 @@ def compare(program, oracle, cases, states, want, got, limit):
 RECORD_SIZE = 536 + MEMORY
 
 
-def main():
+class Group:
+    """The cases of one .isa file, built and run by the oracle."""
+
+    def __init__(self, name, rows, by_name, oracle, args, folder):
+        rng = random.Random("%d %s" % (args.seed, name))
+        self.name, self.oracle, self.states = name, oracle, args.states
+        self.cases = make_cases(rows, by_name, max(1, args.cases // args.states), rng)
+        self.count = len(self.cases) * args.states
+        if not self.count:
+            return
+        self.program = build(folder, name, self.cases, args.states, args.seed)
+        self.want, status = run(oracle, self.program)
+        if status or len(self.want) != self.count * RECORD_SIZE:
+            sys.exit("fuzz.py: %s: the oracle: %s" % (name, self.death(oracle, status)))
+
+    def death(self, command, status):
+        return death(command, self.program, self.cases, self.states, status)
+
+    def failures(self, ketch, limit):
+        """Runs it in Ketch; how many cases differ or are missing."""
+        got, status = run(ketch, self.program)
+        bad = compare(self.program, self.oracle, self.cases, self.states, self.want,
+                      got[:len(self.want)], limit)
+        if status or len(got) != len(self.want):
+            print("%s: ketch: %s" % (self.name, self.death(ketch, status)))
+            bad += max(1, self.count - len(got) // RECORD_SIZE)
+        return bad
+
+
+def arguments():
     parser = argparse.ArgumentParser(description="RISC-V instructions on Ketch against QEMU")
-    parser.add_argument("--ketch", required=True, help="command that runs a program")
-    parser.add_argument("--tier", help="handed on as --tier=")
+    parser.add_argument("--ketch", default=os.path.join(ROOT, "out", "bin", "ketch") + " run",
+                        help="command that runs a program (default out/bin/ketch run)")
+    parser.add_argument("--tier", help="comma-separated, handed on as --tier=")
     parser.add_argument("--group", help="comma-separated .isa stems; all by default")
     parser.add_argument("--insn", help="comma-separated instructions; all by default")
     parser.add_argument("--cases", type=int, default=20000, help="per group")
@@ -319,47 +349,45 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=int, default=10, help="failures printed per group")
     parser.add_argument("--keep", help="folder for the programs")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def choose(args, rows):
+    """(group, its rows) for what the options ask for."""
+    groups = sorted({r.group for r in rows})
+    wanted = args.group.split(",") if args.group else groups
+    insns = args.insn.split(",") if args.insn else None
+    if set(wanted) - set(groups) or (insns and set(insns) - {r.name for r in rows}):
+        sys.exit("fuzz.py: no such group or instruction; groups are %s" % " ".join(groups))
+    return [(g, [r for r in rows if r.group == g and (not insns or r.name in insns)])
+            for g in wanted]
+
+
+def main():
+    args = arguments()
     folder = os.path.join(ROOT, "frontends", "riscv")
     _, rows = read_isa(sorted(os.path.join(folder, f) for f in os.listdir(folder)
                               if f.endswith(".isa")))
     by_name = {r.name: r for r in rows}
-    groups = sorted({r.group for r in rows})
-    wanted = args.group.split(",") if args.group else groups
-    insns = args.insn.split(",") if args.insn else None
-    if set(wanted) - set(groups) or (insns and set(insns) - set(by_name)):
-        sys.exit("fuzz.py: no such group or instruction; groups are %s" % " ".join(groups))
     new, old = qemu_commands()
-    if not new and not old:
-        sys.exit("fuzz.py: no qemu-riscv64 to compare with")
-    ketch = shlex.split(args.ketch) + (["--tier=" + args.tier] if args.tier else [])
-    failed = 0
+    counts = [0, 0, 0]
     with tempfile.TemporaryDirectory() as temporary:
-        for group in wanted:
-            chosen = [r for r in rows if r.group == group and (not insns or r.name in insns)]
-            oracle = new or (None if group in NEW_ONLY else old)
+        for name, chosen in choose(args, rows):
+            oracle = new or (None if name in NEW_ONLY else old)
             if oracle is None:
-                print("%-12s skipped: needs a newer qemu-riscv64 (set KETCH_QEMU)" % group)
+                print("%-12s skipped: needs a newer qemu-riscv64 (set KETCH_QEMU)" % name)
+                counts[2] += args.cases
                 continue
-            rng = random.Random("%d %s" % (args.seed, group))
-            cases = make_cases(chosen, by_name, max(1, args.cases // args.states), rng)
-            if not cases:
-                continue
-            program = build(args.keep or temporary, group, cases, args.states, args.seed)
-            want, status = run(oracle, program)
-            size = len(cases) * args.states * RECORD_SIZE
-            if status or len(want) != size:
-                sys.exit("fuzz.py: %s: the oracle: %s"
-                         % (group, death(oracle, program, cases, args.states, status)))
-            got, status = run(ketch, program)
-            bad = compare(program, oracle, cases, args.states, want, got[:size],
-                          args.limit)
-            if status or len(got) != size:
-                print("%s: ketch: %s" % (group, death(ketch, program, cases, args.states, status)))
-                bad += 1
-            print("%-12s %6d cases, %d differ" % (group, len(cases) * args.states, bad))
-            failed += bad
-    sys.exit(1 if failed else 0)
+            group = Group(name, chosen, by_name, oracle, args, args.keep or temporary)
+            for tier in (args.tier.split(",") if args.tier else [None]) if group.count else []:
+                ketch = shlex.split(args.ketch) + (["--tier=" + tier] if tier else [])
+                bad = group.failures(ketch, args.limit)
+                print("%-12s %-7s %6d cases, %d differ" % (name, tier or "", group.count, bad),
+                      flush=True)
+                counts[0] += group.count - bad
+                counts[1] += bad
+    print("%d passed, %d failed, %d skipped" % tuple(counts))
+    sys.exit(1 if counts[1] else 0)
 
 
 if __name__ == "__main__":

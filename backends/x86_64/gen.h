@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/x86_64/gen.h - one compilation: what its parts (select, alloc, edge, lower) share.
+ *
+ * How it works.  select.c walks the blocks backwards once: it decides which insns are folded
+ * into their users, and gives every value the list of its uses.  Then blocks are walked forwards
+ * in order; each insn's lowering asks alloc.c for registers and emits code at once.  Nothing is
+ * revisited, but for jump displacements.
+ *
+ * Values.  A value may be in a register, in a frame word ("spill"), in the memory of a guest
+ * slot ("home"), or be a constant, which is made again when needed.
+ *
+ * Guest slots.  setreg emits nothing: slot_val[] says which value a slot has; while the slot is
+ * dirty its memory is stale.  A dirty slot is stored when its value must leave its register, at
+ * exits, and before calls that look at the state.  X64_CANON and X64_BOX on a slot say that
+ * memory gets fcanon / fbox of the value: those ops are not computed before that.
+ *
+ * Threading: an X64Gen belongs to one compilation.
+ */
+#ifndef KETCH_BACKENDS_X86_64_GEN_H
+#define KETCH_BACKENDS_X86_64_GEN_H
+
+#include "backends/backend.h"
+#include "backends/x86_64/emit.h"
+#include "ir/guest.h"
+#include "ir/ir.h"
+#include "ir/vcpu.h"
+
+enum {
+    X64_FRAME = 4096,             /* bytes of spill frame that enter() reserves */
+    X64_SPILLS = X64_FRAME / 8,
+    X64_SLOT_NONE = 0xff,
+    X64_PINS = IR_PIN_GPRS + IR_PIN_FPRS,
+    X64_STATE = X64_R13,          /* points at vcpu->slot[16] */
+    X64_SCRATCH = X64_XMM15,      /* never allocated: memory to memory moves, cycles */
+    X64_INSN_ROOM = 4096,         /* no IR insn makes more code than this */
+};
+
+#define X64_NEVER UINT32_MAX
+#define X64_LOOP_FAR 0x100000u /* added to the distance of uses after the loop */
+
+#define X64_GPRS 0xdfefu       /* allocatable: all but rsp and r13 */
+#define X64_XMMS 0x7fff0000u
+#define X64_CALLER_SAVED (0x0fc7u | X64_XMMS) /* rax rcx rdx rsi rdi r8-r11, all xmm */
+#define X64_UNPINNED 0x0c27u   /* gprs that pin nothing: rax rcx rdx rbp r10 r11 */
+
+#define X64_BIT(r) (UINT32_C(1) << (r))
+
+/* X64Val.mode */
+enum {
+    X64_M_EMIT,  /* computed where it stands */
+    X64_M_FOLD,  /* part of its user */
+    X64_M_DEAD,  /* nobody needs it */
+};
+
+/* Slot flags */
+enum {
+    X64_DIRTY = 1,
+    X64_CANON = 2, /* memory gets the canonical NaN for any NaN */
+    X64_BOX = 4,   /* the value is an F32 or F16; memory gets it boxed */
+};
+
+typedef struct X64Val {
+    IrRef rep;        /* the value that has its bits (itself, or what a free trunc/zext is of) */
+    uint32_t next;    /* position of the next use, as of now */
+    uint32_t uses;    /* index of the first X64Use not passed yet; 0: none */
+    uint32_t fwd_epoch;
+    uint16_t n_uses;  /* by emitted insns, saturating; before selection */
+    uint16_t n_sets;  /* of them by setreg in the same block */
+    uint16_t block;   /* where it is defined */
+    uint16_t global;  /* number among the values used outside their block; 0: not one */
+    uint16_t spill;   /* frame word + 1; 0: none */
+    uint8_t reg;
+    uint8_t home;     /* guest slot */
+    uint8_t n_pend;   /* slots that have it */
+    uint8_t n_dirty;  /* of them dirty */
+    uint8_t mode;
+    uint8_t hint;     /* register that it should be in */
+    uint8_t fwd_slot; /* slot that it is set to before anything can look at the state */
+    uint8_t zbits;    /* bits above are known to be zero in its register */
+    uint8_t type;
+    uint8_t is_const;
+} X64Val;
+
+typedef struct X64Use {
+    uint32_t pos;
+    uint32_t next;
+} X64Use;
+
+/* What the allocator knows at a point of the code. */
+typedef struct X64State {
+    IrRef reg_val[X64_REGS];
+    IrRef slot_val[VCPU_SLOTS]; /* 0: the truth is in memory */
+    uint8_t slot_flag[VCPU_SLOTS];
+    uint32_t n_spills;          /* frame words looked at */
+    IrRef spill_val[X64_SPILLS];
+} X64State;
+
+/* Where a merge block expects a value. */
+typedef struct X64Entry {
+    IrRef val;     /* what the block calls it */
+    uint32_t from; /* parameter number + 1, or 0: the value of that name at the predecessor */
+    uint8_t slot;  /* unnamed pinned slot that it stands for, or X64_SLOT_NONE */
+    uint8_t reg;   /* X64_NONE: not in a register */
+    uint8_t home;  /* in the memory of this slot */
+    uint16_t spill; /* frame word + 1 */
+} X64Entry;
+
+typedef struct X64Block {
+    uint32_t start;   /* position of its first insn */
+    uint32_t end;     /* of its terminator */
+    uint32_t n_preds;
+    uint32_t order;   /* its place in X64Gen.order */
+    uint32_t depth;
+    uint32_t code;    /* host offset + 1; 0: not emitted yet */
+    X64State *state;  /* one predecessor: what it left; NULL: still current */
+    X64Entry *entry;  /* merge block: fixed locations, once reached */
+    uint32_t n_entry;
+    bool fpenv;       /* has ops that look at FP flags or modes */
+    bool header;      /* of a loop: a predecessor comes after it */
+} X64Block;
+
+/* A jump whose target is not emitted yet. */
+typedef struct X64Fixup {
+    uint32_t at;
+    IrBlockId block;
+} X64Fixup;
+
+typedef struct X64Gen X64Gen;
+typedef struct X64Cold X64Cold;
+
+/* A rarely taken path, emitted after the hot code: patches the jump at `at`, then fn(). */
+typedef void X64ColdFn(X64Gen *g, const X64Cold *c);
+
+struct X64Cold {
+    X64ColdFn *fn;
+    uint32_t at;   /* displacement of the jump that leads here; 0: none */
+    uint32_t back; /* host offset where x64_cold_return() goes on */
+    uint8_t type;
+    uint8_t reg[3];
+    uint32_t index; /* these two: as fn likes */
+    uint64_t value;
+};
+
+struct X64Gen {
+    X64Emit e;
+    uint8_t *limit;       /* code stops before this */
+    const uint8_t *code;  /* where e.start will execute */
+    const IrFunc *f;
+    Arena *arena;
+    const BeOptions *options;
+    bool big;             /* some capacity is exceeded: BE_BIG */
+
+    X64Val *val;          /* by IrRef; then the pins: see x64_pin_ref() */
+    uint32_t n_vals;
+    X64Use *use;
+    uint32_t n_uses;
+    uint32_t epoch;       /* select.c: counts the ops that look at the state */
+    bool selecting;
+
+    X64Block *block;
+    IrBlockId *order;
+    uint32_t n_order;
+    uint32_t n_globals;
+    IrRef *global;        /* number -> value */
+    uint32_t *dist_in;    /* [block][global]: to the next use from its start */
+    uint32_t *dist_out;
+
+    IrBlockId now;        /* block being emitted */
+    uint32_t at;          /* position of the insn being emitted */
+    uint32_t pos;         /* uses up to here are done: at - 1, or at after x64_end_uses() */
+    uint16_t mem_spill;   /* frame word + 1 that is a memory operand of the insn */
+    uint32_t block_end;
+    uint64_t guest_pc;
+    uint8_t fwd;          /* slot that the current insn's result is set to, see X64Val.fwd_slot */
+    bool faulting;        /* the current insn's stack map comes after x64_end_uses() */
+    uint8_t held;         /* slot whose old value that map still has to name */
+    uint32_t held_loc;
+    X64State s;
+    uint32_t free;        /* allocatable registers that hold nothing */
+    uint32_t locked;      /* operands of the current insn */
+    uint32_t temps;       /* to be freed at its end */
+    IrRef used[16];       /* values that it used */
+    unsigned n_used;
+    uint64_t changed[2];  /* slots whose location may differ from the last stack map's */
+    uint64_t dirty[2];    /* slots that are dirty */
+
+    X64Fixup *fixup;
+    uint32_t n_fixups, cap_fixups;
+    X64Cold *cold;
+    uint32_t n_cold, cap_cold;
+    BeExit *exit;
+    uint32_t n_exits, cap_exits;
+    uint32_t deopt;       /* host offset + 1 of the common part of deopts; 0: none yet */
+    uint32_t side_at;     /* host offset of the pointer to the side data */
+
+    /* stackmap.c */
+    uint8_t *map;
+    uint32_t n_map, cap_map;
+    uint32_t map_host;    /* of the last record */
+    uint64_t map_guest;
+    uint32_t map_loc[VCPU_SLOTS];
+};
+
+/* Pins: what the frontend's table says, by slot and by register. */
+typedef struct X64Pins {
+    uint8_t reg_of[VCPU_SLOTS + 1]; /* X64_NONE: not pinned */
+    uint8_t slot_of[X64_REGS];      /* X64_SLOT_NONE */
+    uint8_t slot[X64_PINS];         /* X64_SLOT_NONE for missing ones */
+    uint8_t reg[X64_PINS];
+} X64Pins;
+
+extern X64Pins x64_pins;
+
+/* Offset of a field of Vcpu from the state register */
+#define X64_VCPU(field) ((int32_t)offsetof(Vcpu, field) - VCPU_BIAS)
+
+static inline X64Mem x64_state(int32_t disp)
+{
+    return x64_mem(X64_STATE, disp);
+}
+
+static inline X64Mem x64_slot_mem(unsigned slot)
+{
+    return x64_state((int32_t)slot * 8 - VCPU_BIAS);
+}
+
+static inline X64Mem x64_spill_mem(unsigned spill)
+{
+    return x64_mem(X64_RSP, (int32_t)(spill - 1) * 8);
+}
+
+/* A register's content as a slot has it at the start of merge number `merge` (0: of the unit). */
+static inline IrRef x64_pin_ref(const X64Gen *g, IrBlockId block, unsigned pin)
+{
+    return g->f->n_insns + block * X64_PINS + pin;
+}
+
+static inline bool x64_is_float(unsigned type)
+{
+    return type >= IR_F16;
+}
+
+static inline IrRef x64_rep(const X64Gen *g, IrRef ref)
+{
+    return g->val[ref].rep;
+}
+
+static inline const IrInsn *x64_insn(const X64Gen *g, IrRef ref)
+{
+    return &g->f->insn[ref];
+}
+
+static inline uint32_t x64_here(const X64Gen *g)
+{
+    return (uint32_t)(g->e.p - g->e.start);
+}
+
+/* The type of operand k as the insn sees it */
+static inline unsigned x64_arg_type(const X64Gen *g, const IrInsn *i, unsigned k)
+{
+    return g->f->insn[i->arg[k]].type;
+}
+
+/* Is the operand a constant?  *v: its value, cut to its type. */
+bool x64_const(const X64Gen *g, IrRef ref, uint64_t *v);
+/* ... whose sign extension from the operand's type fits 32 bits? */
+bool x64_imm32_of(const X64Gen *g, IrRef ref, int32_t *v);
+
+/* ---- select.c ---- */
+
+/* False: too big. */
+bool x64_select(X64Gen *g);
+
+/* An address a + disp, with the adds and shifts that are folded into it. */
+typedef struct X64Addr {
+    IrRef base, index; /* 0: none */
+    uint8_t scale;
+    bool index32;      /* index is zero-extended from 32 bits by a mov of its own */
+    int64_t disp;
+} X64Addr;
+
+X64Addr x64_match_addr(X64Gen *g, IrRef addr, int64_t disp);
+/* The sum `i` itself as an address. */
+X64Addr x64_match_lea(X64Gen *g, const IrInsn *i);
+/* `ref` without the negations that its user does itself. */
+IrRef x64_match_neg(X64Gen *g, IrRef ref, bool *negate);
+/* Is the value never a signalling NaN? */
+bool x64_quiet(const X64Gen *g, IrRef ref);
+/* The I1 value that `ref` is, or is the negation of (*negate flips then); *folded: it is a
+ * comparison that its user emits. */
+IrRef x64_match_cond(X64Gen *g, IrRef ref, bool *negate, bool *folded);
+/* The value that a setreg of `ref` makes pending, with X64_CANON and X64_BOX in *flags. */
+IrRef x64_match_set(const X64Gen *g, IrRef ref, uint8_t *flags);
+/* Is `ref` computed as part of its only user, the insn being looked at? */
+bool x64_fold(X64Gen *g, IrRef ref);
+
+/* ---- alloc.c ---- */
+
+/* Position of the next use of `v` after the current insn. */
+uint32_t x64_next_after(const X64Gen *g, IrRef v);
+/* Nobody needs `v` after the current insn. */
+bool x64_dies(const X64Gen *g, IrRef v);
+
+/* The value in a register of its class; stays there until the end of the insn. */
+X64Reg x64_use(X64Gen *g, IrRef ref);
+/* The same in register `r` exactly, as a copy that may be overwritten when `clobber`. */
+void x64_use_in(X64Gen *g, IrRef ref, X64Reg r, bool clobber);
+/* Memory that holds the value, when it is in no register and this is the last use; else false.
+ * Counts as a use. */
+bool x64_use_mem(X64Gen *g, IrRef ref, X64Mem *m);
+void x64_note_use(X64Gen *g, IrRef v);
+/* Uses are done: frees operands that die.  Their registers may be taken by x64_def. */
+void x64_end_uses(X64Gen *g);
+
+/* A register for the result.  `avoid`: registers that it must not be. */
+X64Reg x64_def(X64Gen *g, IrRef ref, uint32_t avoid);
+/* The result begins as a copy of operand register `a`: takes it over when its value died. */
+X64Reg x64_def_over(X64Gen *g, IrRef ref, X64Reg a, uint32_t avoid);
+/* Any register, that of operand `a` when its value died. */
+X64Reg x64_def_like(X64Gen *g, IrRef ref, X64Reg a);
+/* The result is in `r`, which is free or a temporary. */
+void x64_def_in(X64Gen *g, IrRef ref, X64Reg r);
+/* The register that x64_def() would like best, when it may be had now; else X64_NONE. */
+X64Reg x64_hint(const X64Gen *g, IrRef ref);
+
+X64Reg x64_temp(X64Gen *g, uint32_t class_mask);
+/* Empties register `r` and keeps it for this insn. */
+void x64_take(X64Gen *g, X64Reg r);
+void x64_end_insn(X64Gen *g);
+
+void x64_bind(X64Gen *g, IrRef v, X64Reg r);
+void x64_evict(X64Gen *g, X64Reg r);
+void x64_drop_if_dead(X64Gen *g, IrRef v);
+void x64_refresh(X64Gen *g, IrRef v);
+void x64_set_slot(X64Gen *g, unsigned slot, IrRef v, uint8_t flags);
+/* The slot's value is to be overwritten before anything looks at it. */
+void x64_release_slot(X64Gen *g, unsigned slot);
+/* The slot's value is what memory has. */
+void x64_forget_slot(X64Gen *g, unsigned slot);
+/* Slot memory becomes its value, the slot clean. */
+void x64_store_slot(X64Gen *g, unsigned slot);
+/* All dirty slots; `forget`: memory will change, values with no other place are loaded first. */
+void x64_store_all(X64Gen *g, bool forget);
+/* Registers that C code may change become free. */
+void x64_save_caller_saved(X64Gen *g);
+void x64_spill(X64Gen *g, IrRef v);
+/* The value into `r`, from wherever it is.  Keeps the flags. */
+void x64_fetch(X64Gen *g, IrRef v, X64Reg r);
+/* A constant into `r`.  Keeps the flags. */
+void x64_remat(X64Gen *g, IrRef v, X64Reg r);
+/* Emits the store of a dirty slot and changes nothing else.  Flags change with X64_CANON. */
+void x64_emit_slot_store(X64Gen *g, unsigned slot);
+/* Memory becomes the constant.  Keeps the flags. */
+void x64_store_const(X64Gen *g, X64Mem m, uint64_t v);
+/* X64_CANON and X64_BOX for a value in a register. */
+void x64_fix_reg(X64Gen *g, X64Reg r, unsigned type, unsigned flags);
+/* Registers, slots and frame words as `s` has them. */
+void x64_state_set(X64Gen *g, const X64State *s);
+X64State *x64_state_save(X64Gen *g);
+
+/* ---- edge.c ---- */
+
+void x64_begin_block(X64Gen *g, IrBlockId b);
+/* Code that takes the current state to what the target of `edge` expects.  With `dry`: is any
+ * needed?  The state is not changed. */
+bool x64_edge(X64Gen *g, const IrEdge *edge, bool dry);
+/* Slots in memory, pinned ones in their registers; `target` (or 0) in rax. */
+void x64_leave_unit(X64Gen *g, IrRef target);
+void x64_jump_block(X64Gen *g, IrBlockId b);
+void x64_jcc_block(X64Gen *g, unsigned cc, IrBlockId b);
+
+/* ---- stackmap.c ---- */
+
+/* Location of a slot's value: 0 for memory, else a kind, slot flags and a number. */
+enum { X64_LOC_REG = 1, X64_LOC_SPILL, X64_LOC_HOME, X64_LOC_CONST };
+uint32_t x64_loc(X64Gen *g, unsigned slot);
+
+void x64_map_start(X64Gen *g);
+/* Records the state now for host offset `host`: where the insn that may fault starts, or any
+ * number of a byte that starts none. */
+void x64_map_at(X64Gen *g, uint32_t host, uint64_t guest_pc);
+/* The side data of a unit */
+typedef struct X64Side {
+    const uint8_t *code; /* where the unit executes */
+    uint64_t pc;         /* guest pc of the unit */
+    uint32_t n_map;
+    uint8_t map[];
+} X64Side;
+
+X64Side *x64_map_finish(const X64Gen *g, size_t *size);
+/* Guest state at `host`, an offset in the unit; false when no record is there. */
+bool x64_map_restore(const X64Side *side, uint32_t host, const BeHostRegs *regs, Vcpu *vcpu);
+
+/* ---- lowering ---- */
+
+typedef void X64LowerFn(X64Gen *g, const IrInsn *i, IrRef ref, uint32_t arg);
+
+typedef struct X64Rule {
+    X64LowerFn *fn;
+    uint32_t arg;
+} X64Rule;
+
+extern const X64Rule x64_rules[IR_OP_COUNT];
+
+#define RULE_FN(fn) void fn(X64Gen *g, const IrInsn *i, IrRef ref, uint32_t arg)
+
+/* `jump`: displacement of a jump that was just emitted; the cold path returns to after it. */
+X64Cold *x64_cold(X64Gen *g, X64ColdFn *fn, uint8_t *jump);
+void x64_cold_return(X64Gen *g, const X64Cold *c);
+void x64_emit_cold(X64Gen *g);
+
+/* A condition in the host's flags: `cc`, and for floating point equality the parity flag too. */
+typedef struct X64Cond {
+    uint8_t cc;
+    enum { X64_PLAIN, X64_AND_NP, X64_OR_P } parity;
+} X64Cond;
+
+X64Cond x64_invert(X64Cond c);
+
+/* A comparison whose operands are in place but which is not emitted yet. */
+typedef struct X64Cmp {
+    X64Cond cond;
+    X64Op op;     /* of the register or memory form */
+    uint8_t a;
+    uint8_t b;    /* X64_NONE: memory or immediate */
+    bool has_imm, has_mem;
+    uint8_t width; /* bits compared */
+    int32_t imm;
+    X64Mem mem;
+} X64Cmp;
+
+/* Operands of the comparison that I1 value `ref` is folded from, or of a test of it. */
+X64Cmp x64_cmp_of(X64Gen *g, IrRef ref);
+/* The same for comparison insn `i` itself. */
+X64Cmp x64_cmp_insn(X64Gen *g, const IrInsn *i);
+void x64_emit_cmp(X64Gen *g, const X64Cmp *c);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/x86_64/host.h - what all units share: host features, stubs, constants in code memory.
+ *
+ * Invariant:  written by the backend's start() and restart() only, before any unit runs.
+ */
+#ifndef KETCH_BACKENDS_X86_64_HOST_H
+#define KETCH_BACKENDS_X86_64_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backends/x86_64/gen.h"
+
+/* Features of the host: FEATURE(name) */
+#define X64_FEATURES(FEATURE) \
+    FEATURE(avx)              \
+    FEATURE(fma)              \
+    FEATURE(f16c)             \
+    FEATURE(bmi1)             \
+    FEATURE(bmi2)             \
+    FEATURE(lzcnt)            \
+    FEATURE(popcnt)           \
+    FEATURE(pclmul)           \
+    FEATURE(sse41)
+
+typedef enum X64Feature {
+#define FEATURE(name) X64_F_##name,
+    X64_FEATURES(FEATURE)
+#undef FEATURE
+    X64_FEATURE_COUNT
+} X64Feature;
+
+extern uint32_t x64_features;
+
+static inline bool x64_has(X64Feature feature)
+{
+    return x64_features >> feature & 1;
+}
+
+void x64_features_find(void);
+/* For tests: only these (bits by X64Feature) and only what the host has. */
+void x64_features_limit(uint32_t mask);
+
+/* Constants that every unit may want, 16 bytes each: K(name, low, high) */
+#define X64_KNOWN(K)                                              \
+    K(SIGN64, 0x8000000000000000, 0)                              \
+    K(ABS64, 0x7fffffffffffffff, 0)                               \
+    K(SIGN32, 0x80000000, 0)                                      \
+    K(ABS32, 0x7fffffff, 0)                                       \
+    K(BOX32, 0xffffffff00000000, 0)                               \
+    K(NAN64, 0x7ff8000000000000, 0)                               \
+    K(NAN32, 0x7fc00000, 0)                                       \
+    K(TWO63_64, 0x43e0000000000000, 0)                            \
+    K(TWO63_32, 0x5f000000, 0)
+
+typedef enum X64Known {
+#define K(name, low, high) X64_K_##name,
+    X64_KNOWN(K)
+#undef K
+    X64_KNOWN_COUNT
+} X64Known;
+
+/* Code that units jump to or call.  "Pins": pinned slots are in their registers, the other slots
+ * in memory. */
+typedef enum X64Stub {
+    X64_STUB_enter,     /* C: uint64_t (Vcpu *, const void *entry, uint32_t mxcsr) */
+    X64_STUB_leave,     /* all slots in memory, vcpu->exit_trap set */
+    X64_STUB_exit,      /* pins; exit_trap set */
+    X64_STUB_link,      /* pins; rax = exit site, pc set: IR_TRAP_none */
+    X64_STUB_trap,      /* pins; rax = pc, ecx = trap */
+    X64_STUB_lookup,    /* pins; rax = pc: IR_TRAP_lookup */
+    X64_STUB_interrupt, /* pins; rax = pc: IR_TRAP_interrupt */
+    X64_STUB_deopt,     /* pushed: host offset, trap, argument, side data: state by stack map */
+    X64_STUB_COUNT
+} X64Stub;
+
+typedef struct X64Host {
+    const uint8_t *stub[X64_STUB_COUNT];
+    const uint8_t *known; /* X64_KNOWN_COUNT * 16 bytes */
+} X64Host;
+
+extern X64Host x64_host;
+
+/* False when code memory has no room. */
+bool x64_stubs_emit(CodeBuf *code);
+
+/* C functions that units call through Vcpu.backend_fns: FN(name) */
+#define X64_FNS(FN) \
+    FN(eval)        \
+    FN(fma)         \
+    FN(trapping)    \
+    FN(fpflags_get) \
+    FN(fpflags_set) \
+    FN(fprm_set)
+
+typedef enum X64Fn {
+#define FN(name) X64_FN_##name,
+    X64_FNS(FN)
+#undef FN
+    X64_FN_COUNT
+} X64Fn;
+
+extern const void *const x64_fns[X64_FN_COUNT];
+
+/* MXCSR for a dynamic rounding mode, flags clear, exceptions masked */
+uint32_t x64_mxcsr(uint32_t rm);
+/* IrFpFlag bits of MXCSR's */
+uint32_t x64_flags_of(uint32_t mxcsr);
+
+/* What X64_STUB_deopt pushes */
+typedef struct X64DeoptFrame {
+    uint64_t fpr[16];
+    uint64_t gpr[16];
+    uint64_t side;
+    uint64_t arg;
+    uint64_t trap;
+    uint64_t host;
+} X64DeoptFrame;
+
+void x64_deopt(Vcpu *vcpu, const X64DeoptFrame *frame);
+
+/* The address, from the code of the unit, of something at a fixed place of code memory */
+static inline X64Mem x64_known(const X64Gen *g, X64Known k)
+{
+    return (X64Mem){ X64_RIP, X64_NONE, 0, (int32_t)(x64_host.known + 16 * k - g->code) };
+}
+
+static inline const uint8_t *x64_stub(const X64Gen *g, X64Stub stub)
+{
+    return g->e.start + (x64_host.stub[stub] - g->code);
+}
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/x86_64/lower.h - one function per shape of lowering, named by rules.def.
+ *
+ * Contract:   on entry nothing is locked and the insn's operands have locations; when it returns
+ *             the result has one.  Uses come first, then x64_end_uses(), then the result's
+ *             register, then code.
+ */
+#ifndef KETCH_BACKENDS_X86_64_LOWER_H
+#define KETCH_BACKENDS_X86_64_LOWER_H
+
+#include "backends/x86_64/gen.h"
+
+enum { X64_DIV_SIGNED = 1, X64_DIV_REM = 2 };
+enum { X64_COUNT_LEADING, X64_COUNT_TRAILING, X64_COUNT_ONES };
+enum { X64_FSIGN_FLIP, X64_FSIGN_CLEAR };
+
+#define RULE(op, fn, arg) RULE_FN(fn);
+#include "backends/x86_64/rules.def"
+
+/* Decrements the unit's counter. */
+void x64_emit_counter(X64Gen *g);
+
+/* Calls C function `fn` of the backend with the vcpu, an immediate and up to three operands (0:
+ * none); the result, when `ref` is not 0, in its register. */
+void x64_call_fn(X64Gen *g, unsigned fn, uint64_t imm, const IrRef arg[3], IrRef ref);
+
+#endif

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lowering of guest registers, markers, the ends of blocks, traps and calls. */
+#include "backends/x86_64/lower.h"
+
+#include "backends/x86_64/host.h"
+
+/* ---- Cold paths ---- */
+
+X64Cold *x64_cold(X64Gen *g, X64ColdFn *fn, uint8_t *jump)
+{
+    if (g->n_cold == g->cap_cold) {
+        uint32_t cap = g->cap_cold * 2 + 16;
+        X64Cold *more = ARENA_NEW(g->arena, X64Cold, cap);
+
+        if (g->n_cold) {
+            memcpy(more, g->cold, g->n_cold * sizeof(*more));
+        }
+        g->cold = more;
+        g->cap_cold = cap;
+    }
+    g->cold[g->n_cold] = (X64Cold){ .fn = fn, .at = (uint32_t)(jump - g->e.start),
+                                    .back = x64_here(g) };
+    return &g->cold[g->n_cold++];
+}
+
+void x64_cold_return(X64Gen *g, const X64Cold *c)
+{
+    x64_jmp(&g->e, g->e.start + c->back);
+}
+
+void x64_emit_cold(X64Gen *g)
+{
+    for (uint32_t k = 0; k < g->n_cold && !g->big; k++) {
+        const X64Cold *c = &g->cold[k];
+
+        if (c->at) {
+            x64_patch(g->e.start + c->at, g->e.p);
+        }
+        c->fn(g, c);
+        g->big |= g->e.p > g->limit;
+    }
+}
+
+/* ---- Markers and guest registers ---- */
+
+RULE_FN(lower_nothing)
+{
+    (void)g, (void)i, (void)ref, (void)arg;
+}
+
+RULE_FN(lower_insn)
+{
+    (void)ref, (void)arg;
+    g->guest_pc = (uint64_t)i->imm;
+}
+
+/* A parameter is where the block's entry says, or dead. */
+RULE_FN(lower_param)
+{
+    (void)i, (void)arg;
+    x64_refresh(g, ref);
+    x64_drop_if_dead(g, ref);
+}
+
+/* The slot's value goes on under another name: no code. */
+static void rename_value(X64Gen *g, unsigned slot, IrRef from, IrRef to)
+{
+    X64Val *a = &g->val[from], *b = &g->val[to];
+
+    b->reg = a->reg;
+    b->spill = a->spill;
+    b->home = a->home;
+    b->n_pend = a->n_pend;
+    b->n_dirty = a->n_dirty;
+    g->s.slot_val[slot] = to;
+    if (a->reg != X64_NONE) {
+        g->s.reg_val[a->reg] = to;
+    }
+    if (a->spill) {
+        g->s.spill_val[a->spill - 1] = to;
+    }
+    a->reg = X64_NONE;
+    a->spill = 0;
+    a->home = X64_SLOT_NONE;
+    a->n_pend = a->n_dirty = 0;
+}
+
+static void slot_in_memory(X64Gen *g, unsigned slot, IrRef ref)
+{
+    if (g->s.slot_val[slot]) {
+        x64_store_slot(g, slot);
+        x64_forget_slot(g, slot);
+    }
+    g->s.slot_val[slot] = ref;
+    g->s.slot_flag[slot] = 0;
+    g->val[ref].n_pend = 1;
+    g->val[ref].home = (uint8_t)slot;
+}
+
+RULE_FN(lower_getreg)
+{
+    unsigned slot = (unsigned)i->imm;
+    IrRef old = g->s.slot_val[slot];
+    X64Val *v = &g->val[old];
+
+    (void)arg;
+    if (!old || g->s.slot_flag[slot] & (X64_CANON | X64_BOX)) {
+        slot_in_memory(g, slot, ref);
+        x64_refresh(g, ref);
+        return;
+    }
+    x64_refresh(g, old);
+    if (v->next == X64_NEVER && v->n_pend == 1 && !v->is_const) {
+        rename_value(g, slot, old, ref);
+    } else if (g->s.slot_flag[slot] & X64_DIRTY || v->reg != X64_NONE) {
+        X64Reg from = x64_use(g, old);
+
+        x64_end_uses(g);
+        x64_mov_rr(&g->e, true, x64_def(g, ref, X64_BIT(from)), from);
+    } else {
+        slot_in_memory(g, slot, ref);
+    }
+    x64_refresh(g, ref);
+    x64_drop_if_dead(g, ref);
+}
+
+RULE_FN(lower_setreg)
+{
+    uint8_t flags;
+    IrRef leaf = x64_match_set(g, i->arg[0], &flags);
+
+    (void)ref, (void)arg;
+    x64_set_slot(g, (unsigned)i->imm, leaf, flags);
+    x64_end_uses(g);
+    x64_refresh(g, leaf);
+}
+
+RULE_FN(lower_const)
+{
+    (void)i, (void)arg;
+    x64_refresh(g, ref);
+}
+
+/* ---- Exits ---- */
+
+static void emit_exit_stub(X64Gen *g, const X64Cold *c)
+{
+    BeExit *x = &g->exit[c->index];
+
+    x->stub = x64_here(g);
+    x64_mov_ri(&g->e, X64_RAX, x->pc);
+    x64_store(&g->e, X64_RAX, x64_state(X64_VCPU(pc)));
+    x64_lea(&g->e, true, X64_RAX, (X64Mem){ X64_RIP, X64_NONE, 0, (int32_t)x->stub });
+    x64_jmp(&g->e, x64_stub(g, X64_STUB_link));
+}
+
+static void emit_poll_stub(X64Gen *g, const X64Cold *c)
+{
+    x64_mov_ri(&g->e, X64_RAX, c->value);
+    x64_jmp(&g->e, x64_stub(g, X64_STUB_interrupt));
+}
+
+static void compare_exit_req(X64Gen *g)
+{
+    x64_alu_mi(&g->e, X64_CMP, false, x64_state(X64_VCPU(exit_req)), 0);
+}
+
+static uint32_t new_exit(X64Gen *g, uint64_t pc)
+{
+    if (g->n_exits == g->cap_exits) {
+        uint32_t cap = g->cap_exits * 2 + 4;
+        BeExit *more = ARENA_NEW(g->arena, BeExit, cap);
+
+        if (g->n_exits) {
+            memcpy(more, g->exit, g->n_exits * sizeof(*more));
+        }
+        g->exit = more;
+        g->cap_exits = cap;
+    }
+    g->exit[g->n_exits] = (BeExit){ .pc = pc };
+    return g->n_exits++;
+}
+
+/* The displacement of the exit's jump lies within one aligned word, so that it is changed at
+ * once. */
+static void direct_exit(X64Gen *g, uint64_t pc)
+{
+    uint32_t n = new_exit(g, pc);
+    unsigned at = (x64_here(g) + 1) & 7;
+
+    if (at > 4) {
+        x64_nop(&g->e, 8 - at);
+    }
+    g->exit[n].site = x64_here(g);
+    x64_cold(g, emit_exit_stub, x64_jmp(&g->e, NULL))->index = n;
+}
+
+RULE_FN(lower_exit)
+{
+    (void)ref, (void)arg;
+    x64_leave_unit(g, 0);
+    if (i->aux & IR_EXIT_POLL) {
+        compare_exit_req(g);
+        x64_cold(g, emit_poll_stub, x64_jcc(&g->e, X64_CC_NE, NULL))->value = (uint64_t)i->imm;
+    }
+    direct_exit(g, (uint64_t)i->imm);
+}
+
+RULE_FN(lower_exit_ind)
+{
+    X64Mem entry = { X64_STATE, X64_RCX, 3, X64_VCPU(jump_cache) };
+
+    (void)ref, (void)arg;
+    _Static_assert(sizeof(VcpuJump) == 16, "index is (pc >> 1) * 16 = pc * 8");
+    x64_leave_unit(g, i->arg[0]);
+    if (i->aux & IR_EXIT_POLL) {
+        compare_exit_req(g);
+        x64_jcc(&g->e, X64_CC_NE, x64_stub(g, X64_STUB_interrupt));
+    }
+    x64_mov_rr(&g->e, false, X64_RCX, X64_RAX);
+    x64_alu_ri(&g->e, X64_AND, false, X64_RCX, (VCPU_JUMP_CACHE - 1) * 2);
+    x64_alu_rm(&g->e, X64_CMP, true, X64_RAX, entry);
+    x64_jcc(&g->e, X64_CC_NE, x64_stub(g, X64_STUB_lookup));
+    entry.disp += (int32_t)offsetof(VcpuJump, host);
+    x64_rm(&g->e, 0xff, false, 4, entry, 0);
+}
+
+RULE_FN(lower_exit_trap)
+{
+    (void)ref, (void)arg;
+    x64_leave_unit(g, 0);
+    x64_mov_ri(&g->e, X64_RAX, (uint64_t)i->imm);
+    x64_mov_ri(&g->e, X64_RCX, i->aux);
+    x64_jmp(&g->e, x64_stub(g, X64_STUB_trap));
+}
+
+static void emit_hot_stub(X64Gen *g, const X64Cold *c)
+{
+    (void)c;
+    x64_mov_ri(&g->e, X64_RAX, g->f->pc);
+    x64_mov_ri(&g->e, X64_RCX, IR_TRAP_hot);
+    x64_jmp(&g->e, x64_stub(g, X64_STUB_trap));
+}
+
+void x64_emit_counter(X64Gen *g)
+{
+    x64_mov_ri(&g->e, X64_RAX, (uint64_t)(uintptr_t)g->options->counter);
+    x64_alu_mi(&g->e, X64_SUB, false, x64_mem(X64_RAX, 0), 1);
+    x64_cold(g, emit_hot_stub, x64_jcc(&g->e, X64_CC_B, NULL));
+}
+
+/* ---- Leaving in the middle ---- */
+
+/* Pushes what X64DeoptFrame ends with. */
+static void emit_deopt(X64Gen *g, const X64Cold *c)
+{
+    x64_byte(&g->e, 0x68);
+    x64_imm32(&g->e, c->back - 1);
+    x64_byte(&g->e, 0x6a);
+    x64_byte(&g->e, c->index);
+    x64_byte(&g->e, 0x68);
+    x64_imm32(&g->e, (int64_t)c->value);
+    if ((int64_t)c->value != (int32_t)c->value) {
+        x64_rm(&g->e, 0xc7, false, 0, x64_mem(X64_RSP, 4), 4);
+        x64_imm32(&g->e, (int64_t)(c->value >> 32));
+    }
+    if (g->deopt) {
+        x64_jmp(&g->e, g->e.start + g->deopt - 1);
+        return;
+    }
+    g->deopt = x64_here(g) + 1;
+    x64_rm(&g->e, 0xff, false, 6, (X64Mem){ X64_RIP, X64_NONE, 0, (int32_t)x64_here(g) + 11 }, 0);
+    x64_jmp(&g->e, x64_stub(g, X64_STUB_deopt));
+    g->side_at = x64_here(g);
+    x64_imm64(&g->e, 0);
+}
+
+/* A jump to the deopt of this place was just emitted: its last byte names the record. */
+static void deopt_here(X64Gen *g, uint8_t *jump, unsigned trap, uint64_t value, uint64_t pc)
+{
+    X64Cold *c = x64_cold(g, emit_deopt, jump);
+
+    c->index = trap;
+    c->value = value;
+    x64_map_at(g, c->back - 1, pc);
+}
+
+RULE_FN(lower_safepoint)
+{
+    (void)ref, (void)arg;
+    compare_exit_req(g);
+    deopt_here(g, x64_jcc(&g->e, X64_CC_NE, NULL), IR_TRAP_interrupt, 0, (uint64_t)i->imm);
+}
+
+RULE_FN(lower_trap_if)
+{
+    X64Cmp c = x64_cmp_of(g, i->arg[0]);
+    uint64_t arg64 = (uint64_t)i->imm;
+
+    (void)ref, (void)arg;
+    x64_end_uses(g);
+    x64_emit_cmp(g, &c);
+    if (c.cond.parity == X64_OR_P) {
+        deopt_here(g, x64_jcc(&g->e, X64_CC_P, NULL), i->aux, arg64, g->guest_pc);
+    }
+    if (c.cond.parity == X64_AND_NP) {
+        uint8_t *skip = x64_jcc8(&g->e, X64_CC_P);
+
+        deopt_here(g, x64_jcc(&g->e, c.cond.cc, NULL), i->aux, arg64, g->guest_pc);
+        x64_patch8(&g->e, skip);
+        return;
+    }
+    deopt_here(g, x64_jcc(&g->e, c.cond.cc, NULL), i->aux, arg64, g->guest_pc);
+}
+
+/* ---- Branches ---- */
+
+X64Cond x64_invert(X64Cond c)
+{
+    c.cc ^= 1;
+    if (c.parity) {
+        c.parity = c.parity == X64_AND_NP ? X64_OR_P : X64_AND_NP;
+    }
+    return c;
+}
+
+static void jump_if(X64Gen *g, X64Cond c, IrBlockId b)
+{
+    if (c.parity == X64_AND_NP) {
+        uint8_t *skip = x64_jcc8(&g->e, X64_CC_P);
+
+        x64_jcc_block(g, c.cc, b);
+        x64_patch8(&g->e, skip);
+        return;
+    }
+    x64_jcc_block(g, c.cc, b);
+    if (c.parity == X64_OR_P) {
+        x64_jcc_block(g, X64_CC_P, b);
+    }
+}
+
+static bool is_next(const X64Gen *g, IrBlockId b)
+{
+    return g->block[b].order == g->block[g->now].order + 1;
+}
+
+/* A block with one predecessor goes on from this state. */
+static void leave_state(X64Gen *g, IrBlockId b)
+{
+    if (g->block[b].n_preds == 1 && !is_next(g, b)) {
+        g->block[b].state = x64_state_save(g);
+    }
+}
+
+static void finish_edge(X64Gen *g, const IrEdge *edge, bool moves)
+{
+    if (moves) {
+        (void)x64_edge(g, edge, false);
+    }
+    if (!is_next(g, edge->block)) {
+        x64_jump_block(g, edge->block);
+    }
+}
+
+RULE_FN(lower_br)
+{
+    const IrEdge *edge = &g->f->edge[i->imm];
+
+    (void)ref, (void)arg;
+    x64_end_uses(g);
+    leave_state(g, edge->block);
+    finish_edge(g, edge, x64_edge(g, edge, true));
+}
+
+/* Both ways need moves, or the one that does is not last: around the first one's. */
+static void branch_around(X64Gen *g, X64Cond c, const IrEdge *yes, const IrEdge *no, bool no_moves)
+{
+    uint8_t *around[2] = { NULL, NULL };
+    X64Cond inv = x64_invert(c);
+
+    if (inv.parity == X64_AND_NP) {
+        uint8_t *skip = x64_jcc8(&g->e, X64_CC_P);
+
+        around[0] = x64_jcc(&g->e, inv.cc, NULL);
+        x64_patch8(&g->e, skip);
+    } else {
+        around[0] = x64_jcc(&g->e, inv.cc, NULL);
+        around[1] = inv.parity ? x64_jcc(&g->e, X64_CC_P, NULL) : NULL;
+    }
+    (void)x64_edge(g, yes, false);
+    x64_jump_block(g, yes->block);
+    for (unsigned k = 0; k < 2 && around[k]; k++) {
+        x64_patch(around[k], g->e.p);
+    }
+    finish_edge(g, no, no_moves);
+}
+
+RULE_FN(lower_brif)
+{
+    const IrEdge *yes = &g->f->edge[i->imm], *no = yes + 1;
+    X64Cmp c = x64_cmp_of(g, i->arg[0]);
+    bool yes_moves, no_moves;
+
+    (void)ref, (void)arg;
+    x64_end_uses(g);
+    x64_emit_cmp(g, &c);
+    leave_state(g, yes->block);
+    leave_state(g, no->block);
+    yes_moves = x64_edge(g, yes, true);
+    no_moves = x64_edge(g, no, true);
+    if (!yes_moves && !(is_next(g, yes->block) && !no_moves)) {
+        if (is_next(g, yes->block)) {
+            branch_around(g, x64_invert(c.cond), no, yes, false);
+            return;
+        }
+        jump_if(g, c.cond, yes->block);
+        finish_edge(g, no, no_moves);
+    } else if (!no_moves) {
+        jump_if(g, x64_invert(c.cond), no->block);
+        finish_edge(g, yes, yes_moves);
+    } else {
+        branch_around(g, c.cond, yes, no, no_moves);
+    }
+}

@@ -9,13 +9,12 @@
 #include "backends/x86_64/host.h"
 
 /* Places as numbers: registers, then slots' memory, then frame words, then "no place". */
-enum {
-    PLACE_SLOT = X64_REGS,
-    PLACE_SPILL = PLACE_SLOT + VCPU_SLOTS,
-    PLACE_COUNT = PLACE_SPILL + X64_SPILLS + 1,
-    PLACE_CONST = PLACE_COUNT,
-    MOVES = 250,
-};
+#define PLACE_SLOT 32u
+#define PLACE_SPILL (PLACE_SLOT + VCPU_SLOTS)
+#define PLACE_COUNT (PLACE_SPILL + X64_SPILLS + 1)
+#define PLACE_CONST PLACE_COUNT
+
+enum { MOVES = 250 };
 
 typedef struct Move {
     uint16_t dst, src;
@@ -57,7 +56,7 @@ static bool is_at(const X64Gen *g, IrRef ref, unsigned place)
         return v->reg == place;
     }
     return place >= PLACE_SPILL ? v->spill && PLACE_SPILL + v->spill == place
-                                : v->home != X64_SLOT_NONE && PLACE_SLOT + v->home == (int)place;
+                                : v->home != X64_SLOT_NONE && PLACE_SLOT + v->home == place;
 }
 
 static void add_raw(Moves *ms, unsigned dst, unsigned src, IrRef val)
@@ -231,22 +230,23 @@ void x64_leave_unit(X64Gen *g, IrRef target)
 
 /* ---- Merges ---- */
 
-/* The slot that an entry marker of `b` gives `ref` to; X64_SLOT_NONE when none does. */
+/* The first insn of `b` after its parameters and entry markers, and its position */
 static IrRef markers_end(const X64Gen *g, IrBlockId b, uint32_t *pos)
 {
     const IrFunc *f = g->f;
     IrRef ref = f->block[b].first;
 
     *pos = g->block[b].start;
-    while (f->insn[ref].op == IR_OP_param || f->insn[ref].op == IR_OP_setreg ||
-           f->insn[ref].op == IR_OP_insn) {
+    while (ir_is_entry(f, ref)) {
         ref = f->insn[ref].next;
         ++*pos;
     }
     return ref;
 }
 
-static void find_markers(const X64Gen *g, IrBlockId b, IrRef marked[VCPU_SLOTS])
+/* Slots that entry markers of `b` give values to. */
+static void find_markers(const X64Gen *g, IrBlockId b, IrRef marked[VCPU_SLOTS],
+                         uint8_t flags[VCPU_SLOTS])
 {
     const IrFunc *f = g->f;
     uint32_t pos;
@@ -255,7 +255,8 @@ static void find_markers(const X64Gen *g, IrBlockId b, IrRef marked[VCPU_SLOTS])
     memset(marked, 0, VCPU_SLOTS * sizeof(IrRef));
     for (IrRef ref = f->block[b].first; ref != end; ref = f->insn[ref].next) {
         if (f->insn[ref].op == IR_OP_setreg) {
-            marked[f->insn[ref].imm] = g->val[f->insn[ref].arg[0]].rep;
+            marked[f->insn[ref].imm] =
+                x64_match_set(g, f->insn[ref].arg[0], &flags[f->insn[ref].imm]);
         }
     }
 }
@@ -291,6 +292,7 @@ typedef struct Fix {
     uint32_t free;
     uint32_t n_spills;
     IrRef marked[VCPU_SLOTS];
+    uint8_t flags[VCPU_SLOTS];
 } Fix;
 
 static unsigned marked_slot(const Fix *x, IrRef ref)
@@ -382,7 +384,8 @@ static void give_memory(Fix *x, X64Entry *e)
     unsigned slot = e->slot != X64_SLOT_NONE ? e->slot : marked_slot(x, e->val);
     const X64Val *v = &x->g->val[e->val];
 
-    if (slot != X64_SLOT_NONE && v->type >= IR_I64 && (v->type == IR_I64 || v->type == IR_F64)) {
+    if (slot != X64_SLOT_NONE && (v->type == IR_I64 || v->type == IR_F64) &&
+        (e->slot != X64_SLOT_NONE || !x->flags[slot])) {
         e->home = (uint8_t)slot;
         return;
     }
@@ -474,7 +477,7 @@ static void fix_entry(X64Gen *g, const IrEdge *edge)
     x.row = ARENA_NEW(g->arena, X64Entry, max);
     x.dist = ARENA_NEW(g->arena, uint32_t, max);
     (void)markers_end(g, x.b, &x.markers);
-    find_markers(g, x.b, x.marked);
+    find_markers(g, x.b, x.marked, x.flags);
     collect_rows(&x);
     place_near(&x);
     place_far(&x);
@@ -522,6 +525,7 @@ bool x64_edge(X64Gen *g, const IrEdge *edge, bool dry)
 {
     X64Block *block = &g->block[edge->block];
     IrRef marked[VCPU_SLOTS];
+    uint8_t flags[VCPU_SLOTS];
     bool stores = false;
     Moves ms;
 
@@ -533,7 +537,7 @@ bool x64_edge(X64Gen *g, const IrEdge *edge, bool dry)
     }
     ms.n = ms.n_fix = 0;
     ms.overflow = false;
-    find_markers(g, edge->block, marked);
+    find_markers(g, edge->block, marked, flags);
     for (unsigned w = 0; w < 2; w++) {
         for (uint64_t d = g->dirty[w]; d; d &= d - 1) {
             unsigned s = w * 64 + (unsigned)__builtin_ctzll(d);

@@ -110,6 +110,7 @@ typedef struct X64Block {
     uint32_t start;   /* position of its first insn */
     uint32_t end;     /* of its terminator */
     uint32_t n_preds;
+    const IrEdge *pred; /* an edge that leads here */
     uint32_t order;   /* its place in X64Gen.order */
     uint32_t depth;
     uint32_t code;    /* host offset + 1; 0: not emitted yet */
@@ -422,10 +423,10 @@ X64Cond x64_invert(X64Cond c);
 typedef struct X64Cmp {
     X64Cond cond;
     X64Op op;     /* of the register or memory form */
+    bool w;       /* 64 bits */
     uint8_t a;
     uint8_t b;    /* X64_NONE: memory or immediate */
     bool has_imm, has_mem;
-    uint8_t width; /* bits compared */
     int32_t imm;
     X64Mem mem;
 } X64Cmp;

@@ -88,8 +88,6 @@ bool x64_stubs_emit(CodeBuf *code);
 /* C functions that units call through Vcpu.backend_fns: FN(name) */
 #define X64_FNS(FN) \
     FN(eval)        \
-    FN(fma)         \
-    FN(trapping)    \
     FN(fpflags_get) \
     FN(fpflags_set) \
     FN(fprm_set)
@@ -105,6 +103,8 @@ extern const void *const x64_fns[X64_FN_COUNT];
 
 /* MXCSR for a dynamic rounding mode, flags clear, exceptions masked */
 uint32_t x64_mxcsr(uint32_t rm);
+/* After a longjmp out of a unit: its flags are taken, the host is as C expects it. */
+void x64_csr_restore(Vcpu *vcpu);
 /* IrFpFlag bits of MXCSR's */
 uint32_t x64_flags_of(uint32_t mxcsr);
 

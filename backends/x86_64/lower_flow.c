@@ -367,7 +367,6 @@ RULE_FN(lower_br)
     const IrEdge *edge = &g->f->edge[i->imm];
 
     (void)ref, (void)arg;
-    x64_end_uses(g);
     leave_state(g, edge->block);
     finish_edge(g, edge, x64_edge(g, edge, true));
 }
@@ -402,7 +401,6 @@ RULE_FN(lower_brif)
     bool yes_moves, no_moves;
 
     (void)ref, (void)arg;
-    x64_end_uses(g);
     x64_emit_cmp(g, &c);
     leave_state(g, yes->block);
     leave_state(g, no->block);

@@ -150,6 +150,7 @@ static void find_order(X64Gen *g)
         g->block[g->order[k]].order = k;
         for (unsigned s = 0; s < n; s++) {
             g->block[edge[s].block].n_preds++;
+            g->block[edge[s].block].pred = &edge[s];
         }
     }
     for (uint32_t k = 0; k < g->n_order && g->n_order > 1; k++) {
@@ -216,12 +217,15 @@ static unsigned zero_bits(const X64Gen *g, const IrInsn *i)
 }
 
 /* The value whose register also holds this one; itself when it needs one of its own. */
-static IrRef representative(const X64Gen *g, const IrInsn *i, IrRef ref)
+static IrRef representative(const X64Gen *g, const IrInsn *i, IrRef ref, IrBlockId b)
 {
     IrRef a = i->arg[0] ? g->val[i->arg[0]].rep : 0;
 
     if (i->op == IR_OP_trunc) {
         return a;
+    }
+    if (i->op == IR_OP_param && g->block[b].n_preds == 1) {
+        return g->val[g->f->edge_args[g->block[b].pred->first_arg + (uint64_t)i->imm]].rep;
     }
     if (i->op == IR_OP_zext && !g->val[a].is_const &&
         g->val[a].zbits <= ir_bits(x64_insn(g, i->arg[0])->type)) {
@@ -256,7 +260,7 @@ static void define(X64Gen *g, const IrInsn *i, IrRef ref, IrBlockId b)
     v->type = i->type;
     v->next = X64_NEVER;
     v->is_const = i->op == IR_OP_const;
-    v->rep = representative(g, i, ref);
+    v->rep = representative(g, i, ref, b);
     v->zbits = (uint8_t)zero_bits(g, i);
 }
 
@@ -288,7 +292,7 @@ static void count_block(X64Gen *g, IrBlockId b, uint32_t *pos)
     }
     g->block[b].end = *pos - 1;
     for (unsigned n = successors(f, b, &edge); n-- > 0;) {
-        for (uint32_t k = 0; k < edge[n].n_args; k++) {
+        for (uint32_t k = 0; k < edge[n].n_args && g->block[edge[n].block].n_preds > 1; k++) {
             count_use(g, f->edge_args[edge[n].first_arg + k], b, false);
         }
     }
@@ -686,7 +690,7 @@ static void select_block(X64Gen *g, IrBlockId b)
     g->now = b;
     g->epoch++;
     for (unsigned n = successors(f, b, &edge); n-- > 0;) {
-        for (uint32_t k = 0; k < edge[n].n_args; k++) {
+        for (uint32_t k = 0; k < edge[n].n_args && g->block[edge[n].block].n_preds > 1; k++) {
             push_use(g, f->edge_args[edge[n].first_arg + k], pos, first_use);
         }
     }

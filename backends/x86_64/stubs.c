@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The code around all units: in, out, and the constants that they share. */
+#include "backends/x86_64/host.h"
+
+#include "backends/common/codebuf.h"
+
+X64Host x64_host;
+
+enum {
+    /* Above the spill frame; keeps the stack aligned after six pushes. */
+    FRAME_HOST_CSR = X64_FRAME,
+    FRAME_GUEST_CSR = X64_FRAME + 4,
+    FRAME_SIZE = X64_FRAME + 24,
+    STUBS_MAX = 4096,
+};
+
+static const X64Reg saved[] = { X64_RBP, X64_RBX, X64_R12, X64_R13, X64_R14, X64_R15 };
+
+static void push(X64Emit *e, X64Reg r)
+{
+    if (r >= 8) {
+        x64_byte(e, 0x41);
+    }
+    x64_byte(e, 0x50 | (r & 7));
+}
+
+static void pop(X64Emit *e, X64Reg r)
+{
+    if (r >= 8) {
+        x64_byte(e, 0x41);
+    }
+    x64_byte(e, 0x58 | (r & 7));
+}
+
+static void csr(X64Emit *e, bool store, int32_t disp)
+{
+    x64_rm(e, X64_0F | 0xae, false, store ? 3 : 2, x64_mem(X64_RSP, disp), 0);
+}
+
+/* Pinned slots into their registers, or back. */
+static void move_pins(X64Emit *e, bool store)
+{
+    for (unsigned p = 0; p < X64_PINS; p++) {
+        if (x64_pins.slot[p] == X64_SLOT_NONE) {
+            continue;
+        }
+        if (store) {
+            x64_store(e, x64_pins.reg[p], x64_slot_mem(x64_pins.slot[p]));
+        } else {
+            x64_load(e, x64_pins.reg[p], x64_slot_mem(x64_pins.slot[p]));
+        }
+    }
+}
+
+static void emit_enter(X64Emit *e)
+{
+    for (unsigned k = 0; k < sizeof(saved); k++) {
+        push(e, saved[k]);
+    }
+    x64_alu_ri(e, X64_SUB, true, X64_RSP, FRAME_SIZE);
+    csr(e, true, FRAME_HOST_CSR);
+    x64_rm(e, 0x89, false, X64_RDX, x64_mem(X64_RSP, FRAME_GUEST_CSR), 0);
+    csr(e, false, FRAME_GUEST_CSR);
+    x64_lea(e, true, X64_STATE, x64_mem(X64_RDI, VCPU_BIAS));
+    x64_store(e, X64_RSP, x64_state(X64_VCPU(host_sp)));
+    x64_mov_rr(e, true, X64_RAX, X64_RSI);
+    move_pins(e, false);
+    x64_rr(e, 0xff, false, 4, X64_RAX); /* jmp rax */
+}
+
+static void emit_leave(X64Emit *e)
+{
+    x64_load(e, X64_RSP, x64_state(X64_VCPU(host_sp)));
+    csr(e, true, FRAME_GUEST_CSR);
+    csr(e, false, FRAME_HOST_CSR);
+    x64_rm(e, 0x8b, false, X64_RAX, x64_mem(X64_RSP, FRAME_GUEST_CSR), 0);
+    x64_alu_ri(e, X64_ADD, true, X64_RSP, FRAME_SIZE);
+    for (unsigned k = sizeof(saved); k-- > 0;) {
+        pop(e, saved[k]);
+    }
+    x64_byte(e, 0xc3);
+}
+
+static void store_trap(X64Emit *e, unsigned trap)
+{
+    x64_rm(e, 0xc7, false, 0, x64_state(X64_VCPU(exit_trap)), 4);
+    x64_imm32(e, trap);
+}
+
+static void emit_exit(X64Emit *e, const uint8_t *leave)
+{
+    move_pins(e, true);
+    x64_jmp(e, leave);
+}
+
+static void emit_link(X64Emit *e, const uint8_t *leave)
+{
+    x64_store(e, X64_RAX, x64_state(X64_VCPU(exit_site)));
+    store_trap(e, IR_TRAP_none);
+    x64_jmp(e, leave);
+}
+
+static void emit_trap(X64Emit *e, const uint8_t *leave)
+{
+    x64_rm(e, 0x89, false, X64_RCX, x64_state(X64_VCPU(exit_trap)), 0);
+    x64_store(e, X64_RAX, x64_state(X64_VCPU(pc)));
+    x64_alu_rr(e, X64_XOR, false, X64_RAX, X64_RAX);
+    x64_store(e, X64_RAX, x64_state(X64_VCPU(exit_arg)));
+    x64_jmp(e, leave);
+}
+
+static void emit_known_trap(X64Emit *e, unsigned trap, const uint8_t *leave)
+{
+    x64_mov_ri(e, X64_RCX, trap);
+    x64_jmp(e, leave);
+}
+
+static void emit_deopt(X64Emit *e, const uint8_t *leave)
+{
+    x64_alu_ri(e, X64_SUB, true, X64_RSP, offsetof(X64DeoptFrame, side));
+    for (unsigned r = 0; r < 16; r++) {
+        x64_store(e, (X64Reg)r,
+                  x64_mem(X64_RSP, (int32_t)(offsetof(X64DeoptFrame, gpr) + 8 * r)));
+        x64_store(e, (X64Reg)(16 + r),
+                  x64_mem(X64_RSP, (int32_t)(offsetof(X64DeoptFrame, fpr) + 8 * r)));
+    }
+    x64_lea(e, true, X64_RDI, x64_state(-VCPU_BIAS));
+    x64_mov_rr(e, true, X64_RSI, X64_RSP);
+    x64_mov_ri(e, X64_RAX, (uint64_t)(uintptr_t)x64_deopt);
+    x64_rr(e, 0xff, false, 2, X64_RAX);
+    x64_jmp(e, leave);
+}
+
+static void emit_known(X64Emit *e)
+{
+    static const uint64_t value[X64_KNOWN_COUNT][2] = {
+#define K(name, low, high) { UINT64_C(low), UINT64_C(high) },
+        X64_KNOWN(K)
+#undef K
+    };
+
+    x64_nop(e, (unsigned)(-(uintptr_t)e->p & 15));
+    x64_host.known = e->p;
+    memcpy(e->p, value, sizeof(value));
+    e->p += sizeof(value);
+}
+
+static const uint8_t *begin(X64Emit *e, X64Stub stub)
+{
+    x64_nop(e, (unsigned)(-(uintptr_t)e->p & 15));
+    x64_host.stub[stub] = e->p;
+    return e->p;
+}
+
+static void emit_all(X64Emit *e)
+{
+    const uint8_t *leave, *exit, *trap;
+
+    emit_known(e);
+    begin(e, X64_STUB_enter);
+    emit_enter(e);
+    leave = begin(e, X64_STUB_leave);
+    emit_leave(e);
+    exit = begin(e, X64_STUB_exit);
+    emit_exit(e, leave);
+    begin(e, X64_STUB_link);
+    emit_link(e, exit);
+    trap = begin(e, X64_STUB_trap);
+    emit_trap(e, exit);
+    begin(e, X64_STUB_lookup);
+    emit_known_trap(e, IR_TRAP_lookup, trap);
+    begin(e, X64_STUB_interrupt);
+    emit_known_trap(e, IR_TRAP_interrupt, trap);
+    begin(e, X64_STUB_deopt);
+    emit_deopt(e, leave);
+}
+
+bool x64_stubs_emit(CodeBuf *code)
+{
+    X64Emit e;
+
+    e.p = e.start = codebuf_reserve(code, STUBS_MAX);
+    if (!e.p) {
+        return false;
+    }
+    emit_all(&e);
+    codebuf_commit(code, (size_t)(e.p - e.start));
+    for (unsigned k = 0; k < X64_STUB_COUNT; k++) {
+        x64_host.stub[k] = codebuf_rx(code, x64_host.stub[k]);
+    }
+    x64_host.known = codebuf_rx(code, x64_host.known);
+    return true;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/backend.h"
+
+#include <stdlib.h>
+
+#include "backends/common/codebuf.h"
+#include "backends/x86_64/dump.h"
+#include "backends/x86_64/gen.h"
+#include "backends/x86_64/host.h"
+#include "backends/x86_64/lower.h"
+
+X64Pins x64_pins;
+
+enum {
+    COLD_ROOM = 96, /* bytes of code per cold path, at most */
+};
+
+/* DESIGN.md 3, "Region ABI": the registers in this order */
+static const X64Reg pin_reg[X64_PINS] = {
+    X64_R12, X64_RBX, X64_R14, X64_RSI, X64_RDI, X64_R8, X64_R9, X64_R15,
+    X64_XMM1, X64_XMM2, X64_XMM3, X64_XMM4, X64_XMM5, X64_XMM6,
+};
+
+static void find_pins(const IrGuest *guest)
+{
+    memset(&x64_pins, 0xff, sizeof(x64_pins));
+    for (unsigned p = 0; p < X64_PINS; p++) {
+        uint8_t slot = p < IR_PIN_GPRS ? guest->pin_gpr[p] : guest->pin_fpr[p - IR_PIN_GPRS];
+
+        x64_pins.reg[p] = pin_reg[p];
+        if (slot != IR_NO_SLOT) {
+            x64_pins.slot[p] = slot;
+            x64_pins.slot_of[pin_reg[p]] = slot;
+            x64_pins.reg_of[slot] = pin_reg[p];
+        }
+    }
+}
+
+static bool start(CodeBuf *code, const IrGuest *guest)
+{
+    x64_features_find();
+    find_pins(guest);
+    return x64_stubs_emit(code);
+}
+
+static void restart(CodeBuf *code)
+{
+    CHECK(x64_stubs_emit(code), "an empty code cache has no room");
+}
+
+/* ---- Compiling ---- */
+
+static bool emit_block(X64Gen *g, IrBlockId b)
+{
+    const IrFunc *f = g->f;
+
+    x64_begin_block(g, b);
+    for (IrRef ref = f->block[b].first; ref; ref = f->insn[ref].next) {
+        const IrInsn *i = &f->insn[ref];
+        const X64Rule *rule = &x64_rules[i->op];
+        bool result = ir_op_info[i->op].result != IR_VOID;
+
+        g->at++;
+        g->pos = g->at - 1;
+        if (result && g->val[ref].mode != X64_M_EMIT) {
+            continue;
+        }
+        g->fwd = result && (i->op == IR_OP_load || !(ir_op_info[i->op].effects & IR_TRAPS))
+                     ? g->val[ref].fwd_slot
+                     : X64_SLOT_NONE;
+        rule->fn(g, i, ref, rule->arg);
+        if (result && g->val[ref].reg != X64_NONE && g->val[ref].next == X64_NEVER) {
+            x64_drop_if_dead(g, ref);
+        }
+        x64_end_insn(g);
+        if (g->big || g->e.p + g->n_cold * COLD_ROOM > g->limit) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool emit_all(X64Gen *g)
+{
+    x64_map_start(g);
+    g->guest_pc = g->f->pc;
+    g->held = g->fwd = X64_SLOT_NONE;
+    if (g->options->counter) {
+        x64_emit_counter(g);
+    }
+    for (uint32_t k = 0; k < g->n_order; k++) {
+        if (!emit_block(g, g->order[k])) {
+            return false;
+        }
+    }
+    for (uint32_t k = 0; k < g->n_fixups; k++) {
+        x64_patch(g->e.start + g->fixup[k].at,
+                  g->e.start + g->block[g->fixup[k].block].code - 1);
+    }
+    x64_emit_cold(g);
+    return !g->big;
+}
+
+/* Everything is final: hands out the exits and the side data. */
+static void finish(X64Gen *g, CodeBuf *code, BeCode *out)
+{
+    size_t size = (size_t)(g->e.p - g->e.start), side_size;
+    X64Side *side = x64_map_finish(g, &side_size);
+    BeExit *exits = malloc(g->n_exits * sizeof(*exits) + 1);
+
+    CHECK(exits, "out of memory");
+    if (g->n_exits) {
+        memcpy(exits, g->exit, g->n_exits * sizeof(*exits));
+    }
+    if (g->side_at) {
+        memcpy(g->e.start + g->side_at, &side, sizeof(side));
+    }
+    *out = (BeCode){ .entry = codebuf_commit(code, size), .size = size, .exits = exits,
+                     .n_exits = g->n_exits, .side = side, .side_size = side_size };
+}
+
+static BeStatus compile(CodeBuf *code, const IrFunc *f, const BeOptions *options, BeCode *out)
+{
+    size_t mark = arena_mark(f->arena);
+    size_t room = 3 * X64_INSN_ROOM + (size_t)f->n_insns * 64;
+    X64Gen *g = ARENA_NEW(f->arena, X64Gen, 1);
+    BeStatus status = BE_BIG;
+
+    g->f = f;
+    g->arena = f->arena;
+    g->options = options;
+    g->e.start = g->e.p = codebuf_reserve(code, room);
+    if (!g->e.p) {
+        arena_reset(f->arena, mark);
+        return BE_FULL;
+    }
+    g->code = codebuf_rx(code, g->e.start);
+    g->limit = g->e.start + room - X64_INSN_ROOM;
+    if (x64_select(g) && emit_all(g)) {
+        finish(g, code, out);
+        status = BE_OK;
+    }
+    arena_reset(f->arena, mark);
+    return status;
+}
+
+static void release(BeCode *code)
+{
+    free(code->exits);
+    free(code->side);
+    *code = (BeCode){ 0 };
+}
+
+/* ---- Running ---- */
+
+typedef uint32_t EnterFn(Vcpu *vcpu, const void *entry, uint32_t mxcsr);
+
+static IrTrap enter(Vcpu *vcpu, const BeCode *unit)
+{
+    EnterFn *fn = (EnterFn *)(uintptr_t)x64_host.stub[X64_STUB_enter];
+
+    vcpu->backend_fns = x64_fns;
+    vcpu->fp_flags |= x64_flags_of(fn(vcpu, unit->entry, x64_mxcsr(vcpu->fp_rm)));
+    return (IrTrap)vcpu->exit_trap;
+}
+
+static void raised(Vcpu *vcpu)
+{
+    x64_csr_restore(vcpu);
+}
+
+void x64_deopt(Vcpu *vcpu, const X64DeoptFrame *frame)
+{
+    const X64Side *side = (const X64Side *)(uintptr_t)frame->side;
+    BeHostRegs regs = { 0 };
+
+    memcpy(regs.gpr, frame->gpr, sizeof(frame->gpr));
+    memcpy(regs.fpr, frame->fpr, sizeof(frame->fpr));
+    regs.gpr[X64_RSP] = vcpu->host_sp;
+    CHECK(x64_map_restore(side, (uint32_t)frame->host, &regs, vcpu), "no stack map");
+    vcpu->exit_trap = (uint32_t)frame->trap;
+    vcpu->exit_arg = frame->arg;
+}
+
+static bool restore(const BeCode *code, const BeHostRegs *regs, Vcpu *vcpu)
+{
+    uint64_t offset = regs->pc - (uint64_t)(uintptr_t)code->entry;
+
+    return offset < code->size && x64_map_restore(code->side, (uint32_t)offset, regs, vcpu);
+}
+
+static const void *leave(void)
+{
+    return x64_host.stub[X64_STUB_leave];
+}
+
+/* ---- Exits ---- */
+
+static void link_exit(CodeBuf *buf, BeCode *code, unsigned exit, const void *target)
+{
+    BeExit *x = &code->exits[exit];
+    const uint8_t *entry = code->entry, *to = target ? target : entry + x->stub;
+    uint8_t *at = codebuf_rw(buf, entry + x->site + 1);
+    uint64_t *word = (uint64_t *)((uintptr_t)at & ~(uintptr_t)7), bytes = *word;
+    int32_t rel = (int32_t)(to - (entry + x->site + 5));
+
+    /* One aligned word holds all of it: other threads see the old or the new jump. */
+    memcpy((uint8_t *)&bytes + (at - (uint8_t *)word), &rel, sizeof(rel));
+    __atomic_store_n(word, bytes, __ATOMIC_RELEASE);
+    x->linked = target;
+}
+
+static unsigned exit_index(const BeCode *code, const void *site)
+{
+    uint32_t stub = (uint32_t)((const uint8_t *)site - (const uint8_t *)code->entry);
+    unsigned k = 0;
+
+    while (k < code->n_exits && code->exits[k].stub != stub) {
+        k++;
+    }
+    CHECK(k < code->n_exits, "not an exit of this unit");
+    return k;
+}
+
+const Backend be_x86_64 = {
+    .name = "x86_64",
+    .start = start,
+    .restart = restart,
+    .compile = compile,
+    .release = release,
+    .enter = enter,
+    .link = link_exit,
+    .exit_index = exit_index,
+    .restore = restore,
+    .raised = raised,
+    .leave = leave,
+    .dump = x64_dump,
+};

@@ -44,8 +44,11 @@ void fe_branch(FeContext *c, IrRef cond, uint64_t target)
 
     if (!inside) {
         yes = ir_block_new(f, target);
-        ir_append(f, yes, (IrInsn){ .op = IR_OP_exit, .type = IR_VOID,
-                                    .aux = (uint8_t)poll_flag(c, target), .imm = (int64_t)target });
+        ir_append(f, yes,
+                  (IrInsn){ .op = IR_OP_exit,
+                            .type = IR_VOID,
+                            .aux = (uint8_t)poll_flag(c, target),
+                            .imm = (int64_t)target });
     }
     if (c->block_at(c, c->next_pc, &no)) {
         ir_brif(&c->b, cond, yes, no);

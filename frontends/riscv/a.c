@@ -26,10 +26,13 @@ static IrRef aligned_address(Rv *c, unsigned rs1, unsigned size)
     trap = ir_block_new(f, c->fe->pc);
     go = ir_block_new(f, c->fe->pc);
     ir_brif(c->b, ir_op2(c->b, IR_OP_ne, IR_I1, low, zero), trap, go);
-    ir_append(f, trap, (IrInsn){ .op = IR_OP_call, .type = IR_VOID,
-                                 .imm = RV_HELPER_misaligned, .arg = { address } });
-    ir_append(f, trap, (IrInsn){ .op = IR_OP_exit_trap, .aux = IR_TRAP_misaligned,
-                                 .imm = (int64_t)c->fe->pc });
+    ir_append(
+        f, trap,
+        (IrInsn){
+            .op = IR_OP_call, .type = IR_VOID, .imm = RV_HELPER_misaligned, .arg = { address } });
+    ir_append(
+        f, trap,
+        (IrInsn){ .op = IR_OP_exit_trap, .aux = IR_TRAP_misaligned, .imm = (int64_t)c->fe->pc });
     ir_build_follow(c->b, go);
     return address;
 }
@@ -61,14 +64,14 @@ static bool amo(Rv *c, const RvAmoaddW *a, IrRmw op, unsigned size)
     return true;
 }
 
-#define AMO(name, op)                                                                           \
-    bool rv_amo##name##_w(Rv *c, const RvAmoaddW *a)                                            \
-    {                                                                                           \
-        return amo(c, a, IR_RMW_##op, W);                                                       \
-    }                                                                                           \
-    bool rv_amo##name##_d(Rv *c, const RvAmoaddW *a)                                            \
-    {                                                                                           \
-        return amo(c, a, IR_RMW_##op, D);                                                       \
+#define AMO(name, op)                                                                              \
+    bool rv_amo##name##_w(Rv *c, const RvAmoaddW *a)                                               \
+    {                                                                                              \
+        return amo(c, a, IR_RMW_##op, W);                                                          \
+    }                                                                                              \
+    bool rv_amo##name##_d(Rv *c, const RvAmoaddW *a)                                               \
+    {                                                                                              \
+        return amo(c, a, IR_RMW_##op, D);                                                          \
     }
 
 AMO(swap, swap)

@@ -32,20 +32,14 @@ uint64_t rv_helper_misaligned(Vcpu *vcpu, uint64_t address, uint64_t b, uint64_t
     vcpu_raise(vcpu, IR_TRAP_misaligned, address);
 }
 
-/* x86-64 has the 16-byte compare-and-swap as an option that all its processors of today offer. */
-#ifdef __x86_64__
-#define CAN_CAS_16 __attribute__((target("cx16")))
-#else
-#define CAN_CAS_16
-#endif
-
 /* amocas.q: rd is the number of the first of two registers with the expected value and the
  * result, rs2 that of the desired value; a number of 0 stands for the value 0.  The address is
- * aligned and known to be writable. */
+ * aligned and known to be writable.  x86-64 has the 16-byte compare-and-swap as an option, which
+ * all its processors of today offer. */
 #ifdef __x86_64__
 __attribute__((target("cx16")))
 #endif
-CAN_CAS_16 uint64_t rv_helper_amocas_q(Vcpu *vcpu, uint64_t address, uint64_t rd, uint64_t rs2)
+uint64_t rv_helper_amocas_q(Vcpu *vcpu, uint64_t address, uint64_t rd, uint64_t rs2)
 {
     __extension__ typedef unsigned __int128 Wide;
     const uint64_t *s = vcpu->slot;

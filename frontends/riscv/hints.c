@@ -3,11 +3,11 @@
  * (waiting may end at any time), Zicbop. */
 #include "frontends/riscv/riscv.h"
 
-#define HINT(name, Args)                                                                        \
-    bool rv_##name(Rv *c, const Args *a)                                                        \
-    {                                                                                           \
-        (void)c, (void)a;                                                                       \
-        return true;                                                                            \
+#define HINT(name, Args)                                                                           \
+    bool rv_##name(Rv *c, const Args *a)                                                           \
+    {                                                                                              \
+        (void)c, (void)a;                                                                          \
+        return true;                                                                               \
     }
 
 HINT(pause, RvPause)

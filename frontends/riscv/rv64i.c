@@ -115,10 +115,10 @@ static bool branch(Rv *c, const RvBeq *a, IrOp op, bool swap)
     return true;
 }
 
-#define BRANCH(name, op, swap)                                                                  \
-    bool rv_##name(Rv *c, const RvBeq *a)                                                       \
-    {                                                                                           \
-        return branch(c, a, IR_OP_##op, swap);                                                  \
+#define BRANCH(name, op, swap)                                                                     \
+    bool rv_##name(Rv *c, const RvBeq *a)                                                          \
+    {                                                                                              \
+        return branch(c, a, IR_OP_##op, swap);                                                     \
     }
 
 BRANCH(beq, eq, false)
@@ -130,20 +130,20 @@ BRANCH(bgeu, leu, true)
 
 /* ---- Load and Store Instructions ---- */
 
-#define LOAD(name, mem)                                                                         \
-    bool rv_##name(Rv *c, const RvLb *a)                                                        \
-    {                                                                                           \
-        rv_set(c, a->rd, ir_load(c->b, IR_I64, mem, rv_get(c, a->rs1), a->imm_i));              \
-        return true;                                                                            \
+#define LOAD(name, mem)                                                                            \
+    bool rv_##name(Rv *c, const RvLb *a)                                                           \
+    {                                                                                              \
+        rv_set(c, a->rd, ir_load(c->b, IR_I64, mem, rv_get(c, a->rs1), a->imm_i));                 \
+        return true;                                                                               \
     }
 
-#define STORE(name, mem)                                                                        \
-    bool rv_##name(Rv *c, const RvSb *a)                                                        \
-    {                                                                                           \
-        IrRef value = rv_get(c, a->rs2);                                                        \
-                                                                                                \
-        ir_store(c->b, mem, rv_get(c, a->rs1), a->imm_s, value);                                \
-        return true;                                                                            \
+#define STORE(name, mem)                                                                           \
+    bool rv_##name(Rv *c, const RvSb *a)                                                           \
+    {                                                                                              \
+        IrRef value = rv_get(c, a->rs2);                                                           \
+                                                                                                   \
+        ir_store(c->b, mem, rv_get(c, a->rs1), a->imm_s, value);                                   \
+        return true;                                                                               \
     }
 
 LOAD(lb, 0 | IR_MEM_SIGN)
@@ -166,10 +166,9 @@ bool rv_fence(Rv *c, const RvFence *a)
     enum { READ = 8 | 2, WRITE = 4 | 1 };
     unsigned before_r = a->pred & READ, before_w = a->pred & WRITE;
     unsigned after_r = a->succ & READ, after_w = a->succ & WRITE;
-    unsigned order = (before_r && after_r ? IR_FENCE_LL : 0) |
-                     (before_r && after_w ? IR_FENCE_LS : 0) |
-                     (before_w && after_r ? IR_FENCE_SL : 0) |
-                     (before_w && after_w ? IR_FENCE_SS : 0);
+    unsigned order =
+        (before_r && after_r ? IR_FENCE_LL : 0) | (before_r && after_w ? IR_FENCE_LS : 0) |
+        (before_w && after_r ? IR_FENCE_SL : 0) | (before_w && after_w ? IR_FENCE_SS : 0);
 
     if (order) {
         ir_fence(c->b, order);

@@ -18,10 +18,10 @@ static bool shift_add(Rv *c, const RvRdRs1Rs2 *a, unsigned shift, bool uw)
     return true;
 }
 
-#define SHIFT_ADD(name, shift, uw)                                                              \
-    bool rv_##name(Rv *c, const RvRdRs1Rs2 *a)                                                  \
-    {                                                                                           \
-        return shift_add(c, a, shift, uw);                                                      \
+#define SHIFT_ADD(name, shift, uw)                                                                 \
+    bool rv_##name(Rv *c, const RvRdRs1Rs2 *a)                                                     \
+    {                                                                                              \
+        return shift_add(c, a, shift, uw);                                                         \
     }
 
 SHIFT_ADD(add_uw, 0, true)

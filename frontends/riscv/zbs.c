@@ -21,14 +21,14 @@ static bool extract_bit(Rv *c, unsigned rd, IrRef x, IrRef index)
     return true;
 }
 
-#define CHANGE(name, op)                                                                        \
-    bool rv_##name(Rv *c, const RvRdRs1Rs2 *a)                                                  \
-    {                                                                                           \
-        return change_bit(c, a->rd, IR_OP_##op, rv_get(c, a->rs1), rv_get(c, a->rs2));          \
-    }                                                                                           \
-    bool rv_##name##i(Rv *c, const RvRdRs1Shamt *a)                                             \
-    {                                                                                           \
-        return change_bit(c, a->rd, IR_OP_##op, rv_get(c, a->rs1), rv_imm(c, a->shamt));        \
+#define CHANGE(name, op)                                                                           \
+    bool rv_##name(Rv *c, const RvRdRs1Rs2 *a)                                                     \
+    {                                                                                              \
+        return change_bit(c, a->rd, IR_OP_##op, rv_get(c, a->rs1), rv_get(c, a->rs2));             \
+    }                                                                                              \
+    bool rv_##name##i(Rv *c, const RvRdRs1Shamt *a)                                                \
+    {                                                                                              \
+        return change_bit(c, a->rd, IR_OP_##op, rv_get(c, a->rs1), rv_imm(c, a->shamt));           \
     }
 
 CHANGE(bclr, and)

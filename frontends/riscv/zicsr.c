@@ -76,14 +76,14 @@ static bool access_csr(Rv *c, unsigned rd, unsigned number, Change change, IrRef
     return true;
 }
 
-#define ACCESS(name, change)                                                                    \
-    bool rv_csrr##name(Rv *c, const RvRdCsrRs1 *a)                                              \
-    {                                                                                           \
-        return access_csr(c, a->rd, a->csr, change, rv_get(c, a->rs1), a->rs1 == 0);            \
-    }                                                                                           \
-    bool rv_csrr##name##i(Rv *c, const RvRdCsrUimm *a)                                          \
-    {                                                                                           \
-        return access_csr(c, a->rd, a->csr, change, rv_imm(c, a->uimm), a->uimm == 0);          \
+#define ACCESS(name, change)                                                                       \
+    bool rv_csrr##name(Rv *c, const RvRdCsrRs1 *a)                                                 \
+    {                                                                                              \
+        return access_csr(c, a->rd, a->csr, change, rv_get(c, a->rs1), a->rs1 == 0);               \
+    }                                                                                              \
+    bool rv_csrr##name##i(Rv *c, const RvRdCsrUimm *a)                                             \
+    {                                                                                              \
+        return access_csr(c, a->rd, a->csr, change, rv_imm(c, a->uimm), a->uimm == 0);             \
     }
 
 ACCESS(w, WRITE)

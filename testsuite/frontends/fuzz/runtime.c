@@ -30,9 +30,9 @@ static uint64_t below(uint64_t n)
 static uint64_t random_integer(void)
 {
     static const uint64_t edges[] = {
-        0,          1,          2,          UINT64_MAX,  UINT64_MAX - 1, INT64_MAX,
-        1ull << 63, INT32_MAX,  1ull << 31, UINT32_MAX,  1ull << 32,     0xffffffff80000000,
-        0x7f,       0x80,       0xff,       0x7fff,      0x8000,         0xffff,
+        0,          1,         2,          UINT64_MAX, UINT64_MAX - 1, INT64_MAX,
+        1ull << 63, INT32_MAX, 1ull << 31, UINT32_MAX, 1ull << 32,     0xffffffff80000000,
+        0x7f,       0x80,      0xff,       0x7fff,     0x8000,         0xffff,
     };
 
     switch (below(8)) {
@@ -138,8 +138,7 @@ static void random_input(const Case *c)
     State *s = &fuzz_state;
 
     for (int i = 0; i < MEMORY; i += 8) {
-        *(uint64_t *)(fuzz_memory + i) =
-            below(2) ? random_integer() : random_container(c->fp_bits);
+        *(uint64_t *)(fuzz_memory + i) = below(2) ? random_integer() : random_container(c->fp_bits);
     }
     for (int i = 1; i < 32; i++) {
         s->x[i] = i > 1 && below(8) == 0 ? s->x[i - 1] : random_integer();

@@ -36,16 +36,16 @@ typedef struct Record {
 
 /* A case, from the generated assembly. */
 typedef struct Case {
-    uint64_t code;    /* address */
-    uint64_t loader;  /* fills the registers and goes to `code` */
+    uint64_t code;   /* address */
+    uint64_t loader; /* fills the registers and goes to `code` */
     int32_t scratch;
-    int32_t base;     /* register that must hold an address; 0 when none */
-    int64_t less;     /* subtracted from the address: the instruction adds it */
-    uint64_t target;  /* the address for a jump; 0: somewhere in memory[] */
-    int32_t align;    /* of the address, in bytes */
-    int32_t fp_bits;  /* format that most FP registers hold: 16, 32, 64 */
-    uint32_t frms;    /* bit n: the state may have rounding mode n */
-    uint32_t id;      /* of the random numbers */
+    int32_t base;    /* register that must hold an address; 0 when none */
+    int64_t less;    /* subtracted from the address: the instruction adds it */
+    uint64_t target; /* the address for a jump; 0: somewhere in memory[] */
+    int32_t align;   /* of the address, in bytes */
+    int32_t fp_bits; /* format that most FP registers hold: 16, 32, 64 */
+    uint32_t frms;   /* bit n: the state may have rounding mode n */
+    uint32_t id;     /* of the random numbers */
 } Case;
 #endif
 

@@ -16,8 +16,9 @@ extern "C" {
 #include "frontends/riscv/insns.h"
 }
 
-class Code {
-public:
+class Code
+{
+  public:
     static constexpr uint64_t kPc = 0x10000;
 
     FeContext c = {};
@@ -57,7 +58,10 @@ public:
         return ir_print(f, arena_.get());
     }
 
-    FeShape shape() const { return fe_riscv64.shape(kPc, bytes_.data(), bytes_.size()); }
+    FeShape shape() const
+    {
+        return fe_riscv64.shape(kPc, bytes_.data(), bytes_.size());
+    }
 
     std::string text() const
     {
@@ -67,9 +71,12 @@ public:
         return text;
     }
 
-    const std::string &error() const { return error_; }
+    const std::string &error() const
+    {
+        return error_;
+    }
 
-private:
+  private:
     std::vector<uint8_t> bytes_;
     std::string error_;
     std::unique_ptr<Arena, void (*)(Arena *)> arena_{ arena_new(1 << 24), arena_free };

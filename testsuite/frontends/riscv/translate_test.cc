@@ -19,8 +19,11 @@ uint64_t rnd(void *opaque)
 
 class EveryInsn : public testing::TestWithParam<unsigned>
 {
-protected:
-    const RvInsn &info() const { return rv_insns[GetParam()]; }
+  protected:
+    const RvInsn &info() const
+    {
+        return rv_insns[GetParam()];
+    }
 
     template <typename Fn> void for_each_encoding(Fn fn)
     {
@@ -131,9 +134,9 @@ TEST(Shape, ReturnAddressStackHints)
         { 0x000500e7, FE_ICALL },    /* jalr a0 */
         { 0x000080e7, FE_ICALL },    /* jalr ra, 0(ra) */
         { 0x000080e7 | 5 << 7, FE_ICALL },
-        { 0x8082, FE_RETURN },       /* c.jr ra */
-        { 0x8502, FE_INDIRECT },     /* c.jr a0 */
-        { 0x9502, FE_ICALL },        /* c.jalr a0 */
+        { 0x8082, FE_RETURN },   /* c.jr ra */
+        { 0x8502, FE_INDIRECT }, /* c.jr a0 */
+        { 0x9502, FE_ICALL },    /* c.jalr a0 */
     };
 
     for (const Hint &h : hints)
@@ -141,11 +144,11 @@ TEST(Shape, ReturnAddressStackHints)
 }
 
 enum : uint32_t {
-    kLrW = 0x1005252f,    /* lr.w a0, (a0) */
-    kScW = 0x18b5252f,    /* sc.w a0, a1, (a0) */
-    kAddi = 0x00158593,   /* addi a1, a1, 1 */
-    kLd = 0x0005b583,     /* ld a1, 0(a1) */
-    kBneOut = 0x02b51063, /* bne a0, a1, +32 */
+    kLrW = 0x1005252f,     /* lr.w a0, (a0) */
+    kScW = 0x18b5252f,     /* sc.w a0, a1, (a0) */
+    kAddi = 0x00158593,    /* addi a1, a1, 1 */
+    kLd = 0x0005b583,      /* ld a1, 0(a1) */
+    kBneOut = 0x02b51063,  /* bne a0, a1, +32 */
     kBneBack = 0xfeb51ee3, /* bne a0, a1, -4 */
 };
 

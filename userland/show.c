@@ -88,7 +88,7 @@ void show_ptr(Text *text, const Shown *s)
 
 void show_octal(Text *text, const Shown *s)
 {
-    text_add(text, "0%o", (unsigned)s->value);
+    text_add(text, s->value ? "0%o" : "%o", (unsigned)s->value);
 }
 
 void show_limit(Text *text, const Shown *s)

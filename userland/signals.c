@@ -390,6 +390,7 @@ static void handle(Task *t, int sig, const siginfo_t *info)
 {
     SigAction action = take_action(t, sig);
 
+    syscall_trace_signal(t, info);
     if (action.handler == 0) {
         default_action(t, sig);
     } else if (action.handler > 1) {
@@ -404,6 +405,7 @@ void sig_fault_info(Task *t, const siginfo_t *info)
 
     log_line(LOG_int, "fault: signal %d code %d address %p at pc %#llx\n", sig, info->si_code,
              info->si_addr, (unsigned long long)t->vcpu->pc);
+    syscall_trace_signal(t, info);
     if (action.handler <= 1 || (t->sigmask & SIG_BIT(sig))) {
         sig_die(sig);
     }

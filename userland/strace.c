@@ -7,6 +7,7 @@
  * and taken up again with "<... resumed>".
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -111,8 +112,7 @@ static void add_result(Text *text, const SysRow *row, const uint64_t *args, int6
 /* Calls of which there may be no return: a new program, or no program at all. */
 static bool may_not_return(const SysRow *row)
 {
-    return row->result == SK_none || row->fn == sys_execve || row->fn == sys_execveat ||
-           row->fn == sys_rt_sigreturn;
+    return row->result == SK_none || row->fn == sys_execve || row->fn == sys_execveat;
 }
 
 /* Starts a line, ending one that another thread has left open. */
@@ -166,4 +166,31 @@ int64_t syscall_traced(Task *t, const SysRow *row, const uint64_t args[SYSCALL_A
     add_result(&text, row, args, r);
     log_line(LOG_strace, "%s", text.bytes);
     return r;
+}
+
+static bool is_fault(const siginfo_t *info)
+{
+    return info->si_code > 0 && (info->si_signo == SIGSEGV || info->si_signo == SIGBUS ||
+                                 info->si_signo == SIGILL || info->si_signo == SIGFPE);
+}
+
+void syscall_trace_signal(const Task *t, const siginfo_t *info)
+{
+    Text text = { .length = 0 };
+
+    if (!log_enabled(LOG_strace)) {
+        return;
+    }
+    begin(&text, set_open(0), t->tid);
+    text_add(&text, "--- ");
+    show_signal(&text, &(Shown){ .value = (uint64_t)info->si_signo });
+    text_add(&text, " code=");
+    show_flags(&text, &(Shown){ .value = (unsigned)info->si_code, .set = FS_si_code });
+    if (is_fault(info)) {
+        text_add(&text, " addr=%p", info->si_addr);
+    } else if (info->si_code <= 0) {
+        text_add(&text, " pid=%d", info->si_pid);
+    }
+    text_add(&text, " pc=0x%" PRIx64 " ---\n", t->vcpu->pc);
+    log_line(LOG_strace, "%s", text.bytes);
 }

@@ -140,6 +140,9 @@ enum {
 /* userland/syscall.c.  Does guest call `nr`; -ENOSYS and one log line when it is unknown. */
 int64_t syscall_dispatch(Task *t, uint64_t nr, const uint64_t args[6]);
 
+/* userland/strace.c.  A line in the strace log for a signal that is being delivered. */
+void syscall_trace_signal(const Task *t, const siginfo_t *info);
+
 /* What every row of the system call table points at. */
 typedef int64_t SyscallFn(Task *t, const uint64_t a[6]);
 

@@ -132,7 +132,7 @@ static void do_trap(Task *t, const TrStop *stop)
         sig_fault(t, SIGILL, ILL_ILLOPC, pc);
         break;
     case IR_TRAP_misaligned_fetch: case IR_TRAP_misaligned:
-        sig_fault(t, SIGBUS, BUS_ADRALN, pc);
+        sig_fault(t, SIGBUS, BUS_ADRALN, stop->arg);
         break;
     case IR_TRAP_div_zero:
         sig_fault(t, SIGFPE, FPE_INTDIV, pc);

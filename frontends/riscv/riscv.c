@@ -81,6 +81,13 @@ FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n)
     return s;
 }
 
+/* The argument of the trap is the instruction, which exit_trap could not say. */
+static void illegal(FeContext *c, uint32_t bits)
+{
+    ir_trap_if(&c->b, ir_const(&c->b, IR_I1, 1), IR_TRAP_illegal, bits);
+    fe_trap(c, IR_TRAP_illegal, c->pc);
+}
+
 static void translate(FeContext *c)
 {
     Rv rv = { .fe = c, .b = &c->b };
@@ -92,7 +99,7 @@ static void translate(FeContext *c)
     c->next_pc = c->pc + length;
     ir_mark(&c->b, c->pc, length);
     if (insn == RV_none || !rv_dispatch(&rv, insn, bits)) {
-        fe_trap(c, IR_TRAP_illegal, c->pc);
+        illegal(c, bits);
     }
 }
 

@@ -18,7 +18,8 @@ static bool removable(const IrFunc *f, const IrInsn *i)
     return effects != 0 && !(effects & ~(uint32_t)(IR_PURE | IR_COMM | IR_STATE_R));
 }
 
-/* One block: uses come after definitions, so one backward walk sees them all. */
+/* Without parameters uses come after definitions in layout order: one backward walk over
+ * everything sees all of them. */
 static bool clean_block(IrFunc *f, IrBlockId b)
 {
     bool changed = false;
@@ -142,13 +143,23 @@ static bool drop_params(Dce *d)
     return changed;
 }
 
+static bool clean_without_params(IrFunc *f)
+{
+    bool changed = false;
+
+    for (IrBlockId b = f->n_blocks; b-- > 0;) {
+        changed |= clean_block(f, b);
+    }
+    return changed;
+}
+
 bool ir_opt_dce(IrFunc *f)
 {
     Dce d = { .f = f };
     bool changed;
 
-    if (f->n_blocks == 1) {
-        return clean_block(f, 0);
+    if (f->n_edge_args == 0) {
+        return clean_without_params(f);
     }
     d.live = ARENA_NEW(f->arena, bool, f->n_insns);
     d.work = ARENA_NEW(f->arena, IrRef, f->n_insns);

@@ -4,13 +4,15 @@
  *
  * Preserved: the guest state at every trap, exit and helper that looks at it.  A setreg goes only
  * when on every path the same slot is set again before any of those.
- * Terminates: one backward walk per block after a fixed point over a finite lattice.
+ * Terminates: one backward walk per block, after a fixed point over a finite lattice when there are
+ * loops.
  */
 #include "ir/guest.h"
 #include "ir/opt/opt.h"
 #include "ir/opt/slots.h"
 
-static bool clean_block(IrFunc *f, IrBlockId b, IrSlotSet live)
+/* Removes dead setregs of `b`; *live is what is live after it, then before it. */
+static bool clean_block(IrFunc *f, IrBlockId b, IrSlotSet *live)
 {
     bool changed = false;
     IrRef prev;
@@ -19,28 +21,41 @@ static bool clean_block(IrFunc *f, IrBlockId b, IrSlotSet live)
         const IrInsn *i = &f->insn[ref];
 
         prev = i->prev;
-        if (i->op == IR_OP_setreg && !ir_slots_has(&live, (unsigned)i->imm)) {
+        if (i->op == IR_OP_setreg && !ir_slots_has(live, (unsigned)i->imm)) {
             ir_remove(f, b, ref);
             changed = true;
         } else {
-            ir_slots_before(f, i, &live);
+            ir_slots_before(f, i, live);
         }
     }
     return changed;
 }
 
+static bool only_forward_edges(const IrFunc *f)
+{
+    for (IrBlockId b = 0; b < f->n_blocks; b++) {
+        for (unsigned e = 0; e < ir_n_succs(f, b); e++) {
+            if (ir_succ(f, b, e)->block <= b) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 bool ir_opt_dead_state(IrFunc *f)
 {
-    const IrSlotSet none = { { 0 } };
-    bool changed = false;
-    const IrSlotSet *live_in;
+    bool known = !only_forward_edges(f), changed = false;
+    IrSlotSet *live_in = known ? ir_slots_live_in(f, ir_cfg(f))
+                               : ARENA_NEW(f->arena, IrSlotSet, f->n_blocks);
 
-    if (f->n_blocks == 1) {
-        return clean_block(f, 0, none);
-    }
-    live_in = ir_slots_live_in(f, ir_cfg(f));
-    for (IrBlockId b = 0; b < f->n_blocks; b++) {
-        changed |= clean_block(f, b, ir_slots_live_out(f, live_in, b));
+    for (IrBlockId b = f->n_blocks; b-- > 0;) {
+        IrSlotSet live = ir_slots_live_out(f, live_in, b);
+
+        changed |= clean_block(f, b, &live);
+        if (!known) {
+            live_in[b] = live; /* its predecessors come before it */
+        }
     }
     return changed;
 }

@@ -6,9 +6,10 @@
 IrSlotSet ir_slots_all(const IrFunc *f)
 {
     IrSlotSet all = { { 0 } };
+    unsigned n = f->guest->n_slots;
 
-    for (unsigned s = 0; s < f->guest->n_slots; s++) {
-        ir_slots_add(&all, s);
+    for (unsigned k = 0; k < 4 && n > 64 * k; k++) {
+        all.w[k] = n - 64 * k >= 64 ? UINT64_MAX : (UINT64_C(1) << (n - 64 * k)) - 1;
     }
     return all;
 }

@@ -52,7 +52,14 @@ void x64_features_limit(uint32_t mask);
     K(NAN64, 0x7ff8000000000000, 0)                               \
     K(NAN32, 0x7fc00000, 0)                                       \
     K(TWO63_64, 0x43e0000000000000, 0)                            \
-    K(TWO63_32, 0x5f000000, 0)
+    K(TWO63_32, 0x5f000000, 0)                                    \
+    K(TWO64_64, 0x43f0000000000000, 0)                            \
+    K(TWO64_32, 0x5f800000, 0)                                    \
+    K(TWO32_64, 0x41f0000000000000, 0)                            \
+    K(TWO32_32, 0x4f800000, 0)                                    \
+    K(ZERO, 0, 0)                                                 \
+    K(REVERSE, 0x1c0c140418081000, 0x1e0e16061a0a1202)            \
+    K(REVERSE_HIGH, 0x1d0d150519091101, 0x1f0f17071b0b1303)
 
 typedef enum X64Known {
 #define K(name, low, high) X64_K_##name,

@@ -14,6 +14,8 @@
 enum { X64_DIV_SIGNED = 1, X64_DIV_REM = 2 };
 enum { X64_COUNT_LEADING, X64_COUNT_TRAILING, X64_COUNT_ONES };
 enum { X64_FSIGN_FLIP, X64_FSIGN_CLEAR };
+enum { X64_MAX = 1, X64_NAN_WINS = 2 };
+enum { X64_ROUND_DYN = 4, X64_ROUND_QUIET = 8 }; /* roundsd: by MXCSR; never inexact */
 
 #define RULE(op, fn, arg) RULE_FN(fn);
 #include "backends/x86_64/rules.def"

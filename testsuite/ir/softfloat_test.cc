@@ -18,7 +18,8 @@ extern "C" {
 #include "ir/softfloat.h"
 }
 
-namespace {
+namespace
+{
 
 constexpr uint32_t NX = IR_FP_NX, UF = IR_FP_UF, OF = IR_FP_OF, DZ = IR_FP_DZ, NV = IR_FP_NV;
 constexpr int kRandomPairs = 100000;
@@ -28,7 +29,7 @@ constexpr int kRandomPairs = 100000;
 /* Sets the rounding mode for its lifetime; flags() maps what was raised. */
 class HostFp
 {
-public:
+  public:
     explicit HostFp(uint32_t rm) : saved_(_mm_getcsr())
     {
         static const uint32_t control[] = { 0, 3, 1, 2 }; /* RNE RTZ RDN RUP */
@@ -45,7 +46,7 @@ public:
                (csr & 32 ? NX : 0);
     }
 
-private:
+  private:
     uint32_t saved_;
 };
 
@@ -151,8 +152,8 @@ std::vector<uint64_t> edges(unsigned bits)
     uint64_t top = mask(exp), bias = top >> 1, ones = mask(frac), half = UINT64_C(1) << (frac - 1);
     std::vector<uint64_t> r;
 
-    for (uint64_t e : { UINT64_C(0), UINT64_C(1), UINT64_C(2), bias - 1, bias, bias + 1, bias + frac,
-                        bias + frac + 1, top - 1, top }) {
+    for (uint64_t e : { UINT64_C(0), UINT64_C(1), UINT64_C(2), bias - 1, bias, bias + 1,
+                        bias + frac, bias + frac + 1, top - 1, top }) {
         for (uint64_t f : { UINT64_C(0), UINT64_C(1), half - 1, half, half + 1, ones - 1, ones }) {
             r.push_back(e << frac | f);
             r.push_back(UINT64_C(1) << (bits - 1) | e << frac | f);
@@ -165,7 +166,7 @@ std::vector<uint64_t> edges(unsigned bits)
  * chance would have it, and whose significands have long runs. */
 class Random
 {
-public:
+  public:
     explicit Random(unsigned bits) : bits_(bits), edges_(edges(bits)), gen_(bits)
     {
     }
@@ -189,7 +190,7 @@ public:
         return (v & ~(top << frac) & mask(bits_)) | e << frac;
     }
 
-private:
+  private:
     unsigned bits_;
     std::vector<uint64_t> edges_;
     std::mt19937_64 gen_;
@@ -273,24 +274,24 @@ TEST_P(AgainstHost, SameValueAndFlags)
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Softfloat, AgainstHost,
-    testing::Values(Case{ "add64", 64, 64, ir_fp_add, host_addsd },
-                    Case{ "sub64", 64, 64, ir_fp_sub, host_subsd },
-                    Case{ "mul64", 64, 64, ir_fp_mul, host_mulsd },
-                    Case{ "div64", 64, 64, ir_fp_div, host_divsd },
-                    Case{ "sqrt64", 64, 64, soft_sqrt, host_sqrtsd },
-                    Case{ "round64", 64, 64, soft_round, host_roundsd },
-                    Case{ "roundquiet64", 64, 64, soft_round_quiet, host_roundsd_quiet },
-                    Case{ "narrow", 64, 32, soft_narrow, host_cvtsd2ss },
-                    Case{ "add32", 32, 32, ir_fp_add, host_addss },
-                    Case{ "sub32", 32, 32, ir_fp_sub, host_subss },
-                    Case{ "mul32", 32, 32, ir_fp_mul, host_mulss },
-                    Case{ "div32", 32, 32, ir_fp_div, host_divss },
-                    Case{ "sqrt32", 32, 32, soft_sqrt, host_sqrtss },
-                    Case{ "round32", 32, 32, soft_round, host_roundss },
-                    Case{ "widen", 32, 64, soft_widen, host_cvtss2sd }),
-    [](const auto &info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Softfloat, AgainstHost,
+                         testing::Values(Case{ "add64", 64, 64, ir_fp_add, host_addsd },
+                                         Case{ "sub64", 64, 64, ir_fp_sub, host_subsd },
+                                         Case{ "mul64", 64, 64, ir_fp_mul, host_mulsd },
+                                         Case{ "div64", 64, 64, ir_fp_div, host_divsd },
+                                         Case{ "sqrt64", 64, 64, soft_sqrt, host_sqrtsd },
+                                         Case{ "round64", 64, 64, soft_round, host_roundsd },
+                                         Case{ "roundquiet64", 64, 64, soft_round_quiet,
+                                               host_roundsd_quiet },
+                                         Case{ "narrow", 64, 32, soft_narrow, host_cvtsd2ss },
+                                         Case{ "add32", 32, 32, ir_fp_add, host_addss },
+                                         Case{ "sub32", 32, 32, ir_fp_sub, host_subss },
+                                         Case{ "mul32", 32, 32, ir_fp_mul, host_mulss },
+                                         Case{ "div32", 32, 32, ir_fp_div, host_divss },
+                                         Case{ "sqrt32", 32, 32, soft_sqrt, host_sqrtss },
+                                         Case{ "round32", 32, 32, soft_round, host_roundss },
+                                         Case{ "widen", 32, 64, soft_widen, host_cvtss2sd }),
+                         [](const auto &info) { return info.param.name; });
 
 TEST(SoftfloatFma, AgreesWithHost)
 {
@@ -445,7 +446,8 @@ TEST(SoftfloatRmm, WrittenOut)
     EXPECT_EQ(ir_fp_round(&fp, 64, 0xbfe0000000000000, false), 0xbff0000000000000u);
     EXPECT_EQ(fp.flags, NX);
     fp.flags = 0;
-    EXPECT_EQ(ir_fp_mul(&fp, 64, 0x0000000000000001, 0x3fe0000000000000), 1u); /* half of the least */
+    EXPECT_EQ(ir_fp_mul(&fp, 64, 0x0000000000000001, 0x3fe0000000000000),
+              1u); /* half of the least */
     EXPECT_EQ(fp.flags, NX | UF);
     fp.flags = 0;
     EXPECT_EQ(ir_fp_add(&fp, 64, 0x7fefffffffffffff, 0x7c90000000000000), 0x7ff0000000000000u);
@@ -545,8 +547,8 @@ TEST(SoftfloatInteger, ToIntWrittenOut)
         { 0xc1e0000000100000, IR_RM_RTZ, 0x80000000, 0, 0xffffffff80000000, 0, NX, NV, NX, NV },
         { 0xc1e0000000100000, IR_RM_RDN, 0x80000000, 0, 0xffffffff7fffffff, 0, NV, NV, NX, NV },
         /* 2^32, 2^63, -2^63, 2^64 */
-        { 0x41f0000000000000, IR_RM_RNE, 0x7fffffff, 0xffffffff, 0x100000000, 0x100000000, NV, NV, 0,
-          0 },
+        { 0x41f0000000000000, IR_RM_RNE, 0x7fffffff, 0xffffffff, 0x100000000, 0x100000000, NV, NV,
+          0, 0 },
         { 0x43e0000000000000, IR_RM_RNE, 0x7fffffff, 0xffffffff, INT64_MAX, 1ull << 63, NV, NV, NV,
           0 },
         { 0xc3e0000000000000, IR_RM_RNE, 0x80000000, 0, 1ull << 63, 0, NV, NV, 0, NV },

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Lowering of float to integer, rounding to integral values, minimum and maximum, flags.
+ *
+ * The host's conversions raise the right flags for values in range.  Out of range a signed one
+ * raises invalid only and gives the most negative number, which a cold path corrects; for unsigned
+ * results the range is looked at first, in the operand's bits, since nothing can take a raised
+ * flag back.  RMM, half precision and hosts without SSE4.1 go to the reference evaluator.
+ */
+#include "backends/x86_64/lower.h"
+
+#include "backends/x86_64/host.h"
+
+/* roundsd's number for a rounding mode but RMM */
+static unsigned round_imm(unsigned rm)
+{
+    static const uint8_t imm[] = { [IR_RM_RNE] = 0,
+                                   [IR_RM_RTZ] = 3,
+                                   [IR_RM_RDN] = 1,
+                                   [IR_RM_RUP] = 2,
+                                   [IR_RM_DYN] = X64_ROUND_DYN };
+
+    return imm[rm];
+}
+
+static bool by_evaluator(const IrInsn *i, unsigned type)
+{
+    return i->aux == IR_RM_RMM || type == IR_F16 || !x64_has(X64_F_sse41);
+}
+
+/* Prefix of the scalar insns of a format */
+static X64Op scalar(unsigned type, unsigned opcode)
+{
+    return (type == IR_F64 ? X64_F2 : X64_F3) | X64_0F | opcode;
+}
+
+static void emit_round(X64Gen *g, unsigned type, X64Reg d, X64Reg a, unsigned imm)
+{
+    x64_rr(&g->e, X64_66 | X64_0F3A | (type == IR_F64 ? 0x0b : 0x0a), false, d, a);
+    x64_byte(&g->e, imm);
+}
+
+static void emit_ucomis(X64Gen *g, unsigned type, X64Reg a, X64Reg b)
+{
+    x64_rr(&g->e, (type == IR_F64 ? X64_66 : 0) | X64_0F | 0x2e, false, a, b);
+}
+
+/* d = the integer in a; `nearest`: by MXCSR, else cut off */
+static void emit_to_int(X64Gen *g, unsigned type, bool w, X64Reg d, X64Reg a, bool nearest)
+{
+    x64_rr(&g->e, scalar(type, nearest ? 0x2d : 0x2c), w, d, a);
+}
+
+RULE_FN(lower_fround)
+{
+    X64Reg a, d;
+
+    if (by_evaluator(i, i->type)) {
+        lower_eval(g, i, ref, 0);
+        return;
+    }
+    a = x64_use(g, i->arg[0]);
+    x64_end_uses(g);
+    d = x64_def(g, ref, 0);
+    emit_round(g, i->type, d, a, round_imm(i->aux) | arg);
+}
+
+/* ---- Signed integers ---- */
+
+/* reg[0]: result, the most negative number so far; reg[1]: operand; index: 64-bit result */
+static void saturate(X64Gen *g, const X64Cold *c)
+{
+    uint8_t *nan, *negative;
+
+    x64_rr(&g->e, X64_0F | 0x57, false, X64_SCRATCH, X64_SCRATCH);
+    emit_ucomis(g, c->type, c->reg[1], X64_SCRATCH);
+    nan = x64_jcc8(&g->e, X64_CC_P);
+    negative = x64_jcc8(&g->e, X64_CC_B);
+    x64_patch8(&g->e, nan);
+    x64_rr(&g->e, 0xf7, c->index, 2, c->reg[0]); /* not */
+    x64_patch8(&g->e, negative);
+    x64_cold_return(g, c);
+}
+
+RULE_FN(lower_f2i)
+{
+    unsigned type = x64_arg_type(g, i, 0);
+    bool w = i->type == IR_I64, dyn = i->aux == IR_RM_DYN, round = !dyn && i->aux != IR_RM_RTZ;
+    X64Reg a, d, from;
+    X64Cold *c;
+
+    (void)arg;
+    /* Rounded first, an F64 would be inexact though it is out of the range of 32 bits. */
+    if (by_evaluator(i, type) || (round && !w && type == IR_F64)) {
+        lower_eval(g, i, ref, 0);
+        return;
+    }
+    from = a = x64_use(g, i->arg[0]);
+    if (round) {
+        from = X64_SCRATCH;
+        emit_round(g, type, from, a, round_imm(i->aux));
+    }
+    x64_end_uses(g);
+    d = x64_def(g, ref, 0);
+    emit_to_int(g, type, w, d, from, dyn);
+    x64_alu_ri(&g->e, X64_CMP, w, d, 1);
+    c = x64_cold(g, saturate, x64_jcc(&g->e, X64_CC_O, NULL));
+    c->type = (uint8_t)type;
+    c->reg[0] = d;
+    c->reg[1] = a;
+    c->index = w;
+}
+
+/* ---- Unsigned integers ---- */
+
+/* d = the integer in `a`, which is in range, below 2^63 or `top_bit` above that. */
+static void emit_in_range(X64Gen *g, const X64Cold *c, unsigned rm)
+{
+    X64Reg d = c->reg[0], a = c->reg[1];
+
+    if (rm != IR_RM_DYN && rm != IR_RM_RTZ) {
+        emit_round(g, c->type, X64_SCRATCH, a, round_imm(rm));
+        a = X64_SCRATCH;
+    }
+    emit_to_int(g, c->type, true, d, a, rm == IR_RM_DYN);
+}
+
+/* reg[0]: result; reg[1]: operand, anything; index: 64-bit result; value: rounding mode.
+ * Zero and more to come, or too much, or a NaN: the value rounded tells. */
+static void to_unsigned(X64Gen *g, const X64Cold *c)
+{
+    unsigned type = c->type, rm = (unsigned)c->value;
+    bool w = c->index, f64 = type == IR_F64;
+    X64Known end =
+        w ? (f64 ? X64_K_TWO64_64 : X64_K_TWO64_32) : (f64 ? X64_K_TWO32_64 : X64_K_TWO32_32);
+    X64Op ucomis = (f64 ? X64_66 : 0) | X64_0F | 0x2e;
+    X64Reg d = c->reg[0], a = c->reg[1];
+    uint8_t *nan, *large, *negative, *middle = NULL;
+
+    emit_round(g, type, X64_SCRATCH, a, round_imm(rm) | X64_ROUND_QUIET);
+    x64_rm(&g->e, ucomis, false, X64_SCRATCH, x64_known(g, end), 0);
+    nan = x64_jcc8(&g->e, X64_CC_P);
+    large = x64_jcc8(&g->e, X64_CC_AE);
+    x64_rm(&g->e, ucomis, false, X64_SCRATCH, x64_known(g, X64_K_ZERO), 0);
+    negative = x64_jcc8(&g->e, X64_CC_B);
+    if (w) {
+        X64Known half = f64 ? X64_K_TWO63_64 : X64_K_TWO63_32;
+        x64_rm(&g->e, ucomis, false, X64_SCRATCH, x64_known(g, half), 0);
+        middle = x64_jcc8(&g->e, X64_CC_B);
+        /* from 2^63 on everything is integral, and the difference exact */
+        x64_rm(&g->e, scalar(type, 0x5c), false, X64_SCRATCH, x64_known(g, half), 0);
+        emit_to_int(g, type, true, d, X64_SCRATCH, false);
+        x64_rr(&g->e, X64_0F | 0xba, true, 7, d); /* btc d, 63 */
+        x64_byte(&g->e, 63);
+        x64_cold_return(g, c);
+        x64_patch8(&g->e, middle);
+    }
+    emit_in_range(g, c, rm);
+    x64_cold_return(g, c);
+    x64_patch8(&g->e, nan);
+    x64_patch8(&g->e, large);
+    x64_rm(&g->e, scalar(IR_F64, 0x2c), false, d, x64_known(g, X64_K_NAN64), 0); /* invalid */
+    x64_mov_ri(&g->e, d, w ? UINT64_MAX : UINT32_MAX);
+    x64_cold_return(g, c);
+    x64_patch8(&g->e, negative);
+    x64_rm(&g->e, scalar(IR_F64, 0x2c), false, d, x64_known(g, X64_K_NAN64), 0);
+    x64_mov_ri(&g->e, d, 0);
+    x64_cold_return(g, c);
+}
+
+/* d = bits of a; flags of a comparison that is "above or equal" unless 0 <= a < 2^63 (2^31 for a
+ * 32-bit result) */
+static void emit_range_test(X64Gen *g, unsigned type, bool w, X64Reg d, X64Reg a)
+{
+    x64_mov_rr(&g->e, type == IR_F64, d, a);
+    if (type == IR_F64) {
+        x64_shift_ri(&g->e, X64_SHR, true, d, 52);
+        x64_alu_ri(&g->e, X64_CMP, false, d, w ? 1023 + 63 : 1023 + 31);
+    } else {
+        x64_alu_ri(&g->e, X64_CMP, false, d, w ? 0x5f000000 : 0x4f000000);
+    }
+}
+
+RULE_FN(lower_f2u)
+{
+    unsigned type = x64_arg_type(g, i, 0);
+    bool w = i->type == IR_I64;
+    X64Reg a, d;
+    X64Cold *c;
+
+    (void)arg;
+    if (by_evaluator(i, type)) {
+        lower_eval(g, i, ref, 0);
+        return;
+    }
+    a = x64_use(g, i->arg[0]);
+    x64_end_uses(g);
+    d = x64_def(g, ref, 0);
+    emit_range_test(g, type, w, d, a);
+    c = x64_cold(g, to_unsigned, x64_jcc(&g->e, X64_CC_AE, NULL));
+    c->type = (uint8_t)type;
+    c->reg[0] = d;
+    c->reg[1] = a;
+    c->index = w;
+    c->value = i->aux;
+    emit_in_range(g, c, i->aux);
+    c->back = x64_here(g);
+}
+
+/* ---- Minimum and maximum ---- */
+
+/* reg[0]: a, and the result; reg[1]: b, which is equal or unordered to it; index: of the rule */
+static void equal_or_nan(X64Gen *g, const X64Cold *c)
+{
+    X64Reg d = c->reg[0], b = c->reg[1];
+    uint8_t *nan = x64_jcc8(&g->e, X64_CC_P), *number;
+
+    /* equal: the same bits but for the signs of zeros */
+    x64_rr(&g->e, X64_0F | (c->index & X64_MAX ? 0x54 : 0x56), false, d, b);
+    x64_cold_return(g, c);
+    x64_patch8(&g->e, nan);
+    if (c->index & X64_NAN_WINS) {
+        x64_rr(&g->e, scalar(c->type, 0x58), false, d, b);
+        x64_cold_return(g, c);
+        return;
+    }
+    emit_ucomis(g, c->type, d, d);
+    number = x64_jcc8(&g->e, X64_CC_NP);
+    x64_mov_rr(&g->e, true, d, b);
+    emit_ucomis(g, c->type, d, d);
+    x64_jcc(&g->e, X64_CC_NP, g->e.start + c->back);
+    x64_rr(&g->e, scalar(c->type, 0x58), false, d, d); /* never a signalling one */
+    x64_patch8(&g->e, number);
+    x64_cold_return(g, c);
+}
+
+RULE_FN(lower_fminmax)
+{
+    X64Reg a, b, d;
+    X64Cold *c;
+
+    if (i->type == IR_F16) {
+        lower_eval(g, i, ref, 0);
+        return;
+    }
+    a = x64_use(g, i->arg[0]);
+    b = x64_use(g, i->arg[1]);
+    x64_end_uses(g);
+    d = x64_def_over(g, ref, a, X64_BIT(b));
+    emit_ucomis(g, i->type, d, b);
+    c = x64_cold(g, equal_or_nan, x64_jcc(&g->e, X64_CC_E, NULL));
+    x64_rr(&g->e, scalar(i->type, arg & X64_MAX ? 0x5f : 0x5d), false, d, b);
+    c->type = i->type;
+    c->reg[0] = d;
+    c->reg[1] = b;
+    c->index = arg;
+    c->back = x64_here(g);
+}
+
+/* ---- The environment: flags are in MXCSR, those from before the unit in the vcpu ---- */
+
+enum { CSR_FLAGS = 0x3d, CSR_ALL_FLAGS = 0x3f }; /* bit 1, a denormal operand, is not ours */
+
+/* MXCSR's five flags are the guest's in the opposite order. */
+RULE_FN(lower_fpflags_get)
+{
+    X64Reg d, t;
+
+    if (!x64_has(X64_F_bmi2)) {
+        lower_fpenv(g, i, ref, arg);
+        return;
+    }
+    t = x64_temp(g, X64_GPRS);
+    d = x64_def(g, ref, X64_BIT(t));
+    x64_rm(&g->e, X64_0F | 0xae, false, 3, x64_spill_mem(X64_SPILLS), 0); /* stmxcsr */
+    x64_mov_ri(&g->e, t, CSR_FLAGS);
+    x64_rm(&g->e, 0x8b, false, d, x64_spill_mem(X64_SPILLS), 0);
+    x64_vrr(&g->e, X64_F3 | X64_0F38 | 0xf5, false, d, d, t); /* pext */
+    _Static_assert(X64_K_REVERSE_HIGH == X64_K_REVERSE + 1, "one table of 32 bytes");
+    x64_lea(&g->e, true, t, x64_known(g, X64_K_REVERSE));
+    x64_rm(&g->e, X64_0F | 0xb6, false, d, (X64Mem){ t, d, 0, 0 }, 0);
+    x64_alu_rm(&g->e, X64_OR, false, d, x64_state(X64_VCPU(fp_flags)));
+}
+
+RULE_FN(lower_fpflags_set)
+{
+    X64Mem csr = x64_spill_mem(X64_SPILLS);
+    X64Reg a = x64_use(g, i->arg[0]);
+
+    (void)ref, (void)arg;
+    x64_end_uses(g);
+    x64_rm(&g->e, 0x89, false, a, x64_state(X64_VCPU(fp_flags)), 0);
+    x64_rm(&g->e, X64_0F | 0xae, false, 3, csr, 0); /* stmxcsr */
+    x64_alu_mi(&g->e, X64_AND, false, csr, ~CSR_ALL_FLAGS);
+    x64_rm(&g->e, X64_0F | 0xae, false, 2, csr, 0); /* ldmxcsr */
+}

@@ -161,7 +161,9 @@ void tr_fork_prepare(Vcpu *vcpu)
     tr_exclusive_begin(vcpu);
     pthread_mutex_lock(&tr.lock);
     pthread_mutex_lock(&vcpus_lock);
-    CHECK(!tr.code || codebuf_fork_prepare(tr.code), "no memory to copy the code cache");
+    if (tr.code) {
+        codebuf_fork_prepare(tr.code);
+    }
 }
 
 void tr_fork_parent(Vcpu *vcpu)
@@ -178,10 +180,8 @@ void tr_fork_parent(Vcpu *vcpu)
 void tr_fork_child(Vcpu *vcpu)
 {
     TrVcpu *self = vcpu->owner;
+    bool kept = !tr.code || codebuf_fork_child(tr.code);
 
-    if (tr.code) {
-        codebuf_fork_child(tr.code);
-    }
     for (TrVcpu *v = vcpus, *next; v; v = next) {
         next = v->next;
         if (v != self) {
@@ -193,6 +193,9 @@ void tr_fork_child(Vcpu *vcpu)
     pthread_cond_init(&left, NULL);
     pthread_cond_init(&resumed, NULL);
     pthread_mutex_unlock(&vcpus_lock);
+    if (!kept) {
+        cache_evict_locked();
+    }
     pthread_mutex_unlock(&tr.lock);
     tr_exclusive_end(vcpu);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/bits.h"
 #include "base/check.h"
@@ -16,7 +18,7 @@ enum { CODE_ALIGN = 16, CODE_ROUND = 2 << 20 };
 struct CodeBuf {
     uint8_t *rw;
     uint8_t *rx;
-    uint8_t *copy; /* between codebuf_fork_prepare() and its end: what the child will have */
+    int copy; /* file between codebuf_fork_prepare() and its end: what the child will have */
     size_t size;
     size_t used;     /* multiple of CODE_ALIGN */
     size_t reserved; /* size of the open reservation */
@@ -141,34 +143,52 @@ size_t codebuf_size(const CodeBuf *buf)
     return buf->size;
 }
 
-bool codebuf_fork_prepare(CodeBuf *buf)
+/* ---- fork ---- */
+
+/* A file is written much faster than fresh memory is touched; its descriptor is open only around
+ * the fork.  A limit on file sizes may be in the way. */
+static int copy_to_file(const CodeBuf *buf)
 {
-    buf->copy = map_shared(buf->size);
-    if (!buf->copy) {
-        return false;
+    struct rlimit limit;
+    int fd;
+
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < buf->size) {
+        return -1;
     }
-    if (buf->used) {
-#ifdef MADV_POPULATE_WRITE
-        madvise(buf->copy, buf->used, MADV_POPULATE_WRITE); /* one call instead of many faults */
-#endif
-        memcpy(buf->copy, buf->rw, buf->used);
+    fd = memfd_create("ketch-code", MFD_CLOEXEC);
+    if (fd >= 0 && (ftruncate(fd, (off_t)buf->size) != 0 ||
+                    pwrite(fd, buf->rw, buf->used, 0) != (ssize_t)buf->used)) {
+        close(fd);
+        return -1;
     }
-    return true;
+    return fd;
+}
+
+void codebuf_fork_prepare(CodeBuf *buf)
+{
+    buf->copy = copy_to_file(buf);
 }
 
 void codebuf_fork_parent(CodeBuf *buf)
 {
-    if (buf->copy) {
-        munmap(buf->copy, buf->size);
-        buf->copy = NULL;
+    if (buf->copy >= 0) {
+        close(buf->copy);
     }
 }
 
-void codebuf_fork_child(CodeBuf *buf)
+bool codebuf_fork_child(CodeBuf *buf)
 {
-    void *rw = mremap(buf->copy, buf->size, buf->size, MREMAP_MAYMOVE | MREMAP_FIXED, buf->rw);
+    bool full = buf->copy >= 0;
+    int flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE | (full ? 0 : MAP_ANONYMOUS);
 
-    CHECK(rw == buf->rw && map_again(buf->rw, buf->size, buf->rx), "code cache after fork: %s",
-          strerror(errno));
-    buf->copy = NULL;
+    CHECK(mmap(buf->rw, buf->size, PROT_READ | PROT_WRITE, flags, buf->copy, 0) == buf->rw &&
+              (full ? mmap(buf->rx, buf->size, PROT_READ | PROT_EXEC, flags, buf->copy, 0)
+                    : map_again(buf->rw, buf->size, buf->rx)) == buf->rx,
+          "code cache after fork: %s", strerror(errno));
+    if (!full) {
+        codebuf_reset(buf);
+        return false;
+    }
+    close(buf->copy);
+    return true;
 }

@@ -40,9 +40,10 @@ size_t codebuf_used(const CodeBuf *buf);
 size_t codebuf_size(const CodeBuf *buf);
 
 /* Around fork(2), since shared memory would stay shared with the child: prepare makes a copy of
- * the code (false with errno: do not fork), which the child takes over at the same addresses. */
-MUST_USE bool codebuf_fork_prepare(CodeBuf *buf);
+ * the code, which the child takes over at the same addresses.  False in the child: there was no
+ * room for a copy, the memory is empty. */
+void codebuf_fork_prepare(CodeBuf *buf);
 void codebuf_fork_parent(CodeBuf *buf);
-void codebuf_fork_child(CodeBuf *buf);
+MUST_USE bool codebuf_fork_child(CodeBuf *buf);
 
 #endif

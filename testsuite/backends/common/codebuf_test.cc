@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,15 +100,39 @@ TEST(CodeBuf, ChildOfForkHasItsOwnCopy)
 {
     Buf buf(2 << 20);
     const void *code = Emit(buf.b, "first", 6);
-    ASSERT_TRUE(codebuf_fork_prepare(buf.b));
+    codebuf_fork_prepare(buf.b);
     pid_t pid = fork();
     if (pid == 0) {
-        codebuf_fork_child(buf.b);
-        bool same = strcmp((const char *)code, "first") == 0;
+        bool same = codebuf_fork_child(buf.b) && strcmp((const char *)code, "first") == 0;
         strcpy((char *)codebuf_rw(buf.b, code), "child");
         bool changed = strcmp((const char *)code, "child") == 0;
         bool exact = Permissions(code) == "r-xs";
         _exit(same && changed && exact ? 0 : 1);
+    }
+    codebuf_fork_parent(buf.b);
+    int status = -1;
+    ASSERT_EQ(pid, waitpid(pid, &status, 0));
+    EXPECT_EQ(0, status);
+    EXPECT_STREQ("first", (const char *)code);
+}
+
+TEST(CodeBuf, ChildStartsEmptyWhenTheCopyIsNotAllowed)
+{
+    Buf buf(2 << 20);
+    const void *code = Emit(buf.b, "first", 6);
+    struct rlimit old, small;
+
+    getrlimit(RLIMIT_FSIZE, &old);
+    small = old;
+    small.rlim_cur = 4096;
+    setrlimit(RLIMIT_FSIZE, &small);
+    codebuf_fork_prepare(buf.b);
+    setrlimit(RLIMIT_FSIZE, &old);
+    pid_t pid = fork();
+    if (pid == 0) {
+        bool empty = !codebuf_fork_child(buf.b) && codebuf_used(buf.b) == 0;
+        bool again = Emit(buf.b, "child", 6) == code && strcmp((const char *)code, "child") == 0;
+        _exit(empty && again ? 0 : 1);
     }
     codebuf_fork_parent(buf.b);
     int status = -1;

@@ -27,7 +27,7 @@ int64_t sys_openat(Task *t, const uint64_t *a)
     FoundPath found;
     int64_t result;
 
-    if (path_find(&found, a[1], false) == 0 && is_proc(&found) &&
+    if (path_find(&found, a[1], !(a[2] & O_NOFOLLOW)) == 0 && is_proc(&found) &&
         proc_open(found.text, (int)a[2], &result)) {
         return result;
     }
@@ -38,12 +38,12 @@ int64_t sys_openat(Task *t, const uint64_t *a)
 int64_t sys_openat2(Task *t, const uint64_t *a)
 {
     FoundPath found;
-    struct open_how how;
+    struct open_how how = { 0 };
+    bool known = a[3] >= sizeof(how) && mem_read(&how, a[2], sizeof(how));
     int64_t result;
 
-    if (path_find(&found, a[1], false) == 0 && is_proc(&found) && a[3] >= sizeof(how) &&
-        mem_read(&how, a[2], sizeof(how)) && how.resolve == 0 &&
-        proc_open(found.text, (int)how.flags, &result)) {
+    if (path_find(&found, a[1], !(how.flags & O_NOFOLLOW)) == 0 && is_proc(&found) && known &&
+        how.resolve == 0 && proc_open(found.text, (int)how.flags, &result)) {
         return result;
     }
     return syscall_wait(t, true, SYS_openat2,

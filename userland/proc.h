@@ -48,4 +48,7 @@ bool proc_readlink(const char *path, char *buf, size_t size, int64_t *result);
  * only), else as it is.  `buf` has PATH_MAX bytes; returns `path` or `buf`. */
 const char *proc_path(const char *path, char *buf);
 
+/* The same for a path whose last component is meant itself, when it is a symbolic link. */
+const char *proc_path_link(const char *path, char *buf);
+
 #endif

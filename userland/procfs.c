@@ -11,6 +11,7 @@
 
 #include "userland/abi.h"
 #include "userland/mem.h"
+#include "userland/path.h"
 #include "userland/proc.h"
 
 /* ---- The sysroot ---- */
@@ -36,7 +37,7 @@ static bool is_outside(const char *path)
 
 static const char *self_file(const char *path);
 
-const char *proc_path(const char *path, char *buf)
+const char *proc_path_link(const char *path, char *buf)
 {
     const char *file = path[0] == '/' && path[1] == 'p' ? self_file(path) : NULL;
 
@@ -48,6 +49,16 @@ const char *proc_path(const char *path, char *buf)
         return path;
     }
     return faccessat(AT_FDCWD, buf, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? buf : path;
+}
+
+const char *proc_path(const char *path, char *buf)
+{
+    const char *found = proc_path_link(path, buf);
+
+    if (found == buf) {
+        path_follow(buf);
+    }
+    return found;
 }
 
 /* ---- Files made here ---- */

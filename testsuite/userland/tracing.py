@@ -67,12 +67,16 @@ LOOKUP = HEAD + """
     printf("%d %d\\n", stat("/etc/ketch-only", &st), (int)st.st_size);
     printf("%d\\n", access("/etc/ketch-only", R_OK));
     printf("%zd\\n", readlink("/etc/ketch-link", text, 63));
+    printf("%d %d\\n", stat("/etc/ketch-link", &st), (int)st.st_size);
+    printf("%d %d\\n", lstat("/etc/ketch-link", &st), S_ISLNK(st.st_mode));
+    printf("%d\\n", open("/etc/ketch-link", O_RDONLY | O_NOFOLLOW));
+    printf("%d\\n", open("/etc/ketch-link", O_RDONLY) > 0);
     printf("%d\\n", stat("/etc/passwd", &st));
     printf("%d\\n", open("/etc/ketch-none", O_RDONLY));
     return 0;
 }
 """
-LOOKED_UP = b"6 below\n0 6\n0\n4\n0\n-1\n"
+LOOKED_UP = b"6 below\n0 6\n0\n15\n0 6\n0 1\n-1\n1\n0\n-1\n"
 
 
 def compile_text(text, folder):
@@ -101,7 +105,7 @@ def sysroot(options, folder, tier):
     os.makedirs(os.path.join(root, "etc"))
     with open(os.path.join(root, "etc/ketch-only"), "w", encoding="ascii") as f:
         f.write("below\n")
-    os.symlink("only", os.path.join(root, "etc/ketch-link"))
+    os.symlink("/etc/ketch-only", os.path.join(root, "etc/ketch-link"))
     binary = compile_text(LOOKUP, folder)
     result = suite.run([options.ketch, "run", f"--tier={tier}", "-L", root, binary], 60)
     return None if result.output == LOOKED_UP else f"got {result.output!r}"

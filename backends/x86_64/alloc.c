@@ -265,6 +265,7 @@ static void set_clean(X64Gen *g, unsigned slot)
     v->n_dirty--;
     if (!(g->s.slot_flag[slot] & X64_CANON) && v->home == X64_SLOT_NONE) {
         v->home = (uint8_t)slot;
+        touch(g, g->s.slot_val[slot]);
     }
 }
 
@@ -310,6 +311,7 @@ void x64_forget_slot(X64Gen *g, unsigned slot)
             }
         }
         v->home = other_home(g, old, slot);
+        touch(g, old);
     }
     v->n_pend--;
     g->s.slot_val[slot] = 0;

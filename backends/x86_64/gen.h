@@ -117,7 +117,6 @@ typedef struct X64Block {
     X64State *state;  /* one predecessor: what it left; NULL: still current */
     X64Entry *entry;  /* merge block: fixed locations, once reached */
     uint32_t n_entry;
-    bool fpenv;       /* has ops that look at FP flags or modes */
     bool header;      /* of a loop: a predecessor comes after it */
 } X64Block;
 
@@ -158,6 +157,7 @@ struct X64Gen {
     uint32_t n_uses;
     uint32_t epoch;       /* select.c: counts the ops that look at the state */
     bool selecting;
+    IrRef user;           /* select.c: the insn being looked at */
 
     X64Block *block;
     IrBlockId *order;
@@ -286,6 +286,8 @@ X64Addr x64_match_addr(X64Gen *g, IrRef addr, int64_t disp);
 X64Addr x64_match_lea(X64Gen *g, const IrInsn *i);
 /* `ref` without the negations that its user does itself. */
 IrRef x64_match_neg(X64Gen *g, IrRef ref, bool *negate);
+/* Is this fma one insn of the host? */
+bool x64_fma_inline(const IrInsn *i);
 /* Is the value never a signalling NaN? */
 bool x64_quiet(const X64Gen *g, IrRef ref);
 /* The I1 value that `ref` is, or is the negation of (*negate flips then); *folded: it is a

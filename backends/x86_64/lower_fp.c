@@ -134,7 +134,7 @@ RULE_FN(lower_fma)
     unsigned form;
 
     (void)arg;
-    if (i->type == IR_F16 || !host_does(g, i) || !x64_has(X64_F_fma)) {
+    if (!x64_fma_inline(i)) {
         lower_eval(g, i, ref, 0);
         return;
     }

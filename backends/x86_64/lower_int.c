@@ -219,7 +219,7 @@ RULE_FN(lower_mulhsu)
 static void divide_by_zero(X64Gen *g, const X64Cold *c)
 {
     if (c->index & X64_DIV_REM) {
-        x64_mov_rr(&g->e, true, X64_RDX, c->reg[0]);
+        x64_mov_rr(&g->e, c->type == IR_I64, X64_RDX, c->reg[0]);
     } else {
         x64_mov_ri(&g->e, X64_RAX, c->type == IR_I64 ? UINT64_MAX : UINT32_MAX);
     }

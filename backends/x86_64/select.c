@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/x86_64/gen.h"
 
+#include "backends/x86_64/host.h"
 #include "base/bits.h"
 
 /*
  * Before emission: block order, use counts, liveness, use lists, folding.
  *
- * Folding must preserve: a folded insn is pure (or a comparison in a block without FPENV ops) and
+ * Folding must preserve: a folded insn is pure (or a comparison whose flags nobody can miss) and
  * has one user, in its block.  All of it is linear but the liveness of values that cross blocks,
  * which iterates until nothing changes; distances only shrink, so it ends.
  */
@@ -275,9 +276,6 @@ static void count_block(X64Gen *g, IrBlockId b, uint32_t *pos)
         const IrOpInfo *info = &ir_op_info[i->op];
 
         ++*pos;
-        if (info->effects & IR_FPENV) {
-            g->block[b].fpenv = true;
-        }
         if (info->result != IR_VOID) {
             define(g, i, ref, b);
             if (g->val[ref].rep != ref) {
@@ -405,13 +403,29 @@ X64Addr x64_match_lea(X64Gen *g, const IrInsn *i)
     return match_sum(g, i, 0);
 }
 
-static bool is_compare(const X64Gen *g, const IrInsn *i)
+/* May the floating point comparison `ref` be done at its user instead?  Its flags must not be
+ * missed by anything between. */
+static bool may_sink(const X64Gen *g, IrRef ref)
 {
+    IrRef at = g->f->insn[ref].next;
+
+    for (unsigned n = 0; n < 16 && at && at != g->user; n++, at = g->f->insn[at].next) {
+        if (ir_op_info[g->f->insn[at].op].effects & (IR_TRAPS | IR_CALL | IR_FPENV)) {
+            return false;
+        }
+    }
+    return at == g->user;
+}
+
+static bool is_compare(const X64Gen *g, IrRef ref)
+{
+    const IrInsn *i = x64_insn(g, ref);
+
     switch (i->op) {
     case IR_OP_eq: case IR_OP_ne: case IR_OP_lt: case IR_OP_le: case IR_OP_ltu: case IR_OP_leu:
         return true;
     case IR_OP_feq: case IR_OP_flt: case IR_OP_fle: case IR_OP_fltq: case IR_OP_fleq:
-        return !g->block[g->now].fpenv && x64_insn(g, i->arg[0])->type != IR_F16;
+        return x64_insn(g, i->arg[0])->type != IR_F16 && (!g->selecting || may_sink(g, ref));
     default:
         return false;
     }
@@ -438,7 +452,7 @@ IrRef x64_match_cond(X64Gen *g, IrRef ref, bool *negate, bool *folded)
             *negate ^= true;
             r = a;
         } else {
-            *folded = is_compare(g, i) && x64_fold(g, r);
+            *folded = is_compare(g, r) && x64_fold(g, r);
             return r;
         }
     }
@@ -600,7 +614,12 @@ static void push_args(X64Gen *g, const IrInsn *i, unsigned from, uint32_t pos, u
     }
 }
 
-/* Folded multiplications of fma and its like: see lower_fp.c */
+bool x64_fma_inline(const IrInsn *i)
+{
+    return i->aux == IR_RM_DYN && i->type != IR_F16 && x64_has(X64_F_fma);
+}
+
+/* fma does the negations of its operands itself. */
 static void push_negated(X64Gen *g, const IrInsn *i, uint32_t pos, uint32_t *first_use)
 {
     for (unsigned k = 0; k < 3; k++) {
@@ -635,7 +654,7 @@ static void select_uses(X64Gen *g, const IrInsn *i, IrRef ref, uint32_t pos, uin
         push_cond(g, i->arg[0], pos, first_use);
         break;
     case IR_OP_fma:
-        if (i->type != IR_F16) {
+        if (x64_fma_inline(i)) {
             push_negated(g, i, pos, first_use);
             break;
         }
@@ -695,6 +714,7 @@ static void select_block(X64Gen *g, IrBlockId b)
         }
     }
     for (IrRef ref = f->block[b].last; ref; ref = f->insn[ref].prev) {
+        g->user = ref;
         select_insn(g, &f->insn[ref], ref, pos--, first_use);
     }
 }

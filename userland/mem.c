@@ -538,8 +538,13 @@ void mem_name(uint64_t addr, uint64_t len, const char *name)
     if (mem.n_names < NAMES) {
         Name *n = &mem.name[mem.n_names++];
 
+        Area *area = areas_at(&mem.map, addr);
+
         n->start = addr;
         n->end = addr + len;
+        if (area) {
+            area->file = ++mem.next_file; /* stays apart from its neighbours */
+        }
         snprintf(n->text, sizeof(n->text), "%s", name);
     }
 }

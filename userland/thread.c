@@ -109,6 +109,16 @@ static void enter_child(Task *t, const CloneArgs *c)
     }
 }
 
+/* For CLONE_*_SETTID, before the child runs: C libraries rely on that.  As in the kernel, a bad
+ * address is nobody's error. */
+static void put_tid(uint64_t addr, pid_t tid)
+{
+    if (addr && !mem_write_u32(addr, (uint32_t)tid)) {
+        log_line(LOG_guest_errors, "clone: bad address %#llx for the tid\n",
+                 (unsigned long long)addr);
+    }
+}
+
 /* ---- The end of a thread ---- */
 
 static void wake_robust(Task *t, uint64_t futex, bool pi, bool pending)
@@ -246,9 +256,8 @@ static void *thread_main(void *opaque)
     if (c->flags & CLONE_CHILD_CLEARTID) {
         t->clear_child_tid = c->child_tid;
     }
-    if ((c->flags & CLONE_CHILD_SETTID) && !mem_write_u32(c->child_tid, (uint32_t)t->tid)) {
-        log_line(LOG_guest_errors, "clone: bad child_tid\n");
-    }
+    put_tid(c->flags & CLONE_PARENT_SETTID ? c->parent_tid : 0, t->tid);
+    put_tid(c->flags & CLONE_CHILD_SETTID ? c->child_tid : 0, t->tid);
     if (!(c->flags & CLONE_FILES)) {
         HOST_CALL1(SYS_unshare, CLONE_FILES);
     }
@@ -300,9 +309,6 @@ static int64_t new_thread(Task *t, const CloneArgs *c)
         sig_release(t);
         return -EAGAIN;
     }
-    if ((c->flags & CLONE_PARENT_SETTID) && !mem_write_u32(c->parent_tid, start.ready)) {
-        log_line(LOG_guest_errors, "clone: bad parent_tid\n");
-    }
     sig_release(t);
     return start.ready;
 }
@@ -325,9 +331,7 @@ static void become_child(Task *t, const CloneArgs *c)
     t->held = 0;
     t->robust_list = t->robust_len = 0;
     t->clear_child_tid = c->flags & CLONE_CHILD_CLEARTID ? c->child_tid : 0;
-    if ((c->flags & CLONE_CHILD_SETTID) && !mem_write_u32(c->child_tid, (uint32_t)t->tid)) {
-        log_line(LOG_guest_errors, "fork: bad child_tid\n");
-    }
+    put_tid(c->flags & CLONE_CHILD_SETTID ? c->child_tid : 0, t->tid);
     if (c->flags & CLONE_CLEAR_SIGHAND) {
         for (int sig = 1; sig <= TASK_SIGNALS; sig++) {
             if (t->sighand->action[sig].handler > 1) {
@@ -375,10 +379,7 @@ static int64_t do_fork(Task *t, const CloneArgs *c)
         enter_child(t, c);
     } else {
         tr_fork_parent(t->vcpu);
-        if (pid > 0 && (c->flags & CLONE_PARENT_SETTID) &&
-            !mem_write_u32(c->parent_tid, (uint32_t)pid)) {
-            log_line(LOG_guest_errors, "fork: bad parent_tid\n");
-        }
+        put_tid(pid > 0 && (c->flags & CLONE_PARENT_SETTID) ? c->parent_tid : 0, (pid_t)pid);
     }
     sig_release(t);
     return pid;
@@ -406,9 +407,8 @@ static int vfork_main(void *opaque)
     for (int sig = 1; (c->flags & CLONE_CLEAR_SIGHAND) && sig <= TASK_SIGNALS; sig++) {
         sig_install(sig, &t->sighand->action[sig]);
     }
-    if ((c->flags & CLONE_CHILD_SETTID) && !mem_write_u32(c->child_tid, (uint32_t)t->tid)) {
-        log_line(LOG_guest_errors, "vfork: bad child_tid\n");
-    }
+    put_tid(c->flags & CLONE_PARENT_SETTID ? c->parent_tid : 0, t->tid);
+    put_tid(c->flags & CLONE_CHILD_SETTID ? c->child_tid : 0, t->tid);
     enter_child(t, c);
     userland_run(t);
     return 0;
@@ -455,10 +455,6 @@ static int64_t do_vfork(Task *t, const CloneArgs *c)
     vcpu->fp_flags = saved_vcpu.fp_flags;
     vcpu->fp_rm = saved_vcpu.fp_rm;
     vcpu->mode = saved_vcpu.mode;
-    if (pid > 0 && (c->flags & CLONE_PARENT_SETTID) &&
-        !mem_write_u32(c->parent_tid, (uint32_t)pid)) {
-        log_line(LOG_guest_errors, "vfork: bad parent_tid\n");
-    }
     sig_release(t);
 out:
     free(hand);

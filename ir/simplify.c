@@ -130,6 +130,90 @@ static IrRef simplify_remu(IrBuild *b, IrInsn *i)
     return ir_op2(b, IR_OP_and, i->type, i->arg[0], ir_const(b, i->type, c - 1));
 }
 
+/* Both sides extended from one narrower type, or one extended and the other a constant that is
+ * such an extension: the narrow operands in n[2]. */
+static bool narrow_pair(IrBuild *b, const IrInsn *i, IrOp ext, IrRef n[2])
+{
+    IrType type = IR_VOID;
+    uint64_t c;
+
+    for (unsigned k = 0; k < 2; k++) {
+        const IrInsn *x = def(b, i->arg[k]);
+
+        if (x->op == ext) {
+            IrType t = def(b, x->arg[0])->type;
+
+            if (type != IR_VOID && t != type) {
+                return false;
+            }
+            type = t;
+        }
+    }
+    if (type == IR_VOID || type == IR_I1) {
+        return false;
+    }
+    for (unsigned k = 0; k < 2; k++) {
+        unsigned bits = ir_bits(type);
+
+        if (is_op(b, i->arg[k], ext)) {
+            n[k] = def(b, i->arg[k])->arg[0];
+            continue;
+        }
+        if (!konst(b, i->arg[k], &c)) {
+            return false;
+        }
+        if (ext == IR_OP_zext
+                ? c != bits_zext(c, bits)
+                : bits_zext((uint64_t)bits_sext(c, bits), ir_bits(def(b, i->arg[k])->type)) != c) {
+            return false;
+        }
+        n[k] = ir_const(b, type, c);
+    }
+    return true;
+}
+
+/* and, or, xor of two I32 extended the same way: the op in I32, extended once.  RV64's 32-bit
+ * shifts extend their results, its logic works on whole registers. */
+static IrRef narrow_logic(IrBuild *b, const IrInsn *i)
+{
+    static const IrOp exts[] = { IR_OP_sext, IR_OP_zext };
+
+    for (unsigned k = 0; k < 2; k++) {
+        IrRef n[2];
+
+        if (narrow_pair(b, i, exts[k], n) && def(b, n[0])->type == IR_I32) {
+            return ir_op1(b, exts[k], i->type, ir_op2(b, i->op, IR_I32, n[0], n[1]));
+        }
+    }
+    return 0;
+}
+
+/* Shift counts whose sum is the width, or whose sum is zero modulo it. */
+static bool counts_complete(const IrBuild *b, IrRef left, IrRef right, unsigned bits)
+{
+    const IrInsn *r = def(b, right), *l = def(b, left);
+    uint64_t c, d;
+
+    if (konst(b, left, &c) && konst(b, right, &d)) {
+        return ((c + d) & (bits - 1)) == 0;
+    }
+    return (r->op == IR_OP_neg && r->arg[0] == left) || (l->op == IR_OP_neg && l->arg[0] == right);
+}
+
+/* x << n | x >> (width - n): how a rotation is written without one. */
+static IrRef rotation(IrBuild *b, const IrInsn *i)
+{
+    for (unsigned k = 0; k < 2; k++) {
+        const IrInsn *l = def(b, i->arg[k]), *r = def(b, i->arg[!k]);
+
+        if (l->op == IR_OP_shl && r->op == IR_OP_shr && l->arg[0] == r->arg[0] &&
+            counts_complete(b, l->arg[1], r->arg[1], ir_bits(i->type))) {
+            return ir_op2(b, IR_OP_rotl, i->type, l->arg[0], l->arg[1]);
+        }
+    }
+    return 0;
+}
+
 static IrRef simplify_and(IrBuild *b, IrInsn *i)
 {
     const IrInsn *x = def(b, i->arg[0]);
@@ -139,7 +223,7 @@ static IrRef simplify_and(IrBuild *b, IrInsn *i)
         return i->arg[0];
     }
     if (!konst(b, i->arg[1], &c)) {
-        return 0;
+        return narrow_logic(b, i);
     }
     if (c == 0) {
         return i->arg[1];
@@ -156,23 +240,25 @@ static IrRef simplify_and(IrBuild *b, IrInsn *i)
     if (i->type == IR_I64 && c == UINT32_MAX) {
         return ir_op1(b, IR_OP_zext, IR_I64, cast(b, IR_OP_trunc, IR_I32, i->arg[0]));
     }
-    return 0;
+    return narrow_logic(b, i);
 }
 
 static IrRef simplify_or(IrBuild *b, IrInsn *i)
 {
     uint64_t c;
+    IrRef r;
 
     if (i->arg[0] == i->arg[1]) {
         return i->arg[0];
     }
     if (!konst(b, i->arg[1], &c)) {
-        return 0;
+        r = rotation(b, i);
+        return r ? r : narrow_logic(b, i);
     }
     if (c == 0) {
         return i->arg[0];
     }
-    return c == bits_zext(~UINT64_C(0), ir_bits(i->type)) ? i->arg[1] : 0;
+    return c == bits_zext(~UINT64_C(0), ir_bits(i->type)) ? i->arg[1] : narrow_logic(b, i);
 }
 
 static IrRef simplify_xor(IrBuild *b, IrInsn *i)
@@ -184,7 +270,7 @@ static IrRef simplify_xor(IrBuild *b, IrInsn *i)
         return ir_const(b, i->type, 0);
     }
     if (!konst(b, i->arg[1], &c)) {
-        return 0;
+        return narrow_logic(b, i);
     }
     if (c == 0) {
         return i->arg[0];
@@ -195,7 +281,7 @@ static IrRef simplify_xor(IrBuild *b, IrInsn *i)
     if (c == 1 && x->op == IR_OP_zext && def(b, x->arg[0])->type == IR_I1) {
         return ir_op1(b, IR_OP_zext, i->type, ir_op1(b, IR_OP_not, IR_I1, x->arg[0]));
     }
-    return 0;
+    return narrow_logic(b, i);
 }
 
 static IrRef simplify_not(IrBuild *b, IrInsn *i)
@@ -262,48 +348,6 @@ static IrRef simplify_rotate(IrBuild *b, IrInsn *i)
     uint64_t c;
 
     return konst(b, i->arg[1], &c) && (c & (ir_bits(i->type) - 1)) == 0 ? i->arg[0] : 0;
-}
-
-/* Both sides extended from one narrower type, or one extended and the other a constant that is
- * such an extension: the narrow operands in n[2]. */
-static bool narrow_pair(IrBuild *b, const IrInsn *i, IrOp ext, IrRef n[2])
-{
-    IrType type = IR_VOID;
-    uint64_t c;
-
-    for (unsigned k = 0; k < 2; k++) {
-        const IrInsn *x = def(b, i->arg[k]);
-
-        if (x->op == ext) {
-            IrType t = def(b, x->arg[0])->type;
-
-            if (type != IR_VOID && t != type) {
-                return false;
-            }
-            type = t;
-        }
-    }
-    if (type == IR_VOID || type == IR_I1) {
-        return false;
-    }
-    for (unsigned k = 0; k < 2; k++) {
-        unsigned bits = ir_bits(type);
-
-        if (is_op(b, i->arg[k], ext)) {
-            n[k] = def(b, i->arg[k])->arg[0];
-            continue;
-        }
-        if (!konst(b, i->arg[k], &c)) {
-            return false;
-        }
-        if (ext == IR_OP_zext
-                ? c != bits_zext(c, bits)
-                : bits_zext((uint64_t)bits_sext(c, bits), ir_bits(def(b, i->arg[k])->type)) != c) {
-            return false;
-        }
-        n[k] = ir_const(b, type, c);
-    }
-    return true;
 }
 
 /* Comparisons of extended values in the narrow type.  Sign extension keeps both orders; after

@@ -28,15 +28,26 @@ static FeKind jalr_kind(unsigned rd, unsigned rs1)
     return rv_is_link(rd) ? FE_ICALL : rv_is_link(rs1) ? FE_RETURN : FE_INDIRECT;
 }
 
+/* Of the CSR instructions: is a register with the rounding mode written? */
+static bool writes_frm(unsigned insn, uint32_t bits)
+{
+    bool always = insn == RV_csrrw || insn == RV_csrrwi;
+
+    return (rv_field_csr(bits) == RV_CSR_frm || rv_field_csr(bits) == RV_CSR_fcsr) &&
+           (always || rv_field_rs1(bits) != 0);
+}
+
 FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n)
 {
     uint32_t bits;
+    unsigned insn;
     FeShape s = { .length = (uint8_t)rv_fetch(bytes, n, &bits), .kind = FE_PLAIN };
 
     if (s.length == 0) {
         return s;
     }
-    switch (rv_decode(bits)) {
+    insn = rv_decode(bits);
+    switch (insn) {
     case RV_beq:
     case RV_bne:
     case RV_blt:
@@ -74,6 +85,17 @@ FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n)
     case RV_c_ebreak:
     case RV_fence_i:
         s.kind = FE_STOP;
+        break;
+    case RV_csrrw:
+    case RV_csrrs:
+    case RV_csrrc:
+    case RV_csrrwi:
+    case RV_csrrsi:
+    case RV_csrrci:
+        if (writes_frm(insn, bits)) { /* may leave for another translation mode */
+            s.kind = FE_JUMP;
+            s.target = pc + s.length;
+        }
         break;
     default:
         break;

@@ -36,6 +36,11 @@ enum {
 #define HELPER(name, result, args, effects) IrHelperFn rv_helper_##name;
 #include "frontends/riscv/helpers.def"
 
+enum {
+#define CSR(name, number, read, write, privilege) RV_CSR_##name = number,
+#include "frontends/riscv/csr.def"
+};
+
 /* Translation modes (Vcpu.mode): what the dynamic rounding mode, frm, is. */
 enum {
     RV_MODE_host_rm, /* 0..3: ops use IR_RM_DYN */
@@ -55,7 +60,7 @@ FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n);
 unsigned rv_fetch(const uint8_t *bytes, size_t n, uint32_t *bits);
 
 /* For csr.def: reads give an I64; a write takes any I64 and looks at the register's bits only.  A
- * write of frm or fcsr must be the last thing that an instruction does: it may end the block. */
+ * write of frm or fcsr must be the last thing that an instruction does: it ends the block. */
 IrRef rv_csr_read_fflags(Rv *c);
 IrRef rv_csr_read_frm(Rv *c);
 IrRef rv_csr_read_fcsr(Rv *c);

@@ -108,7 +108,7 @@ RULE_FN(lower_fsqrt)
 
 /*
  * The sum is a NaN: the reference raises invalid for infinity * 0 + NaN, the host's unit does
- * not.  reg: a, b.
+ * not.  reg: a, b, sum, which becomes the canonical NaN.
  */
 static void fma_nan(X64Gen *g, const X64Cold *c)
 {
@@ -122,6 +122,7 @@ static void fma_nan(X64Gen *g, const X64Cold *c)
     quiet = x64_jcc8(&g->e, X64_CC_P);
     x64_rm(&g->e, X64_0F | 0xae, false, 2, csr, 0); /* ldmxcsr */
     x64_patch8(&g->e, quiet);
+    x64_load(&g->e, c->reg[2], x64_known(g, is_f64 ? X64_K_NAN64 : X64_K_NAN32));
     x64_cold_return(g, c);
 }
 
@@ -164,6 +165,7 @@ RULE_FN(lower_fma)
     cold->type = i->type;
     cold->reg[0] = a;
     cold->reg[1] = b;
+    cold->reg[2] = d;
 }
 
 /* ---- Conversions ---- */

@@ -222,8 +222,8 @@ static IrRef representative(const X64Gen *g, const IrInsn *i, IrRef ref, IrBlock
 {
     IrRef a = i->arg[0] ? g->val[i->arg[0]].rep : 0;
 
-    if (i->op == IR_OP_trunc) {
-        return a;
+    if (i->op == IR_OP_trunc || (i->op == IR_OP_fcanon && x64_insn(g, a)->op == IR_OP_fma)) {
+        return a; /* lower_fma() looks for NaNs anyway, and makes them canonical */
     }
     if (i->op == IR_OP_param && g->block[b].n_preds == 1) {
         return g->val[g->f->edge_args[g->block[b].pred->first_arg + (uint64_t)i->imm]].rep;
@@ -460,21 +460,11 @@ IrRef x64_match_cond(X64Gen *g, IrRef ref, bool *negate, bool *folded)
 
 /* Results of arithmetic are never signalling NaNs, so that a quiet comparison finds NaNs without
  * raising anything. */
-static bool quiet_result(const IrInsn *i)
-{
-    switch (i->op) {
-    case IR_OP_fadd: case IR_OP_fsub: case IR_OP_fmul: case IR_OP_fdiv: case IR_OP_fsqrt:
-    case IR_OP_fma: case IR_OP_fmin: case IR_OP_fmax: case IR_OP_fminm: case IR_OP_fmaxm:
-    case IR_OP_f2f: case IR_OP_fround: case IR_OP_froundnx:
-        return i->type != IR_F16;
-    default:
-        return false;
-    }
-}
-
 bool x64_quiet(const X64Gen *g, IrRef ref)
 {
-    return quiet_result(x64_insn(g, g->val[ref].rep));
+    IrRef r = g->val[ref].rep;
+
+    return ir_is_quiet(g->f, r) && x64_insn(g, r)->type != IR_F16;
 }
 
 static bool only_set(const X64Gen *g, IrRef ref)
@@ -486,9 +476,7 @@ static bool only_set(const X64Gen *g, IrRef ref)
 
 static bool lazy_canon(const X64Gen *g, const IrInsn *i)
 {
-    IrRef a = g->val[i->arg[0]].rep;
-
-    return i->op == IR_OP_fcanon && quiet_result(x64_insn(g, a));
+    return i->op == IR_OP_fcanon && x64_quiet(g, i->arg[0]);
 }
 
 IrRef x64_match_set(const X64Gen *g, IrRef ref, uint8_t *flags)

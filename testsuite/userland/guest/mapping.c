@@ -51,7 +51,7 @@ static char *map(void *at, size_t pages, int prot, int flags)
 static void placement(void)
 {
     char *p = map(NULL, 10, PROT_READ | PROT_WRITE, 0);
-    char *hint = p - 100 * PAGE;
+    char *hint = (char *)0x1800000000;
 
     CHECK(p != MAP_FAILED);
     CHECK(map(hint, 1, PROT_READ, 0) == hint);                       /* free: as wished */

@@ -211,9 +211,22 @@ void x64_fix_reg(X64Gen *g, X64Reg r, unsigned type, unsigned flags)
         c->reg[0] = r;
         c->type = (uint8_t)type;
     }
+    if (flags & X64_SEXT) {
+        x64_rr(&g->e, 0x63, true, r, r); /* movsxd */
+    }
     if (flags & X64_BOX) {
         x64_rm(&g->e, X64_0F | 0x56, false, r, x64_known(g, X64_K_BOX32), 0); /* orps */
     }
+}
+
+/* Memory gets the low half of `r`, sign-extended, by way of the scratch register. */
+static void store_extended(X64Gen *g, X64Mem m, X64Reg r)
+{
+    if (r != X64_SCRATCH) {
+        x64_mov_rr(&g->e, false, X64_SCRATCH, r);
+    }
+    x64_rr(&g->e, X64_66 | X64_0F38 | 0x25, false, X64_SCRATCH, X64_SCRATCH); /* pmovsxdq */
+    x64_store(&g->e, X64_SCRATCH, m);
 }
 
 void x64_emit_slot_store(X64Gen *g, unsigned slot)
@@ -225,7 +238,7 @@ void x64_emit_slot_store(X64Gen *g, unsigned slot)
     X64Reg r = v->reg;
     uint64_t c;
 
-    if (r == X64_NONE && v->is_const && !(flags & (X64_BOX | X64_CANON))) {
+    if (r == X64_NONE && v->is_const && !(flags & X64_LAZY)) {
         CHECK(x64_const(g, ref, &c), "not a constant");
         x64_store_const(g, m, c);
         return;
@@ -239,6 +252,8 @@ void x64_emit_slot_store(X64Gen *g, unsigned slot)
         m.disp += 4;
         x64_rm(&g->e, 0xc7, false, 0, m, 4);
         x64_imm32(&g->e, -1);
+    } else if (flags & X64_SEXT) {
+        store_extended(g, m, r);
     } else {
         x64_store(&g->e, r, m);
     }
@@ -263,7 +278,7 @@ static void set_clean(X64Gen *g, unsigned slot)
     g->dirty[slot / 64] &= ~(UINT64_C(1) << slot % 64);
     g->changed[slot / 64] |= UINT64_C(1) << slot % 64;
     v->n_dirty--;
-    if (!(g->s.slot_flag[slot] & X64_CANON) && v->home == X64_SLOT_NONE) {
+    if (!(g->s.slot_flag[slot] & X64_NO_HOME) && v->home == X64_SLOT_NONE) {
         v->home = (uint8_t)slot;
         touch(g, g->s.slot_val[slot]);
     }
@@ -282,7 +297,7 @@ static uint8_t other_home(const X64Gen *g, IrRef ref, unsigned slot)
 {
     for (unsigned s = 0; g->val[ref].n_pend > 1 && s < VCPU_SLOTS; s++) {
         if (s != slot && g->s.slot_val[s] == ref &&
-            !(g->s.slot_flag[s] & (X64_DIRTY | X64_CANON))) {
+            !(g->s.slot_flag[s] & (X64_DIRTY | X64_NO_HOME))) {
             return (uint8_t)s;
         }
     }
@@ -323,7 +338,7 @@ void x64_set_slot(X64Gen *g, unsigned slot, IrRef ref, uint8_t flags)
     IrRef old = g->s.slot_val[slot];
     X64Val *v = &g->val[ref];
 
-    if (old == ref && (g->s.slot_flag[slot] & (X64_CANON | X64_BOX)) == flags) {
+    if (old == ref && (g->s.slot_flag[slot] & X64_LAZY) == flags) {
         return;
     }
     x64_forget_slot(g, slot);
@@ -706,7 +721,7 @@ static void adopt_slots(X64Gen *g)
         if (g->s.slot_flag[s] & X64_DIRTY) {
             v->n_dirty++;
             g->dirty[s / 64] |= UINT64_C(1) << s % 64;
-        } else if (!(g->s.slot_flag[s] & X64_CANON)) {
+        } else if (!(g->s.slot_flag[s] & X64_NO_HOME)) {
             v->home = (uint8_t)s;
         }
     }

@@ -190,12 +190,12 @@ static void add_pin(const X64Gen *g, Moves *ms, unsigned slot, X64Reg reg)
     unsigned flags = g->s.slot_flag[slot];
 
     if (!val || (!(flags & X64_DIRTY) &&
-                 ((flags & (X64_CANON | X64_BOX)) || g->val[val].reg == X64_NONE))) {
+                 ((flags & X64_LAZY) || g->val[val].reg == X64_NONE))) {
         add_raw(ms, reg, PLACE_SLOT + slot, 0);
         return;
     }
     add_move(g, ms, reg, val);
-    if (flags & (X64_CANON | X64_BOX)) {
+    if (flags & X64_LAZY) {
         ms->fix[ms->n_fix].reg = reg;
         ms->fix[ms->n_fix].type = flags & X64_BOX ? IR_F32 : IR_F64;
         ms->fix[ms->n_fix++].flags = (uint8_t)flags;

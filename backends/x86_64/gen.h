@@ -12,8 +12,8 @@
  *
  * Guest slots.  setreg emits nothing: slot_val[] says which value a slot has; while the slot is
  * dirty its memory is stale.  A dirty slot is stored when its value must leave its register, at
- * exits, and before calls that look at the state.  X64_CANON and X64_BOX on a slot say that
- * memory gets fcanon / fbox of the value: those ops are not computed before that.
+ * exits, and before calls that look at the state.  X64_CANON, X64_BOX and X64_SEXT on a slot say
+ * that memory gets fcanon / fbox / sext of the value: those ops are not computed before that.
  *
  * Threading: an X64Gen belongs to one compilation.
  */
@@ -58,6 +58,9 @@ enum {
     X64_DIRTY = 1,
     X64_CANON = 2, /* memory gets the canonical NaN for any NaN */
     X64_BOX = 4,   /* the value is an F32 or F16; memory gets it boxed */
+    X64_SEXT = 8,  /* memory gets the low 32 bits of the value, sign-extended */
+    X64_LAZY = X64_CANON | X64_BOX | X64_SEXT, /* memory gets something else than the value */
+    X64_NO_HOME = X64_CANON | X64_SEXT,        /* from which the value cannot be got back */
 };
 
 typedef struct X64Val {
@@ -293,7 +296,7 @@ bool x64_quiet(const X64Gen *g, IrRef ref);
 /* The I1 value that `ref` is, or is the negation of (*negate flips then); *folded: it is a
  * comparison that its user emits. */
 IrRef x64_match_cond(X64Gen *g, IrRef ref, bool *negate, bool *folded);
-/* The value that a setreg of `ref` makes pending, with X64_CANON and X64_BOX in *flags. */
+/* The value that a setreg of `ref` makes pending, with the flags of X64_LAZY in *flags. */
 IrRef x64_match_set(const X64Gen *g, IrRef ref, uint8_t *flags);
 /* Is `ref` computed as part of its only user, the insn being looked at? */
 bool x64_fold(X64Gen *g, IrRef ref);
@@ -356,7 +359,7 @@ void x64_remat(X64Gen *g, IrRef v, X64Reg r);
 void x64_emit_slot_store(X64Gen *g, unsigned slot);
 /* Memory becomes the constant.  Keeps the flags. */
 void x64_store_const(X64Gen *g, X64Mem m, uint64_t v);
-/* X64_CANON and X64_BOX for a value in a register. */
+/* What X64_LAZY flags ask for, to a value in a register. */
 void x64_fix_reg(X64Gen *g, X64Reg r, unsigned type, unsigned flags);
 /* Registers, slots and frame words as `s` has them. */
 void x64_state_set(X64Gen *g, const X64State *s);

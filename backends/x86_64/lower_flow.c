@@ -104,7 +104,7 @@ RULE_FN(lower_getreg)
     X64Val *v = &g->val[old];
 
     (void)arg;
-    if (!old || g->s.slot_flag[slot] & (X64_CANON | X64_BOX)) {
+    if (!old || g->s.slot_flag[slot] & X64_LAZY) {
         slot_in_memory(g, slot, ref);
         x64_refresh(g, ref);
         return;

@@ -479,6 +479,14 @@ static bool lazy_canon(const X64Gen *g, const IrInsn *i)
     return i->op == IR_OP_fcanon && x64_quiet(g, i->arg[0]);
 }
 
+/* Worth it around loops only, where the store may never happen. */
+static bool lazy_sext(const X64Gen *g, const IrInsn *i, IrRef ref)
+{
+    return i->op == IR_OP_sext && x64_insn(g, i->arg[0])->type == IR_I32 &&
+           !g->val[g->val[i->arg[0]].rep].is_const && g->block[g->val[ref].block].depth &&
+           x64_has(X64_F_sse41);
+}
+
 IrRef x64_match_set(const X64Gen *g, IrRef ref, uint8_t *flags)
 {
     IrRef r = g->val[ref].rep;
@@ -504,10 +512,14 @@ IrRef x64_match_set(const X64Gen *g, IrRef ref, uint8_t *flags)
         *flags = X64_CANON;
         return g->val[i->arg[0]].rep;
     }
+    if (lazy_sext(g, i, r)) {
+        *flags = X64_SEXT;
+        return g->val[i->arg[0]].rep;
+    }
     return r;
 }
 
-/* The fcanon and fbox that a setreg does lazily are no insns any more. */
+/* The fcanon, fbox and sext that a setreg does lazily are no insns any more. */
 static void fold_set(X64Gen *g, IrRef ref, IrRef leaf)
 {
     for (IrRef r = g->val[ref].rep; r != leaf; r = g->val[x64_insn(g, r)->arg[0]].rep) {

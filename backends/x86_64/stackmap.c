@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "ir/softfloat.h"
 
 enum { RECORD_MAX = 24 + VCPU_SLOTS * 10 };
@@ -27,7 +28,7 @@ static unsigned kind_of(uint32_t loc)
 uint32_t x64_loc(X64Gen *g, unsigned slot)
 {
     const X64Val *v = &g->val[g->s.slot_val[slot]];
-    unsigned flags = g->s.slot_flag[slot] & (X64_CANON | X64_BOX);
+    unsigned flags = g->s.slot_flag[slot] & X64_LAZY;
 
     if (!(g->s.slot_flag[slot] & X64_DIRTY)) {
         return 0;
@@ -218,6 +219,9 @@ static uint64_t value_at(const Place *place, const BeHostRegs *regs, const Vcpu 
         break;
     default:
         break;
+    }
+    if (place->flags & X64_SEXT) {
+        return (uint64_t)bits_sext(v, 32);
     }
     if (place->flags & X64_CANON) {
         v = place->flags & X64_BOX ? ir_fp_canon(32, (uint32_t)v) : ir_fp_canon(64, v);

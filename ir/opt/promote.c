@@ -68,6 +68,7 @@ typedef struct Promote {
     IrRef *start;  /* value at the start of the block, of the register's type; 0 unknown */
     IrRef *end;    /* at its end */
     IrRef *entry;  /* by slot: its getreg in the entry block */
+    bool *used;          /* by value: something but setregs uses it */
     IrReplace replace;
 } Promote;
 
@@ -88,6 +89,9 @@ static void scan_block(Promote *p, IrBlockId b)
         const IrInsn *i = &f->insn[ref];
 
         head = head && ir_is_entry(f, ref);
+        for (unsigned k = 0; k < 3 && i->op != IR_OP_setreg; k++) {
+            p->used[i->arg[k]] = true;
+        }
         if (i->op == IR_OP_setreg) {
             p->set[at(p, b, (unsigned)i->imm)] = SET;
             p->set_value[at(p, b, (unsigned)i->imm)] = i->arg[0];
@@ -168,8 +172,10 @@ static unsigned forms_of_constant(const IrInsn *i)
     return is_nan(v, 64) ? 0 : FORM_RAW;
 }
 
-static unsigned forms_of_value(const IrFunc *f, IrRef ref)
+/* A sum that is needed extended anyway may as well cross as it is. */
+static unsigned forms_of_value(const Promote *p, IrRef ref)
 {
+    const IrFunc *f = p->f;
     const IrInsn *i = &f->insn[ref], *a = &f->insn[i->arg[0]];
 
     switch (i->op) {
@@ -178,7 +184,7 @@ static unsigned forms_of_value(const IrFunc *f, IrRef ref)
     case IR_OP_fcanon:
         return ir_is_quiet(f, i->arg[0]) ? FORM_RAW : 0;
     case IR_OP_sext:
-        return a->type == IR_I32 ? FORM_SEXT : 0;
+        return a->type == IR_I32 && !p->used[ref] ? FORM_SEXT : 0;
     case IR_OP_fbox:
         if (a->type != IR_F32) {
             return 0;
@@ -196,7 +202,7 @@ static unsigned forms_of_source(const Promote *p, Source s, unsigned slot)
     if (kind_of(s) == PARAM) {
         return p->form[k];
     }
-    return kind_of(s) == SET ? forms_of_value(p->f, p->set_value[k]) : 0;
+    return kind_of(s) == SET ? forms_of_value(p, p->set_value[k]) : 0;
 }
 
 static bool narrow_forms(Promote *p, IrBlockId b, unsigned slot)
@@ -506,6 +512,7 @@ static void allocate(Promote *p)
     p->start = ARENA_NEW(arena, IrRef, n);
     p->end = ARENA_NEW(arena, IrRef, n);
     p->entry = ARENA_NEW(arena, IrRef, p->n_slots);
+    p->used = ARENA_NEW(arena, bool, p->f->n_insns);
 }
 
 bool ir_opt_promote(IrFunc *f)

@@ -674,6 +674,7 @@ class Gen
         switch (Below(4)) {
         case 0:
             a = Any(IR_I64);
+            a = Op(IR_OP_and, IR_I64, a, Const(IR_I64, ~1ull)); /* never VCPU_NO_PC */
             Term(IR_OP_exit_ind, a, 0, Below(2) ? unsigned{ IR_EXIT_RET } : 0);
             break;
         case 1:

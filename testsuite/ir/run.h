@@ -136,6 +136,12 @@ class Machine
         return reinterpret_cast<uint64_t>(memory_.data());
     }
 
+    /* Trades memories, so that two machines can run with the same addresses. */
+    void SwapMemory(Machine &other)
+    {
+        memory_.swap(other.memory_);
+    }
+
     Vcpu *vcpu()
     {
         return vcpu_.get();

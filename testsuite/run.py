@@ -41,10 +41,11 @@ SUITES = [
 
 def unit_tests():
     """Every target below //testsuite; counts the cases from their XML reports."""
-    run = subprocess.run(["bazel", "--quiet", "test", "--config=opt", "--test_output=errors",
-                          "--build_tests_only", "//testsuite/..."],
+    run = subprocess.run(["bazel", "test", "--config=opt", "--test_output=errors",
+                          "--build_tests_only", "--noshow_loading_progress", "--noshow_progress",
+                          "--ui_event_filters=-info", "//testsuite/..."],
                          cwd=TOP, stdin=subprocess.DEVNULL)
-    logs = subprocess.run(["bazel", "--quiet", "info", "--config=opt", "bazel-testlogs"], cwd=TOP,
+    logs = subprocess.run(["bazel", "info", "--config=opt", "bazel-testlogs"], cwd=TOP,
                           capture_output=True, text=True, check=True).stdout.strip()
     if run.returncode not in (0, 3):  # 3: built, some tests failed
         print("the unit tests could not be built")

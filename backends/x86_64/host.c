@@ -46,7 +46,6 @@ enum {
     CSR_OE = 8,
     CSR_UE = 16,
     CSR_PE = 32,
-    CSR_FLAGS = 0x3f,
     CSR_MASKS = 0x1f80,
     CSR_RC = 13,
 };
@@ -107,26 +106,6 @@ static uint64_t fn_eval(Vcpu *vcpu, uint64_t what, uint64_t a, uint64_t b, uint6
         set_csr(get_csr() | csr_of(flags));
     }
     return out;
-}
-
-static uint64_t fn_fpflags_get(Vcpu *vcpu, uint64_t what)
-{
-    (void)what;
-    return vcpu->fp_flags | x64_flags_of(get_csr());
-}
-
-static void fn_fpflags_set(Vcpu *vcpu, uint64_t what, uint64_t flags)
-{
-    (void)what;
-    vcpu->fp_flags = (uint32_t)flags;
-    set_csr(get_csr() & ~(uint32_t)CSR_FLAGS);
-}
-
-static void fn_fprm_set(Vcpu *vcpu, uint64_t what, uint64_t rm)
-{
-    (void)what;
-    vcpu->fp_rm = (uint32_t)rm;
-    set_csr((get_csr() & CSR_FLAGS) | x64_mxcsr((uint32_t)rm));
 }
 
 const void *const x64_fns[X64_FN_COUNT] = {

@@ -58,8 +58,11 @@ void x64_features_limit(uint32_t mask);
     K(TWO32_64, 0x41f0000000000000, 0)                            \
     K(TWO32_32, 0x4f800000, 0)                                    \
     K(ZERO, 0, 0)                                                 \
-    K(REVERSE, 0x1c0c140418081000, 0x1e0e16061a0a1202)            \
-    K(REVERSE_HIGH, 0x1d0d150519091101, 0x1f0f17071b0b1303)
+    K(RC, 0x0000600000000000, 0x0000400000002000)                 \
+    K(FLAGS, 0x1808180810001000, 0x1c0c1c0c14041404)              \
+    K(FLAGS_1, 0x1a0a1a0a12021202, 0x1e0e1e0e16061606)            \
+    K(FLAGS_2, 0x1909190911011101, 0x1d0d1d0d15051505)            \
+    K(FLAGS_3, 0x1b0b1b0b13031303, 0x1f0f1f0f17071707)
 
 typedef enum X64Known {
 #define K(name, low, high) X64_K_##name,
@@ -94,10 +97,7 @@ bool x64_stubs_emit(CodeBuf *code);
 
 /* C functions that units call through Vcpu.backend_fns: FN(name) */
 #define X64_FNS(FN) \
-    FN(eval)        \
-    FN(fpflags_get) \
-    FN(fpflags_set) \
-    FN(fprm_set)
+    FN(eval)
 
 typedef enum X64Fn {
 #define FN(name) X64_FN_##name,

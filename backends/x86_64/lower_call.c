@@ -102,13 +102,3 @@ RULE_FN(lower_eval)
     }
     x64_call_fn(g, X64_FN_eval, imm, i->arg, ref);
 }
-
-RULE_FN(lower_fpenv)
-{
-    X64Fn fn = i->op == IR_OP_fpflags_get   ? X64_FN_fpflags_get
-               : i->op == IR_OP_fpflags_set ? X64_FN_fpflags_set
-                                            : X64_FN_fprm_set;
-
-    (void)arg;
-    x64_call_fn(g, fn, 0, i->arg, i->type == IR_VOID ? 0 : ref);
-}

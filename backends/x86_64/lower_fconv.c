@@ -259,26 +259,23 @@ RULE_FN(lower_fminmax)
 
 /* ---- The environment: flags are in MXCSR, those from before the unit in the vcpu ---- */
 
-enum { CSR_FLAGS = 0x3d, CSR_ALL_FLAGS = 0x3f }; /* bit 1, a denormal operand, is not ours */
+enum {
+    CSR_FLAGS = 0x3f, /* bit 1, a denormal operand, is not ours */
+    CSR_RC = 0x6000,
+};
 
-/* MXCSR's five flags are the guest's in the opposite order. */
+/* From a table of 64 bytes: MXCSR's flags are the guest's in another order. */
 RULE_FN(lower_fpflags_get)
 {
-    X64Reg d, t;
+    X64Reg t = x64_temp(g, X64_GPRS), d = x64_def(g, ref, X64_BIT(t));
 
-    if (!x64_has(X64_F_bmi2)) {
-        lower_fpenv(g, i, ref, arg);
-        return;
-    }
-    t = x64_temp(g, X64_GPRS);
-    d = x64_def(g, ref, X64_BIT(t));
+    (void)i, (void)arg;
+    _Static_assert(X64_K_FLAGS_3 == X64_K_FLAGS + 3, "one table");
     x64_rm(&g->e, X64_0F | 0xae, false, 3, x64_spill_mem(X64_SPILLS), 0); /* stmxcsr */
-    x64_mov_ri(&g->e, t, CSR_FLAGS);
+    x64_lea(&g->e, true, t, x64_known(g, X64_K_FLAGS));
     x64_rm(&g->e, 0x8b, false, d, x64_spill_mem(X64_SPILLS), 0);
-    x64_vrr(&g->e, X64_F3 | X64_0F38 | 0xf5, false, d, d, t); /* pext */
-    _Static_assert(X64_K_REVERSE_HIGH == X64_K_REVERSE + 1, "one table of 32 bytes");
-    x64_lea(&g->e, true, t, x64_known(g, X64_K_REVERSE));
-    x64_rm(&g->e, X64_0F | 0xb6, false, d, (X64Mem){ t, d, 0, 0 }, 0);
+    x64_alu_ri(&g->e, X64_AND, false, d, CSR_FLAGS);
+    x64_rm(&g->e, X64_0F | 0xb6, false, d, (X64Mem){ t, d, 0, 0 }, 0); /* movzx */
     x64_alu_rm(&g->e, X64_OR, false, d, x64_state(X64_VCPU(fp_flags)));
 }
 
@@ -291,6 +288,26 @@ RULE_FN(lower_fpflags_set)
     x64_end_uses(g);
     x64_rm(&g->e, 0x89, false, a, x64_state(X64_VCPU(fp_flags)), 0);
     x64_rm(&g->e, X64_0F | 0xae, false, 3, csr, 0); /* stmxcsr */
-    x64_alu_mi(&g->e, X64_AND, false, csr, ~CSR_ALL_FLAGS);
+    x64_alu_mi(&g->e, X64_AND, false, csr, ~CSR_FLAGS);
     x64_rm(&g->e, X64_0F | 0xae, false, 2, csr, 0); /* ldmxcsr */
+}
+
+/* The table has the field of MXCSR for each mode; RMM, which no insn of the host does, is as good
+ * as any other. */
+RULE_FN(lower_fprm_set)
+{
+    X64Mem csr = x64_spill_mem(X64_SPILLS);
+    X64Reg a = x64_use(g, i->arg[0]), d = x64_temp(g, X64_GPRS), t = x64_temp(g, X64_GPRS);
+
+    (void)ref, (void)arg;
+    x64_end_uses(g);
+    x64_rm(&g->e, 0x89, false, a, x64_state(X64_VCPU(fp_rm)), 0);
+    x64_mov_rr(&g->e, false, d, a);
+    x64_alu_ri(&g->e, X64_AND, false, d, 3);
+    x64_lea(&g->e, true, t, x64_known(g, X64_K_RC));
+    x64_rm(&g->e, 0x8b, false, d, (X64Mem){ t, d, 2, 0 }, 0);
+    x64_rm(&g->e, X64_0F | 0xae, false, 3, csr, 0); /* stmxcsr */
+    x64_alu_mi(&g->e, X64_AND, false, csr, ~CSR_RC);
+    x64_rm(&g->e, X64_OR << 3 | 1, false, d, csr, 0); /* or csr, d */
+    x64_rm(&g->e, X64_0F | 0xae, false, 2, csr, 0);   /* ldmxcsr */
 }

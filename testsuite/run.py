@@ -34,6 +34,7 @@ SUITES = [
     Suite("sequences", "frontends/sequences/sequences.py", ("--tier=jit", "--count=500"),
           ("--tier=jit,interp", "--count=5000")),
     Suite("guests", "userland/guests.py", (), ()),
+    Suite("processes", "userland/processes.py", (), ()),
     Suite("tracing", "userland/tracing.py", (), ()),
     Suite("torture", "torture/torture.py", ("--levels=-O2", "--tier=jit"), ()),
 ]

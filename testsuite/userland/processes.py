@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Guest programs of testsuite/userland/guest about threads, signals, memory, exec and /proc: each is
+built for riscv64, static and dynamic, and checks itself.  It must print "passed" and nothing else,
+and end with status 0."""
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+
+import suite  # noqa: E402
+import debian  # noqa: E402
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+COMPILER = "riscv64-linux-gnu-gcc"
+PREFIX = "/usr/riscv64-linux-gnu"
+FLAGS = ["-O1", "-g", "-pthread", "-w"]
+TIMEOUT = 120
+
+
+def build(source, kind):
+    """The binary, newer than its source, or None and the compiler's complaint."""
+    name = os.path.splitext(os.path.basename(source))[0]
+    target = os.path.join(debian.cache_folder("guests"), f"{name}-{kind}")
+    inputs = [source, os.path.join(HERE, "guest", "check.h")]
+    if os.path.exists(target) and all(os.path.getmtime(target) > os.path.getmtime(i) for i in inputs):
+        return target, None
+    extra = ["-static"] if kind == "static" else []
+    made = subprocess.run([COMPILER, *FLAGS, *extra, source, "-o", target + ".new", "-lm"],
+                          capture_output=True, text=True, check=False)
+    if made.returncode:
+        return None, made.stderr.strip().splitlines()[0]
+    os.rename(target + ".new", target)
+    return target, None
+
+
+def judge(result):
+    if result.status == 0 and result.output == b"passed\n" and not result.errors:
+        return None
+    text = (result.output + result.errors).decode(errors="replace").strip()
+    return f"{suite.status_text(result.status)}: {text[-500:]}"
+
+
+def job(source, options):
+    name = os.path.relpath(source, HERE)
+    verdicts = []
+    for kind in ("static", "dynamic"):
+        program, why = build(source, kind)
+        if not program:
+            return [(name, f"does not compile: {why}")]
+        for tier in options.tier.split(","):
+            command = [options.ketch, "run", f"--tier={tier}", "-L", PREFIX, program]
+            verdicts.append((f"{name} ({kind}, {tier})", judge(suite.run(command, TIMEOUT))))
+    return verdicts
+
+
+def main():
+    options = suite.parser(__doc__).parse_args()
+    sources = suite.choose(sorted(glob.glob(f"{HERE}/guest/*.c")), options)
+    if not shutil.which(COMPILER):
+        print(f"0 passed, 0 failed, {len(sources)} skipped")
+        return 0
+    return suite.run_all(sources, lambda s: job(s, options), options.jobs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

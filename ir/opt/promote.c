@@ -53,11 +53,13 @@ enum {
     FORM_ALL = 15,
 };
 
-/* All arrays are indexed by block * n_slots + slot. */
+/* Arrays are indexed by block and slot, see at(), where they do not say otherwise. */
 typedef struct Promote {
     IrFunc *f;
     const IrCfg *cfg;
-    unsigned n_slots;
+    unsigned n; /* slots that the function reads or sets */
+    uint8_t slot[256];
+    uint8_t index[256]; /* of such a slot in slot[] */
     const IrSlotSet *live_in;
     IrSlotSet *marked; /* slots with an entry marker already */
     uint8_t *set;      /* last change in the block: 0, SET or MEMORY */
@@ -68,13 +70,13 @@ typedef struct Promote {
     IrRef *start;  /* value at the start of the block, of the register's type; 0 unknown */
     IrRef *end;    /* at its end */
     IrRef *entry;  /* by slot: its getreg in the entry block */
-    bool *used;          /* by value: something but setregs uses it */
+    bool *used;    /* by value: something but setregs uses it */
     IrReplace replace;
 } Promote;
 
 static size_t at(const Promote *p, IrBlockId b, unsigned slot)
 {
-    return (size_t)b * p->n_slots + slot;
+    return (size_t)b * p->n + p->index[slot];
 }
 
 /* ---- Which source reaches which block ---- */
@@ -99,7 +101,7 @@ static void scan_block(Promote *p, IrBlockId b)
                 ir_slots_add(&p->marked[b], (unsigned)i->imm);
             }
         } else if (i->op == IR_OP_call && ir_effects(f, i) & IR_STATE_W) {
-            memset(&p->set[at(p, b, 0)], MEMORY, p->n_slots);
+            memset(&p->set[(size_t)b * p->n], MEMORY, p->n);
         }
     }
 }
@@ -139,7 +141,9 @@ static void flow(Promote *p)
     while (changed) {
         changed = false;
         for (uint32_t k = 0; k < p->cfg->n_order; k++) {
-            for (unsigned slot = 0; slot < p->n_slots; slot++) {
+            for (unsigned j = 0; j < p->n; j++) {
+                unsigned slot = p->slot[j];
+
                 changed |= flow_slot(p, p->cfg->order[k], slot);
             }
         }
@@ -221,13 +225,15 @@ static void find_forms(Promote *p)
 {
     bool changed = true;
 
-    memset(p->form, FORM_ALL, (size_t)p->f->n_blocks * p->n_slots);
+    memset(p->form, FORM_ALL, (size_t)p->f->n_blocks * p->n);
     while (changed) {
         changed = false;
         for (uint32_t k = 0; k < p->cfg->n_order; k++) {
             IrBlockId b = p->cfg->order[k];
 
-            for (unsigned slot = 0; slot < p->n_slots; slot++) {
+            for (unsigned j = 0; j < p->n; j++) {
+                unsigned slot = p->slot[j];
+
                 changed |= p->in[at(p, b, slot)] == source(PARAM, b) && narrow_forms(p, b, slot);
             }
         }
@@ -268,7 +274,8 @@ static void make_params(Promote *p, IrBlockId b)
 {
     IrRef before = after_params(p->f, b);
 
-    for (unsigned slot = 0; slot < p->n_slots; slot++) {
+    for (unsigned j = 0; j < p->n; j++) {
+        unsigned slot = p->slot[j];
         IrType plain = p->f->guest->slots[slot].type;
         size_t k = at(p, b, slot);
         unsigned form = best_form(p->form[k]);
@@ -389,7 +396,9 @@ static void count_entry_arguments(const Promote *p, IrBlockId b, uint32_t *reads
     for (unsigned e = 0; p->f->block[b].depth && e < ir_n_succs(p->f, b); e++) {
         IrBlockId to = ir_succ(p->f, b, e)->block;
 
-        for (unsigned slot = 0; slot < p->n_slots; slot++) {
+        for (unsigned j = 0; j < p->n; j++) {
+            unsigned slot = p->slot[j];
+
             if (is_param(p, to, slot) && p->out[at(p, b, slot)] == source(ENTRY, 0)) {
                 reads[slot] += 2;
             }
@@ -400,14 +409,16 @@ static void count_entry_arguments(const Promote *p, IrBlockId b, uint32_t *reads
 /* Registers that are read in a loop or more than once are read in the entry block. */
 static void read_at_entry(Promote *p)
 {
-    uint32_t *reads = ARENA_NEW(p->f->arena, uint32_t, p->n_slots);
+    uint32_t *reads = ARENA_NEW(p->f->arena, uint32_t, p->f->guest->n_slots);
     IrRef before = p->f->block[0].first;
 
     for (uint32_t k = 0; k < p->cfg->n_order; k++) {
         count_entry_reads(p, p->cfg->order[k], reads);
         count_entry_arguments(p, p->cfg->order[k], reads);
     }
-    for (unsigned slot = 0; slot < p->n_slots; slot++) {
+    for (unsigned j = 0; j < p->n; j++) {
+        unsigned slot = p->slot[j];
+
         if (reads[slot] > 1) {
             p->entry[slot] =
                 insert(p, 0, before, IR_OP_getreg, p->f->guest->slots[slot].type, 0, slot);
@@ -418,27 +429,29 @@ static void read_at_entry(Promote *p)
 static void rewrite_block(Promote *p, IrBlockId b)
 {
     IrFunc *f = p->f;
-    IrRef *now = &p->end[at(p, b, 0)];
+    IrRef *now = &p->end[(size_t)b * p->n];
     IrRef before = after_params(f, b);
 
-    for (unsigned slot = 0; slot < p->n_slots; slot++) {
+    for (unsigned j = 0; j < p->n; j++) {
+        unsigned slot = p->slot[j];
+
         make_marker(p, b, before, slot);
     }
-    memcpy(now, &p->start[at(p, b, 0)], p->n_slots * sizeof(IrRef));
+    memcpy(now, &p->start[(size_t)b * p->n], p->n * sizeof(IrRef));
     for (IrRef ref = before, next; ref; ref = next) {
         IrInsn *i = &f->insn[ref];
 
         next = i->next;
         ir_replace_operands(&p->replace, i);
         if (i->op == IR_OP_setreg) {
-            now[i->imm] = i->arg[0];
-        } else if (i->op == IR_OP_getreg && now[i->imm] && now[i->imm] != ref) {
-            p->replace.by[ref] = now[i->imm];
+            now[p->index[i->imm]] = i->arg[0];
+        } else if (i->op == IR_OP_getreg && now[p->index[i->imm]] && now[p->index[i->imm]] != ref) {
+            p->replace.by[ref] = now[p->index[i->imm]];
             ir_remove(f, b, ref);
         } else if (i->op == IR_OP_getreg) {
-            now[i->imm] = ref;
+            now[p->index[i->imm]] = ref;
         } else if (i->op == IR_OP_call && ir_effects(f, i) & IR_STATE_W) {
-            memset(now, 0, p->n_slots * sizeof(IrRef));
+            memset(now, 0, p->n * sizeof(IrRef));
         }
     }
 }
@@ -485,7 +498,8 @@ static void extend_edge(Promote *p, IrBlockId from, unsigned which)
 
     CHECK(n <= 256, "block %u has too many parameters", edge.block);
     memcpy(args, &f->edge_args[edge.first_arg], n * sizeof(IrRef));
-    for (unsigned slot = 0; slot < p->n_slots; slot++) {
+    for (unsigned j = 0; j < p->n; j++) {
+        unsigned slot = p->slot[j];
         IrRef param = p->param[at(p, edge.block, slot)];
 
         if (param) {
@@ -497,10 +511,30 @@ static void extend_edge(Promote *p, IrBlockId from, unsigned which)
     }
 }
 
+static void find_slots(Promote *p)
+{
+    const IrFunc *f = p->f;
+    IrSlotSet seen = { { 0 } };
+
+    for (IrRef ref = 1; ref < f->n_insns; ref++) {
+        const IrInsn *i = &f->insn[ref];
+
+        if (i->op == IR_OP_getreg || i->op == IR_OP_setreg) {
+            ir_slots_add(&seen, (unsigned)i->imm);
+        }
+    }
+    for (unsigned slot = 0; slot < f->guest->n_slots; slot++) {
+        if (ir_slots_has(&seen, slot)) {
+            p->index[slot] = (uint8_t)p->n;
+            p->slot[p->n++] = (uint8_t)slot;
+        }
+    }
+}
+
 static void allocate(Promote *p)
 {
     Arena *arena = p->f->arena;
-    size_t n = (size_t)p->f->n_blocks * p->n_slots;
+    size_t n = (size_t)p->f->n_blocks * p->n;
 
     p->marked = ARENA_NEW(arena, IrSlotSet, p->f->n_blocks);
     p->set = ARENA_NEW(arena, uint8_t, n);
@@ -511,19 +545,20 @@ static void allocate(Promote *p)
     p->param = ARENA_NEW(arena, IrRef, n);
     p->start = ARENA_NEW(arena, IrRef, n);
     p->end = ARENA_NEW(arena, IrRef, n);
-    p->entry = ARENA_NEW(arena, IrRef, p->n_slots);
+    p->entry = ARENA_NEW(arena, IrRef, p->f->guest->n_slots);
     p->used = ARENA_NEW(arena, bool, p->f->n_insns);
 }
 
 bool ir_opt_promote(IrFunc *f)
 {
-    Promote p = { .f = f, .n_slots = f->guest->n_slots };
+    Promote p = { .f = f };
 
     if (f->n_blocks == 1) {
         return false;
     }
     p.cfg = ir_cfg(f);
     p.live_in = ir_slots_live_in(f, p.cfg);
+    find_slots(&p);
     allocate(&p);
     for (IrBlockId b = 0; b < f->n_blocks; b++) {
         scan_block(&p, b);

@@ -17,6 +17,7 @@ static char *volatile address;
 static unsigned long at;
 static char buffer[256] __attribute__((aligned(64)));
 static int failures;
+static const long read_only[2] __attribute__((aligned(16))) = { 1, 2 };
 
 static void handler(int sig, siginfo_t *info, void *context)
 {
@@ -71,6 +72,12 @@ int main(void)
     TRAPS("lr.d a2, (a0)", (char *)0x100, SIGSEGV, SEGV_MAPERR, (char *)0x100);
     TRAPS("ld a2, 8(a0)", (char *)0x100, SIGSEGV, SEGV_MAPERR, (char *)0x108);
     TRAPS("sb a2, -1(a0)", (char *)0x100, SIGSEGV, SEGV_MAPERR, (char *)0xff);
+    TRAPS(".4byte 0x28c5462f", (char *)0x100, SIGSEGV, SEGV_MAPERR, (char *)0x100);  /* amocas.q */
+    TRAPS(".4byte 0x28c5462f", buffer + 8, SIGBUS, BUS_ADRALN, buffer + 8);
+    TRAPS(".4byte 0x28c5262f", (char *)&read_only, SIGSEGV, SEGV_ACCERR, (char *)&read_only);    /* amocas.w */
+    TRAPS(".4byte 0x0045200f", (char *)0x17f, SIGSEGV, SEGV_MAPERR, (char *)0x140);  /* cbo.zero */
+    TRAPS(".4byte 0x0015200f", (char *)0x17f, SIGSEGV, SEGV_MAPERR, (char *)0x140);  /* cbo.clean */
+    TRAPS("sd a2, 0(a0)", (char *)&read_only, SIGSEGV, SEGV_ACCERR, (char *)&read_only);
     TRAPS("ebreak", NULL, SIGTRAP, TRAP_BRKPT, NULL);
     TRAPS("c.ebreak", NULL, SIGTRAP, TRAP_BRKPT, NULL);
     TRAPS(".4byte 0xffffffff", NULL, SIGILL, ILL_ILLOPC, NULL);

@@ -12,7 +12,7 @@
 
 enum {
     UNIT_INSNS = 32,   /* guest instructions; more make code that seldom runs to its end */
-    UNIT_BRANCHES = 6, /* conditional ones passed */
+    UNIT_BRANCHES = 2, /* conditional ones passed */
     UNIT_JUMPS = 3,    /* followed */
     JUMP_REACH = 512,  /* bytes forward that a jump is followed */
     IR_MEMORY = 256 << 20,
@@ -73,8 +73,9 @@ static uint64_t translate_insn(uint64_t pc, const FeShape *s, unsigned max)
         c->ended = false;
         ir_build_follow(&c->b, follow_block);
         source_open_span(follow);
-        return follow;
+        next = follow;
     }
+    follow = 0; /* the jump that ends the unit may have the same target */
     return next;
 }
 

@@ -52,6 +52,29 @@ TEST(Run, ChainedUnitsDoNotComeBackToTheRunLoop)
     EXPECT_LT(counter("enters") - before, 10u);
 }
 
+/* A unit that ended right behind a jump it had followed jumped to itself: for every number of
+ * branches that a unit may pass. */
+TEST(Run, UnitMayEndAfterAJumpThatItFollowed)
+{
+    for (int branches = 0; branches < 12; branches++) {
+        Asm c(fresh_code());
+        uint64_t start = c.li(a0, 1);
+
+        for (int i = 0; i < branches; i++) {
+            c.bne(zero, zero, start);
+        }
+        c.jal(zero, c.pc + 8);
+        c.ecall();
+        c.bne(a0, zero, c.pc + 8);
+        c.ecall();
+        c.li(a0, 2);
+        c.ecall();
+        Cpu cpu(start);
+        EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+        EXPECT_EQ(2u, cpu[a0]) << branches << " branches";
+    }
+}
+
 TEST(Run, CallsAndReturns)
 {
     Asm c(fresh_code());

@@ -95,6 +95,11 @@ typedef struct Backend {
      * there is nothing to do. */
     void (*raised)(Vcpu *vcpu);
 
+    /* A host FP exception (SIGFPE) in code that enter() runs, when Vcpu.fp_traps was not 0: *csr is
+     * the host's FP control register, to be changed so that the code can go on.  False when it is
+     * not the backend's doing.  May be NULL. */
+    bool (*fp_trap)(Vcpu *vcpu, uint32_t *csr);
+
     /* Where a signal handler sends the host pc (state already restored, vcpu->exit_trap set) so
      * that enter() returns.  Host register that must hold the vcpu's state pointer is unchanged. */
     const void *(*leave)(void);

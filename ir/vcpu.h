@@ -53,6 +53,8 @@ struct Vcpu {
     uint32_t fp_flags;   /* IrFpFlag, sticky */
     uint32_t fp_rm;      /* IrRm: the dynamic mode */
     uint32_t mode;       /* translation mode of this vcpu: part of a unit's key */
+    uint32_t fp_traps;   /* host FP exceptions that may still trap, see Backend.fp_trap; 0: none */
+    uint32_t fp_unmask;  /* a backend's own: which of them do */
 
     uint32_t ring_top;   /* index into ring[], in bytes */
     uint64_t host_sp;    /* stack pointer of the C code that entered the unit */

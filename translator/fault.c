@@ -57,7 +57,13 @@ bool tr_host_fault(int sig, siginfo_t *info, void *ucontext)
     BeHostRegs regs;
 
     /* si_code <= 0: sent by a process, not caused by the code that was interrupted. */
-    if (!v || !v->entered || info->si_code <= 0 || (sig != SIGSEGV && sig != SIGBUS)) {
+    if (!v || !v->entered || info->si_code <= 0) {
+        return false;
+    }
+    if (sig == SIGFPE && tr.backend->fp_trap) {
+        return tr.backend->fp_trap(&v->vcpu, &uc->uc_mcontext.fpregs->mxcsr);
+    }
+    if (sig != SIGSEGV && sig != SIGBUS) {
         return false;
     }
     get_regs(uc, &regs);

@@ -6,7 +6,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { CACHE_DEFAULT = 64 << 20 };
+enum {
+    CACHE_DEFAULT = 64 << 20,
+    FP_TRAPS = 64, /* some 2 us each, once in the life of a vcpu */
+};
 
 Translator tr = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -74,6 +77,7 @@ Vcpu *tr_vcpu_new(void *user)
     vcpu->owner = v;
     vcpu->user = user;
     vcpu->raise = &v->raise;
+    vcpu->fp_traps = tr.backend->fp_trap ? FP_TRAPS : 0;
     vcpu->jump_cache[0].pc = VCPU_NO_PC;
     for (unsigned i = 0; i < VCPU_RETURN_RING; i++) {
         vcpu->ring[i].pc = VCPU_NO_PC;

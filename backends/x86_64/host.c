@@ -38,7 +38,15 @@ void x64_features_limit(uint32_t mask)
     x64_features = found & mask;
 }
 
-/* ---- Floating point environment.  SDM volume 1, "MXCSR Control and Status Register" ---- */
+/*
+ * Floating point environment.  SDM volume 1, "MXCSR Control and Status Register".
+ *
+ * The guest's flags are Vcpu.fp_flags and those in MXCSR.  Reading MXCSR waits for all arithmetic
+ * before it, so while Vcpu.fp_traps lasts, an exception whose flag is not in fp_flags is not
+ * masked: it traps, x64_fp_trap() adds it to fp_flags and masks it.  Then fp_flags alone has all
+ * flags.  A guest that clears flags again and again soon uses its traps up, and one that
+ * underflows too (a trap comes even when the result is exact): all is masked from then on.
+ */
 
 enum {
     CSR_IE = 1,
@@ -47,15 +55,44 @@ enum {
     CSR_UE = 16,
     CSR_PE = 32,
     CSR_MASKS = 0x1f80,
+    CSR_MASK = 7,             /* from a flag to its mask */
+    CSR_OURS = 0x3d,          /* all but denormal operand */
     CSR_RC = 13,
 };
 
-uint32_t x64_mxcsr(uint32_t rm)
+static uint32_t csr_of(uint32_t flags)
+{
+    return (flags & IR_FP_NV ? CSR_IE : 0) | (flags & IR_FP_DZ ? CSR_ZE : 0) |
+           (flags & IR_FP_OF ? CSR_OE : 0) | (flags & IR_FP_UF ? CSR_UE : 0) |
+           (flags & IR_FP_NX ? CSR_PE : 0);
+}
+
+uint32_t x64_mxcsr(const Vcpu *vcpu)
 {
     static const uint8_t rc[4] = { [IR_RM_RNE] = 0, [IR_RM_RTZ] = 3, [IR_RM_RDN] = 1,
                                    [IR_RM_RUP] = 2 };
+    uint32_t unmask = csr_of(~vcpu->fp_flags) << CSR_MASK & vcpu->fp_unmask;
 
-    return CSR_MASKS | (uint32_t)(rm < 4 ? rc[rm] : 0) << CSR_RC;
+    return (CSR_MASKS & ~unmask) | (uint32_t)(vcpu->fp_rm < 4 ? rc[vcpu->fp_rm] : 0) << CSR_RC;
+}
+
+bool x64_fp_trap(Vcpu *vcpu, uint32_t *csr)
+{
+    uint32_t raised = *csr & CSR_OURS & ~(*csr >> CSR_MASK);
+
+    if (!raised) {
+        return false;
+    }
+    if (raised & CSR_UE || vcpu->fp_traps <= 1) {
+        *csr &= ~(uint32_t)(raised & CSR_UE);
+        *csr |= CSR_MASKS;
+        vcpu->fp_traps = vcpu->fp_unmask = 0;
+        return true;
+    }
+    vcpu->fp_traps--;
+    vcpu->fp_flags |= x64_flags_of(raised);
+    *csr |= raised << CSR_MASK;
+    return true;
 }
 
 uint32_t x64_flags_of(uint32_t csr)
@@ -63,13 +100,6 @@ uint32_t x64_flags_of(uint32_t csr)
     return (csr & CSR_IE ? IR_FP_NV : 0) | (csr & CSR_ZE ? IR_FP_DZ : 0) |
            (csr & CSR_OE ? IR_FP_OF : 0) | (csr & CSR_UE ? IR_FP_UF : 0) |
            (csr & CSR_PE ? IR_FP_NX : 0);
-}
-
-static uint32_t csr_of(uint32_t flags)
-{
-    return (flags & IR_FP_NV ? CSR_IE : 0) | (flags & IR_FP_DZ ? CSR_ZE : 0) |
-           (flags & IR_FP_OF ? CSR_OE : 0) | (flags & IR_FP_UF ? CSR_UE : 0) |
-           (flags & IR_FP_NX ? CSR_PE : 0);
 }
 
 static uint32_t get_csr(void)
@@ -103,7 +133,8 @@ static uint64_t fn_eval(Vcpu *vcpu, uint64_t what, uint64_t a, uint64_t b, uint6
 
     CHECK(ir_eval(&i, type, arg, (IrRm)vcpu->fp_rm, &flags, &out), "op %u has no value", i.op);
     if (flags) {
-        set_csr(get_csr() | csr_of(flags));
+        vcpu->fp_flags |= flags;
+        set_csr(get_csr() | csr_of(flags) << CSR_MASK);
     }
     return out;
 }

@@ -62,7 +62,12 @@ void x64_features_limit(uint32_t mask);
     K(FLAGS, 0x1808180810001000, 0x1c0c1c0c14041404)              \
     K(FLAGS_1, 0x1a0a1a0a12021202, 0x1e0e1e0e16061606)            \
     K(FLAGS_2, 0x1909190911011101, 0x1d0d1d0d15051505)            \
-    K(FLAGS_3, 0x1b0b1b0b13031303, 0x1f0f1f0f17071707)
+    K(FLAGS_3, 0x1b0b1b0b13031303, 0x1f0f1f0f17071707)            \
+    K(UNMASK, 0x068016800e801e80, 0x028012800a801a80)             \
+    K(UNMASK_1, 0x048014800c801c80, 0x0080108008801880)           \
+    K(UNMASK_2, 0x060016000e001e00, 0x020012000a001a00)           \
+    K(UNMASK_3, 0x040014000c001c00, 0x0000100008001800)           \
+    K(MASKED, 0x1f80, 0)
 
 typedef enum X64Known {
 #define K(name, low, high) X64_K_##name,
@@ -108,8 +113,12 @@ typedef enum X64Fn {
 
 extern const void *const x64_fns[X64_FN_COUNT];
 
-/* MXCSR for a dynamic rounding mode, flags clear, exceptions masked */
-uint32_t x64_mxcsr(uint32_t rm);
+enum { X64_CSR_UNMASK = 0x1e80 }; /* masks that may be cleared: all but denormal operand's */
+
+/* MXCSR for the vcpu's environment: its rounding mode, no flags */
+uint32_t x64_mxcsr(const Vcpu *vcpu);
+/* Backend.fp_trap */
+bool x64_fp_trap(Vcpu *vcpu, uint32_t *csr);
 /* After a longjmp out of a unit: its flags are taken, the host is as C expects it. */
 void x64_csr_restore(Vcpu *vcpu);
 /* IrFpFlag bits of MXCSR's */

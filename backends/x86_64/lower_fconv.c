@@ -257,39 +257,67 @@ RULE_FN(lower_fminmax)
     c->back = x64_here(g);
 }
 
-/* ---- The environment: flags are in MXCSR, those from before the unit in the vcpu ---- */
+/* ---- The environment: see host.c ---- */
 
 enum {
     CSR_FLAGS = 0x3f, /* bit 1, a denormal operand, is not ours */
+    CSR_MASKS = 0x1f80,
     CSR_RC = 0x6000,
 };
 
-/* From a table of 64 bytes: MXCSR's flags are the guest's in another order. */
-RULE_FN(lower_fpflags_get)
+static void emit_csr(X64Gen *g, bool load)
 {
-    X64Reg t = x64_temp(g, X64_GPRS), d = x64_def(g, ref, X64_BIT(t));
+    x64_rm(&g->e, X64_0F | 0xae, false, load ? 2 : 3, x64_spill_mem(X64_SPILLS), 0);
+}
 
-    (void)i, (void)arg;
-    _Static_assert(X64_K_FLAGS_3 == X64_K_FLAGS + 3, "one table");
-    x64_rm(&g->e, X64_0F | 0xae, false, 3, x64_spill_mem(X64_SPILLS), 0); /* stmxcsr */
+/* Flags are in MXCSR too: in another order, so by a table.  reg: result, which has the others; a
+ * temporary */
+static void more_flags(X64Gen *g, const X64Cold *c)
+{
+    X64Reg d = c->reg[0], t = c->reg[1];
+
+    _Static_assert(X64_K_FLAGS_3 == X64_K_FLAGS + 3, "one table of 64 bytes");
+    emit_csr(g, false);
     x64_lea(&g->e, true, t, x64_known(g, X64_K_FLAGS));
     x64_rm(&g->e, 0x8b, false, d, x64_spill_mem(X64_SPILLS), 0);
     x64_alu_ri(&g->e, X64_AND, false, d, CSR_FLAGS);
     x64_rm(&g->e, X64_0F | 0xb6, false, d, (X64Mem){ t, d, 0, 0 }, 0); /* movzx */
     x64_alu_rm(&g->e, X64_OR, false, d, x64_state(X64_VCPU(fp_flags)));
+    x64_cold_return(g, c);
+}
+
+RULE_FN(lower_fpflags_get)
+{
+    X64Reg t = x64_temp(g, X64_GPRS), d = x64_def(g, ref, X64_BIT(t));
+    X64Cold *c;
+
+    (void)i, (void)arg;
+    x64_alu_mi(&g->e, X64_CMP, false, x64_state(X64_VCPU(fp_unmask)), 0);
+    x64_rm(&g->e, 0x8b, false, d, x64_state(X64_VCPU(fp_flags)), 0);
+    c = x64_cold(g, more_flags, x64_jcc(&g->e, X64_CC_E, NULL));
+    c->reg[0] = d;
+    c->reg[1] = t;
 }
 
 RULE_FN(lower_fpflags_set)
 {
     X64Mem csr = x64_spill_mem(X64_SPILLS);
-    X64Reg a = x64_use(g, i->arg[0]);
+    X64Reg a = x64_use(g, i->arg[0]), d = x64_temp(g, X64_GPRS), t = x64_temp(g, X64_GPRS);
 
     (void)ref, (void)arg;
     x64_end_uses(g);
-    x64_rm(&g->e, 0x89, false, a, x64_state(X64_VCPU(fp_flags)), 0);
-    x64_rm(&g->e, X64_0F | 0xae, false, 3, csr, 0); /* stmxcsr */
-    x64_alu_mi(&g->e, X64_AND, false, csr, ~CSR_FLAGS);
-    x64_rm(&g->e, X64_0F | 0xae, false, 2, csr, 0); /* ldmxcsr */
+    _Static_assert(X64_K_UNMASK_3 == X64_K_UNMASK + 3, "one table of 32 words");
+    x64_mov_rr(&g->e, false, d, a);
+    x64_alu_ri(&g->e, X64_AND, false, d, 31);
+    x64_rm(&g->e, 0x89, false, d, x64_state(X64_VCPU(fp_flags)), 0);
+    x64_lea(&g->e, true, t, x64_known(g, X64_K_UNMASK));
+    x64_rm(&g->e, X64_0F | 0xb7, false, d, (X64Mem){ t, d, 1, 0 }, 0); /* movzx */
+    x64_alu_rm(&g->e, X64_AND, false, d, x64_state(X64_VCPU(fp_unmask)));
+    x64_alu_ri(&g->e, X64_XOR, false, d, CSR_MASKS);
+    emit_csr(g, false);
+    x64_alu_mi(&g->e, X64_AND, false, csr, CSR_RC);
+    x64_rm(&g->e, X64_OR << 3 | 1, false, d, csr, 0); /* or csr, d */
+    emit_csr(g, true);
 }
 
 /* The table has the field of MXCSR for each mode; RMM, which no insn of the host does, is as good
@@ -306,8 +334,8 @@ RULE_FN(lower_fprm_set)
     x64_alu_ri(&g->e, X64_AND, false, d, 3);
     x64_lea(&g->e, true, t, x64_known(g, X64_K_RC));
     x64_rm(&g->e, 0x8b, false, d, (X64Mem){ t, d, 2, 0 }, 0);
-    x64_rm(&g->e, X64_0F | 0xae, false, 3, csr, 0); /* stmxcsr */
+    emit_csr(g, false);
     x64_alu_mi(&g->e, X64_AND, false, csr, ~CSR_RC);
-    x64_rm(&g->e, X64_OR << 3 | 1, false, d, csr, 0); /* or csr, d */
-    x64_rm(&g->e, X64_0F | 0xae, false, 2, csr, 0);   /* ldmxcsr */
+    x64_rm(&g->e, X64_OR << 3 | 1, false, d, csr, 0);
+    emit_csr(g, true);
 }

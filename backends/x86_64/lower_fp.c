@@ -108,7 +108,8 @@ RULE_FN(lower_fsqrt)
 
 /*
  * The sum is a NaN: the reference raises invalid for infinity * 0 + NaN, the host's unit does
- * not.  reg: a, b, sum, which becomes the canonical NaN.
+ * not.  A product that raises nothing else then tells.  reg: a, b, sum, which becomes the
+ * canonical NaN.
  */
 static void fma_nan(X64Gen *g, const X64Cold *c)
 {
@@ -116,11 +117,13 @@ static void fma_nan(X64Gen *g, const X64Cold *c)
     bool is_f64 = c->type == IR_F64;
     uint8_t *quiet;
 
-    x64_rm(&g->e, X64_0F | 0xae, false, 3, csr, 0); /* stmxcsr */
+    x64_rm(&g->e, X64_0F | 0xae, false, 3, csr, 0);                          /* stmxcsr */
+    x64_rm(&g->e, X64_0F | 0xae, false, 2, x64_known(g, X64_K_MASKED), 0); /* ldmxcsr */
     op3(g, scalar(is_f64, 0x59), X64_SCRATCH, c->reg[0], c->reg[1]);
     x64_rr(&g->e, X64_0F | 0x2e | (is_f64 ? X64_66 : 0), false, X64_SCRATCH, X64_SCRATCH);
-    quiet = x64_jcc8(&g->e, X64_CC_P);
-    x64_rm(&g->e, X64_0F | 0xae, false, 2, csr, 0); /* ldmxcsr */
+    x64_rm(&g->e, X64_0F | 0xae, false, 2, csr, 0);
+    quiet = x64_jcc8(&g->e, X64_CC_NP);
+    op3(g, scalar(is_f64, 0x59), X64_SCRATCH, c->reg[0], c->reg[1]);
     x64_patch8(&g->e, quiet);
     x64_load(&g->e, c->reg[2], x64_known(g, is_f64 ? X64_K_NAN64 : X64_K_NAN32));
     x64_cold_return(g, c);

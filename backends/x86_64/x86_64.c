@@ -160,7 +160,8 @@ static IrTrap enter(Vcpu *vcpu, const BeCode *unit)
     EnterFn *fn = (EnterFn *)(uintptr_t)x64_host.stub[X64_STUB_enter];
 
     vcpu->backend_fns = x64_fns;
-    vcpu->fp_flags |= x64_flags_of(fn(vcpu, unit->entry, x64_mxcsr(vcpu->fp_rm)));
+    vcpu->fp_unmask = vcpu->fp_traps ? X64_CSR_UNMASK : 0;
+    vcpu->fp_flags |= x64_flags_of(fn(vcpu, unit->entry, x64_mxcsr(vcpu)));
     return (IrTrap)vcpu->exit_trap;
 }
 
@@ -233,6 +234,7 @@ const Backend be_x86_64 = {
     .exit_index = exit_index,
     .restore = restore,
     .raised = raised,
+    .fp_trap = x64_fp_trap,
     .leave = leave,
     .dump = x64_dump,
 };

@@ -5,6 +5,8 @@
  * values and flags; operands from integer registers, from guest registers, and needed again.
  */
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <ucontext.h>
 
 #include <cstdint>
 #include <cstring>
@@ -96,13 +98,28 @@ class Machine
         compiled_ = true;
     }
 
-    /* Runs it; the guest's dynamic rounding mode is `rm`, no flag is set before. */
-    void run(uint32_t rm)
+    /* Runs it; the guest's dynamic rounding mode is `rm`, and these flags are set before. */
+    void run(uint32_t rm, uint32_t flags = 0)
     {
         vcpu_->pc = 0x1000;
         vcpu_->fp_rm = rm;
-        vcpu_->fp_flags = 0;
+        vcpu_->fp_flags = flags;
         ASSERT_EQ(be_->enter(vcpu_, &code_), IR_TRAP_syscall);
+    }
+
+    /* The same with host exceptions that trap, where the backend makes use of that. */
+    void run_trapping(uint32_t rm, uint32_t flags)
+    {
+        struct sigaction on = {}, old;
+
+        on.sa_sigaction = on_fpe;
+        on.sa_flags = SA_SIGINFO;
+        sigaction(SIGFPE, &on, &old);
+        trapping_ = this;
+        vcpu_->fp_traps = be_->fp_trap ? 100 : 0;
+        run(rm, flags);
+        vcpu_->fp_traps = 0;
+        sigaction(SIGFPE, &old, nullptr);
     }
 
     Vcpu *vcpu()
@@ -127,6 +144,16 @@ class Machine
     }
 
   private:
+    static void on_fpe(int, siginfo_t *, void *context)
+    {
+        ucontext_t *uc = static_cast<ucontext_t *>(context);
+        const Machine *m = trapping_;
+
+        if (!m->be_->fp_trap(m->vcpu_, &uc->uc_mcontext.fpregs->mxcsr)) {
+            abort();
+        }
+    }
+
     void drop()
     {
         if (compiled_) {
@@ -144,7 +171,10 @@ class Machine
     IrBuild b_ = {};
     BeCode code_ = {};
     bool compiled_ = false;
+    static Machine *trapping_;
 };
+
+Machine *Machine::trapping_;
 
 /* ---- What is tested: an op with the types of its operands and its result ---- */
 
@@ -407,7 +437,13 @@ class EveryFpOp : public testing::TestWithParam<std::tuple<const Backend *, Shap
             m.slot(X + 1 + n) = arg[n] | (ir_bits(s.arg) < 64 ? UINT64_C(0x5a) << 56 : 0);
             m.slot(F + 1 + n) = ir_fp_box(ir_bits(s.arg), arg[n]);
         }
-        m.run(rm);
+        if (++n_checks % 16 == 0) {
+            uint32_t before = n_checks / 16 & 31;
+            m.run_trapping(rm, before);
+            flags |= before;
+        } else {
+            m.run(rm);
+        }
         ASSERT_EQ(m.slot((to_float ? F : X) + RESULT), want) << where(aux, rm, source, arg);
         ASSERT_EQ(m.flags(), flags) << where(aux, rm, source, arg);
         if (source == KEPT && ir_bits(s.arg) < 64 && is_float(s.arg)) {
@@ -429,6 +465,7 @@ class EveryFpOp : public testing::TestWithParam<std::tuple<const Backend *, Shap
 
     Machine m;
     Shape s;
+    unsigned n_checks = 0;
 };
 
 TEST_P(EveryFpOp, AgreesWithItsRow)
@@ -484,11 +521,15 @@ class FpEnvironment : public testing::TestWithParam<const Backend *>
                      ir_fp2(b, IR_OP_fadd, IR_F64, rm, ir_get(b, F + 1), ir_get(b, F + 2)), n);
     }
 
-    void run(uint32_t rm)
+    void run(uint32_t rm, bool trapping = false)
     {
         m.slot(F + 1) = kOne;
         m.slot(F + 2) = 0x3ca0000000000000;
-        m.run(rm);
+        if (trapping) {
+            m.run_trapping(rm, 0);
+        } else {
+            m.run(rm);
+        }
     }
 
     static constexpr uint64_t kOne = 0x3ff0000000000000;
@@ -566,9 +607,10 @@ TEST_P(FpEnvironment, FlagsAreReadAndWritten)
             ir_fp2(b, IR_OP_fdiv, IR_F64, IR_RM_DYN, ir_get(b, F + 1), ir_const(b, IR_F64, 0)), 10);
         get(12);
     });
-    for (uint32_t set = 0; set < 32; set++) {
+    for (uint32_t n = 0; n < 64; n++) {
+        uint32_t set = n / 2;
         m.slot(X + 1) = set;
-        run(IR_RM_RNE);
+        run(IR_RM_RNE, n & 1);
         EXPECT_EQ(m.slot(X + 8), 0u);
         EXPECT_EQ(m.slot(X + 9), static_cast<uint64_t>(IR_FP_NX));
         EXPECT_EQ(m.slot(X + 10), set);

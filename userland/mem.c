@@ -6,6 +6,10 @@
  */
 #include "userland/mem.h"
 
+#ifndef PROT_SEM
+#define PROT_SEM 0x8 /* of asm-generic, not in the C library's headers */
+#endif
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -220,17 +224,24 @@ int64_t mem_munmap(uint64_t addr, uint64_t len)
     return r;
 }
 
-/* PROT_GROWSDOWN: from the start of the area; PROT_GROWSUP: to its end. */
-static void stretch(uint64_t *addr, uint64_t *len, int prot)
+/* PROT_GROWSDOWN: from the start of the area, which must be a stack.  No area grows upwards on
+ * these architectures. */
+static int stretch(uint64_t *addr, uint64_t *len, int prot)
 {
     const Area *a = areas_at(&mem.map, *addr);
 
-    if (a && (prot & PROT_GROWSDOWN)) {
-        *len += *addr - a->start;
-        *addr = a->start;
-    } else if (a && (prot & PROT_GROWSUP)) {
-        *len = a->end - *addr;
+    if (!(prot & (PROT_GROWSDOWN | PROT_GROWSUP))) {
+        return 0;
     }
+    if (!a) {
+        return -ENOMEM;
+    }
+    if ((prot & PROT_GROWSUP) || !(a->flags & MAP_GROWSDOWN)) {
+        return -EINVAL;
+    }
+    *len += *addr - a->start;
+    *addr = a->start;
+    return 0;
 }
 
 static int64_t protect_locked(uint64_t addr, uint64_t len, int prot)
@@ -263,8 +274,16 @@ int64_t mem_mprotect(uint64_t addr, uint64_t len, int prot)
     if (!valid_range(addr, len)) {
         return -ENOMEM;
     }
+    if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP)) {
+        return -EINVAL;
+    }
     pthread_mutex_lock(&mem.lock);
-    stretch(&addr, &len, prot);
+    r = stretch(&addr, &len, prot);
+    if (r) {
+        pthread_mutex_unlock(&mem.lock);
+        return r;
+    }
+    mapped = addr;
     had_code = areas_have_code(&mem.map, addr, addr + len);
     /* The kernel changes what comes before a hole, then says ENOMEM. */
     for (size_t i = areas_find(&mem.map, addr);

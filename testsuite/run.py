@@ -31,8 +31,8 @@ class Suite:
 SUITES = [
     Suite("instructions", "frontends/fuzz/fuzz.py", ("--tier=jit", "--cases=4000"),
           ("--tier=jit,interp", "--cases=20000")),
-    Suite("sequences", "frontends/sequences/sequences.py", ("--tier=jit", "--count=500"),
-          ("--tier=jit,interp", "--count=5000")),
+    Suite("sequences", "frontends/sequences/sequences.py", ("--count=500",),
+          ("--tier=interp,jit,regions", "--count=5000")),
     Suite("guests", "userland/guests.py", (), ()),
     Suite("processes", "userland/processes.py", (), ()),
     Suite("tracing", "userland/tracing.py", (), ()),

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """sequences.py - random runs of RISC-V instructions, Ketch against QEMU.
 
-    sequences.py [--ketch "out/bin/ketch run"] [--tier jit] [--count 1000] [--length 24] [--seed 1]
-                 [--group rvf,rvd,...] [--keep FOLDER] [--show N]
+    sequences.py [--ketch "out/bin/ketch run"] [--tier jit,regions] [--count 1000]
+                 [--length 24] [--seed 1] [--group rvf,rvd,...] [--keep FOLDER] [--show N]
 
 Where ../fuzz tests single instructions, this tests what comes between them: values that stay in
 registers across instructions, NaNs and boxes that are made good later, rounding modes that come
@@ -32,9 +32,14 @@ F_REGS = (0, 1, 8, 9, 10, 11, 12, 13)
 X_REGS = (12, 13, 14, 15, 28, 29, 30, 31)
 MEMORY = 11  # a1
 # Control flow is made here; the others depend on where the stack is, or leave the program.
-SKIPPED = {"jal", "jalr", "beq", "bne", "blt", "bge", "bltu", "bgeu", "ecall", "ebreak", "c.j", "c.jr",
-           "c.jalr", "c.beqz", "c.bnez", "c.ebreak", "c.addi4spn", "c.addi16sp"}
+SKIPPED = {"jal", "jalr", "beq", "bne", "blt", "bge", "bltu", "bgeu", "ecall", "ebreak", "c.j",
+           "c.jr", "c.jalr", "c.beqz", "c.bnez", "c.ebreak", "c.addi4spn", "c.addi16sp"}
 MODES = (0, 1, 2, 3, 4, 7, 7, 7, 7)
+TIERS = {
+    "interp": ["--tier=interp"],
+    "jit": ["--tier=jit", "--tier-threshold=0"],
+    "regions": ["--tier=jit", "--tier-threshold=8"],
+}
 
 
 def register(rnd, field, regs):
@@ -108,7 +113,8 @@ def assembly(rnd, rows, count, length):
     for i in range(count):
         out.append("seq_%d:" % i)
         out += ["\t" + line for line in sequence(rnd, rows, length)] + ["\tret"]
-    out += ["\t.section .data.rel.ro", "\t.balign 8", "\t.globl sequences, n_sequences", "sequences:"]
+    out += ["\t.section .data.rel.ro", "\t.balign 8", "\t.globl sequences, n_sequences"]
+    out += ["sequences:"]
     out += ["\t.dword seq_%d" % i for i in range(count)]
     out += ["n_sequences:", "\t.dword %d" % count, '\t.section .note.GNU-stack,"",@progbits']
     return "\n".join(out) + "\n"
@@ -130,7 +136,8 @@ def run(command, *arguments):
 
 def show(program, oracle, ketch, which):
     listing = subprocess.run(["riscv64-linux-gnu-objdump", "-d", "-M", "no-aliases",
-                              "--disassemble=seq_%s" % which, program], capture_output=True, text=True)
+                              "--disassemble=seq_%s" % which, program],
+                             capture_output=True, text=True)
     print("\n".join(line for line in listing.stdout.splitlines() if ":\t" in line))
     want, got = run(oracle, program, which)[0], run(ketch, program, which)[0]
     shown = 0
@@ -146,7 +153,8 @@ def show(program, oracle, ketch, which):
 def main():
     parser = argparse.ArgumentParser(description="runs of RISC-V instructions on Ketch against QEMU")
     parser.add_argument("--ketch", default=os.path.join(ROOT, "out", "bin", "ketch") + " run")
-    parser.add_argument("--tier", help="comma-separated, handed on as --tier=")
+    parser.add_argument("--tier", default="jit,regions",
+                        help="comma-separated: %s" % " ".join(TIERS))
     parser.add_argument("--group", default=GROUPS, help="comma-separated .isa stems")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--length", type=int, default=24)
@@ -167,15 +175,16 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         program = build(args.keep or temporary, rows, args)
         want = run(oracle, program)[0]
-        for tier in args.tier.split(",") if args.tier else [None]:
-            ketch = shlex.split(args.ketch) + (["--tier=" + tier] if tier else [])
+        for tier in args.tier.split(","):
+            ketch = shlex.split(args.ketch) + TIERS[tier]
             if args.show:
                 show(program, oracle, ketch, args.show)
                 continue
             got, status = run(ketch, program)
             bad = [w.split()[0] for w, g in zip(want, got) if w != g]
             bad += [w.split()[0] for w in want[len(got):]]
-            print("sequences %-7s %d of %d differ%s%s" % (tier or "", len(bad), len(want), ": " * bool(bad),
+            print("sequences %-7s %d of %d differ%s%s" % (tier, len(bad), len(want),
+                                                         ": " * bool(bad),
                                                          " ".join(bad[:10])))
             if status:
                 print("sequences: ketch ended with status %d" % status)

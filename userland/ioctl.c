@@ -8,6 +8,8 @@
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
 #include <linux/blkpg.h>
+#include <linux/cdrom.h>
+#include <linux/fb.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/hdreg.h>
@@ -15,6 +17,7 @@
 #include <linux/if_tun.h>
 #include <linux/kd.h>
 #include <linux/loop.h>
+#include <linux/nbd.h>
 #include <linux/nsfs.h>
 #include <linux/random.h>
 #include <linux/rtc.h>
@@ -22,6 +25,9 @@
 #include <linux/sockios.h>
 #include <linux/timerfd.h>
 #include <linux/vt.h>
+#include <scsi/scsi.h>
+#include <scsi/scsi_ioctl.h>
+#include <scsi/sg.h>
 
 #include "base/log.h"
 #include "userland/syscall.h"

@@ -229,24 +229,10 @@ static void store_extended(X64Gen *g, X64Mem m, X64Reg r)
     x64_store(&g->e, X64_SCRATCH, m);
 }
 
-void x64_emit_slot_store(X64Gen *g, unsigned slot)
+void x64_emit_lazy_store(X64Gen *g, unsigned slot, X64Reg r, unsigned flags)
 {
-    IrRef ref = g->s.slot_val[slot];
-    const X64Val *v = &g->val[ref];
-    unsigned flags = g->s.slot_flag[slot];
     X64Mem m = x64_slot_mem(slot);
-    X64Reg r = v->reg;
-    uint64_t c;
 
-    if (r == X64_NONE && v->is_const && !(flags & X64_LAZY)) {
-        CHECK(x64_const(g, ref, &c), "not a constant");
-        x64_store_const(g, m, c);
-        return;
-    }
-    if (r == X64_NONE) {
-        r = X64_SCRATCH;
-        x64_fetch(g, ref, r);
-    }
     if (flags & X64_BOX) {
         x64_rm(&g->e, X64_F3 | X64_0F | 0x11, false, r, m, 0); /* movss */
         m.disp += 4;
@@ -266,6 +252,25 @@ void x64_emit_slot_store(X64Gen *g, unsigned slot)
         cold->type = (uint8_t)type;
         cold->index = slot;
     }
+}
+
+void x64_emit_slot_store(X64Gen *g, unsigned slot)
+{
+    IrRef ref = g->s.slot_val[slot];
+    const X64Val *v = &g->val[ref];
+    unsigned flags = g->s.slot_flag[slot];
+    X64Reg r = v->reg;
+    uint64_t c;
+
+    if (r == X64_NONE && v->is_const && !(flags & X64_LAZY) && x64_const(g, ref, &c)) {
+        x64_store_const(g, x64_slot_mem(slot), c);
+        return;
+    }
+    if (r == X64_NONE) {
+        r = X64_SCRATCH;
+        x64_fetch(g, ref, r);
+    }
+    x64_emit_lazy_store(g, slot, r, flags);
 }
 
 /* ---- Slots ---- */
@@ -580,9 +585,11 @@ bool x64_use_mem(X64Gen *g, IrRef ref, X64Mem *m)
     IrRef r = g->val[ref].rep;
     const X64Val *v = &g->val[r];
 
-    if (v->reg != X64_NONE || v->is_const || x64_next_after(g, r) != X64_NEVER ||
-        (!v->spill && v->home == X64_SLOT_NONE)) {
+    if (v->reg != X64_NONE || v->is_const || (!v->spill && v->home == X64_SLOT_NONE)) {
         return false;
+    }
+    if (x64_next_after(g, r) != X64_NEVER && (g->free & class_of(v->type) & ~g->locked)) {
+        return false; /* better loaded, for the next use too */
     }
     g->mem_spill = v->spill;
     *m = v->spill ? x64_spill_mem(v->spill) : x64_slot_mem(v->home);

@@ -13,12 +13,15 @@
 #define PLACE_SPILL (PLACE_SLOT + VCPU_SLOTS)
 #define PLACE_COUNT (PLACE_SPILL + X64_SPILLS + 1)
 #define PLACE_CONST PLACE_COUNT
+/* A frame word that no value gets */
+#define PLACE_CYCLE (PLACE_SPILL + X64_SPILLS - 1)
 
 enum { MOVES = 250 };
 
 typedef struct Move {
     uint16_t dst, src;
-    IrRef val; /* when src is PLACE_CONST */
+    IrRef val;     /* when src is PLACE_CONST */
+    uint8_t flags; /* X64_LAZY, when dst is a slot */
 } Move;
 
 typedef struct Moves {
@@ -65,7 +68,7 @@ static void add_raw(Moves *ms, unsigned dst, unsigned src, IrRef val)
         ms->overflow = true;
         return;
     }
-    ms->m[ms->n++] = (Move){ (uint16_t)dst, (uint16_t)src, val };
+    ms->m[ms->n++] = (Move){ .dst = (uint16_t)dst, .src = (uint16_t)src, .val = val };
 }
 
 static void add_move(const X64Gen *g, Moves *ms, unsigned dst, IrRef val)
@@ -92,9 +95,26 @@ static void emit_const(X64Gen *g, unsigned dst, IrRef val)
     }
 }
 
+/* A slot gets something else than the value. */
+static void emit_lazy(X64Gen *g, const Move *m)
+{
+    X64Reg r = X64_SCRATCH;
+
+    if (m->src == PLACE_CONST) {
+        x64_remat(g, m->val, r);
+    } else if (m->src < X64_REGS) {
+        r = (X64Reg)m->src;
+    } else {
+        x64_load(&g->e, r, place_mem(m->src));
+    }
+    x64_emit_lazy_store(g, m->dst - PLACE_SLOT, r, m->flags);
+}
+
 static void emit_move(X64Gen *g, const Move *m)
 {
-    if (m->src == PLACE_CONST) {
+    if (m->flags) {
+        emit_lazy(g, m);
+    } else if (m->src == PLACE_CONST) {
         emit_const(g, m->dst, m->val);
     } else if (m->dst < X64_REGS && m->src < X64_REGS) {
         x64_mov_rr(&g->e, true, (X64Reg)m->dst, (X64Reg)m->src);
@@ -103,8 +123,8 @@ static void emit_move(X64Gen *g, const Move *m)
     } else if (m->src < X64_REGS) {
         x64_store(&g->e, (X64Reg)m->src, place_mem(m->dst));
     } else {
-        x64_rm(&g->e, 0xff, false, 6, place_mem(m->src), 0); /* push */
-        x64_rm(&g->e, 0x8f, false, 0, place_mem(m->dst), 0); /* pop */
+        x64_load(&g->e, X64_SCRATCH, place_mem(m->src));
+        x64_store(&g->e, X64_SCRATCH, place_mem(m->dst));
     }
 }
 
@@ -112,7 +132,7 @@ static void emit_move(X64Gen *g, const Move *m)
 static void break_cycle(X64Gen *g, Moves *ms, uint8_t *readers)
 {
     Move *first = &ms->m[0];
-    unsigned dst = first->dst, src = first->src, to = X64_SCRATCH;
+    unsigned dst = first->dst, src = first->src, to = PLACE_CYCLE;
 
     if (dst < 16 && src < 16) {
         x64_rr(&g->e, 0x87, true, dst, src); /* xchg */
@@ -120,10 +140,8 @@ static void break_cycle(X64Gen *g, Moves *ms, uint8_t *readers)
         first->src = first->dst;
         readers[dst]++;
         readers[src]--;
-    } else if (dst < X64_REGS) {
-        x64_mov_rr(&g->e, true, X64_SCRATCH, (X64Reg)dst);
     } else {
-        x64_load(&g->e, X64_SCRATCH, place_mem(dst));
+        emit_move(g, &(Move){ .dst = PLACE_CYCLE, .src = (uint16_t)dst });
     }
     for (unsigned k = 1; k < ms->n; k++) {
         if (ms->m[k].src == dst) {
@@ -379,7 +397,18 @@ static void give_any(Fix *x, X64Entry *e)
     (void)give(x, e, (X64Reg)__builtin_ctz(avail));
 }
 
-static void give_memory(Fix *x, X64Entry *e)
+static bool marked_once(const Fix *x, IrRef ref)
+{
+    unsigned n = 0;
+
+    for (unsigned s = 0; s < VCPU_SLOTS; s++) {
+        n += x->marked[s] == ref;
+    }
+    return n == 1;
+}
+
+/* Memory for a value that gets no register; with `only_state` nothing but its slot needs it. */
+static void give_memory(Fix *x, X64Entry *e, bool only_state)
 {
     unsigned slot = e->slot != X64_SLOT_NONE ? e->slot : marked_slot(x, e->val);
     const X64Val *v = &x->g->val[e->val];
@@ -387,6 +416,11 @@ static void give_memory(Fix *x, X64Entry *e)
     if (slot != X64_SLOT_NONE && (v->type == IR_I64 || v->type == IR_F64) &&
         (e->slot != X64_SLOT_NONE || !x->flags[slot])) {
         e->home = (uint8_t)slot;
+        return;
+    }
+    if (slot != X64_SLOT_NONE && only_state && marked_once(x, e->val)) {
+        e->home = (uint8_t)slot;
+        e->flags = x->flags[slot];
         return;
     }
     e->spill = !e->from && v->spill ? v->spill : (uint16_t)++x->n_spills;
@@ -414,7 +448,7 @@ static void place_near(Fix *x)
         }
         give_any(x, &x->row[best]);
         if (x->row[best].reg == X64_NONE) {
-            give_memory(x, &x->row[best]);
+            give_memory(x, &x->row[best], false);
         }
         x->dist[best] = X64_NEVER - 1;
     }
@@ -439,7 +473,7 @@ static void place_far(Fix *x)
                     : !x->g->block[x->b].header && give(x, e, source_reg(x, e)))) {
             continue;
         }
-        give_memory(x, e);
+        give_memory(x, e, x->dist[k] == X64_NEVER);
     }
 }
 
@@ -491,6 +525,15 @@ static void fix_entry(X64Gen *g, const IrEdge *edge)
     }
 }
 
+static void add_slot(const X64Gen *g, Moves *ms, const X64Entry *e, IrRef val)
+{
+    if (g->s.slot_val[e->home] == val && g->s.slot_flag[e->home] == e->flags) {
+        return; /* clean, and so already */
+    }
+    add_raw(ms, PLACE_SLOT + e->home, place_of(g, val), val);
+    ms->m[ms->n - 1].flags = e->flags;
+}
+
 static void add_value(const X64Gen *g, Moves *ms, const X64Entry *e, IrRef val)
 {
     if (e->reg != X64_NONE) {
@@ -500,7 +543,7 @@ static void add_value(const X64Gen *g, Moves *ms, const X64Entry *e, IrRef val)
         add_move(g, ms, PLACE_SPILL + e->spill, val);
     }
     if (e->home != X64_SLOT_NONE) {
-        add_move(g, ms, PLACE_SLOT + e->home, val);
+        add_slot(g, ms, e, val);
     }
 }
 
@@ -606,6 +649,7 @@ static void start_merge(X64Gen *g, IrBlockId b)
         }
         if (e->home != X64_SLOT_NONE && e->slot == X64_SLOT_NONE) {
             s->slot_val[e->home] = e->val;
+            s->slot_flag[e->home] = e->flags;
         }
         if (e->slot != X64_SLOT_NONE && e->reg != X64_NONE) {
             s->slot_val[e->slot] = e->val;

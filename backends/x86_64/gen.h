@@ -105,7 +105,8 @@ typedef struct X64Entry {
     uint32_t from; /* parameter number + 1, or 0: the value of that name at the predecessor */
     uint8_t slot;  /* unnamed pinned slot that it stands for, or X64_SLOT_NONE */
     uint8_t reg;   /* X64_NONE: not in a register */
-    uint8_t home;  /* in the memory of this slot */
+    uint8_t home;  /* in the memory of this slot, */
+    uint8_t flags; /* as these of X64_LAZY make it */
     uint16_t spill; /* frame word + 1 */
 } X64Entry;
 
@@ -312,7 +313,7 @@ bool x64_dies(const X64Gen *g, IrRef v);
 X64Reg x64_use(X64Gen *g, IrRef ref);
 /* The same in register `r` exactly, as a copy that may be overwritten when `clobber`. */
 void x64_use_in(X64Gen *g, IrRef ref, X64Reg r, bool clobber);
-/* Memory that holds the value, when it is in no register and this is the last use; else false.
+/* Memory that holds the value, when it is in no register and does not deserve one; else false.
  * Counts as a use. */
 bool x64_use_mem(X64Gen *g, IrRef ref, X64Mem *m);
 void x64_note_use(X64Gen *g, IrRef v);
@@ -355,6 +356,8 @@ void x64_spill(X64Gen *g, IrRef v);
 void x64_fetch(X64Gen *g, IrRef v, X64Reg r);
 /* A constant into `r`.  Keeps the flags. */
 void x64_remat(X64Gen *g, IrRef v, X64Reg r);
+/* Slot memory becomes what `flags` make of the value in `r`. */
+void x64_emit_lazy_store(X64Gen *g, unsigned slot, X64Reg r, unsigned flags);
 /* Emits the store of a dirty slot and changes nothing else.  Flags change with X64_CANON. */
 void x64_emit_slot_store(X64Gen *g, unsigned slot);
 /* Memory becomes the constant.  Keeps the flags. */

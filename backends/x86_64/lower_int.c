@@ -454,13 +454,25 @@ RULE_FN(lower_zext)
     emit_zext(g, d, a, ir_bits(type));
 }
 
+static X64Op sext_op(unsigned type)
+{
+    return type == IR_I32 ? 0x63 : X64_0F | (type == IR_I8 ? 0xbe | X64_BYTE : 0xbf);
+}
+
 RULE_FN(lower_sext)
 {
     unsigned type = x64_arg_type(g, i, 0);
     bool w = wide(i);
-    X64Reg a = x64_use(g, i->arg[0]), d;
+    X64Reg a, d;
+    X64Mem m;
 
     (void)arg;
+    if (type != IR_I1 && x64_use_mem(g, i->arg[0], &m)) {
+        x64_end_uses(g);
+        x64_rm(&g->e, sext_op(type), w, x64_def(g, ref, 0), m, 0);
+        return;
+    }
+    a = x64_use(g, i->arg[0]);
     x64_end_uses(g);
     if (type == IR_I1) {
         d = x64_def_over(g, ref, a, 0);
@@ -469,11 +481,7 @@ RULE_FN(lower_sext)
         return;
     }
     d = x64_def_like(g, ref, a);
-    if (type == IR_I32) {
-        x64_rr(&g->e, 0x63, true, d, a);
-    } else {
-        x64_rr(&g->e, X64_0F | (type == IR_I8 ? 0xbe | X64_BYTE : 0xbf), w, d, a);
-    }
+    x64_rr(&g->e, sext_op(type), w, d, a);
 }
 
 /* ---- Comparisons ---- */

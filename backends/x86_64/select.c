@@ -228,8 +228,8 @@ static IrRef representative(const X64Gen *g, const IrInsn *i, IrRef ref, IrBlock
     if (i->op == IR_OP_param && g->block[b].n_preds == 1) {
         return g->val[g->f->edge_args[g->block[b].pred->first_arg + (uint64_t)i->imm]].rep;
     }
-    if (i->op == IR_OP_zext && !g->val[a].is_const &&
-        g->val[a].zbits <= ir_bits(x64_insn(g, i->arg[0])->type)) {
+    if ((i->op == IR_OP_zext || i->op == IR_OP_sext) && !g->val[a].is_const &&
+        g->val[a].zbits + (i->op == IR_OP_sext ? 1u : 0) <= ir_bits(x64_insn(g, i->arg[0])->type)) {
         return a;
     }
     return ref;

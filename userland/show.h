@@ -46,8 +46,8 @@ typedef struct Shown {
 typedef void ShowFn(Text *text, const Shown *s);
 
 ShowFn show_int, show_uint, show_long, show_ulong, show_hex, show_ptr, show_dirfd, show_octal,
-    show_signal, show_ioctl, show_fcntl, show_flags, show_clone, show_handler, show_mask, show_limit,
-    show_text, show_string, show_data, show_argv, show_cell_int, show_cell_long, show_fds,
+    show_signal, show_ioctl, show_fcntl, show_flags, show_clone, show_handler, show_mask,
+    show_limit, show_text, show_string, show_data, show_argv, show_cell_int, show_cell_long, show_fds,
     show_wstatus, show_sigset, show_cpuset, show_struct, show_struct2, show_structs, show_fdset,
     show_iovec, show_sockaddr, show_msghdr;
 

@@ -76,8 +76,8 @@ static void show_parts(Text *text, uint64_t gaddr, uint64_t count)
     struct iovec part;
 
     text_add(text, "[");
-    for (uint64_t i = 0; i < count && mem_read(&part, gaddr + i * sizeof(part), sizeof(part)); i++) {
-        if (i == SHOW_PARTS) {
+    for (uint64_t i = 0; i < count; i++) {
+        if (!mem_read(&part, gaddr + i * sizeof(part), sizeof(part)) || i == SHOW_PARTS) {
             text_add(text, ", ...");
             break;
         }

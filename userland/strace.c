@@ -100,8 +100,10 @@ static void add_result(Text *text, const SysRow *row, const uint64_t *args, int6
 
         text_add(text, ") = -1 %s (%s)\n", name ? name : "?", strerror((int)-r));
     } else {
+        Shown value = { .value = (uint64_t)r, .set = shows[row->result].set };
+
         text_add(text, ") = ");
-        shows[row->result].show(text, &(Shown){ .value = (uint64_t)r, .set = shows[row->result].set });
+        shows[row->result].show(text, &value);
         if (r > 0) {
             add_changes(text, row, args, r);
         }

@@ -29,7 +29,15 @@ typedef enum SysHow { SYS_HOLE, SYS_PASS, SYS_WAIT, SYS_NAPS, SYS_CALL, SYS_DENY
 
 typedef enum SysDirection { SD_VALUE, SD_IN, SD_OUT, SD_INOUT, SD_REF } SysDirection;
 
-typedef enum SysSpan { SPAN_ONE, SPAN_NEXT, SPAN_PREV, SPAN_LEN, SPAN_TEXT, SPAN_PATH, SPAN_FIND } SysSpan;
+typedef enum SysSpan {
+    SPAN_ONE,
+    SPAN_NEXT,
+    SPAN_PREV,
+    SPAN_LEN,
+    SPAN_TEXT,
+    SPAN_PATH,
+    SPAN_FIND,
+} SysSpan;
 
 typedef enum SysKind {
 #define VALUE(id, printer, set) SK_##id,

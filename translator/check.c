@@ -4,6 +4,9 @@
  * frontend made it, then as compiled.  A helper that the interpreter's copy calls before each
  * store keeps what was there, so that its stores can be undone.  Others are stopped meanwhile.
  *
+ * A difference must show three times: memory may also change from outside, by the kernel or by
+ * another process.
+ *
  * Not compared: what a run did that was asked to leave (the two may be asked at different places),
  * and units that call helpers which write memory or whose results differ each time.
  */
@@ -19,6 +22,7 @@
 enum {
     JOURNAL_MAX = 1 << 16, /* stores; a loop that makes more is left at its next safepoint */
     ROUNDS_MAX = 1 << 20,  /* passes of safepoints, for loops that wait for somebody */
+    TRIES = 3,
 };
 
 typedef struct Stored {
@@ -255,24 +259,40 @@ _Noreturn static void report(const TrUnit *unit, const char *what, uint64_t wher
     _exit(1);
 }
 
+/* All but exit_req, which others set. */
+static void put_back(Vcpu *vcpu, const Vcpu *state)
+{
+    size_t after = offsetof(Vcpu, exit_req) + sizeof(vcpu->exit_req);
+
+    memcpy(vcpu, state, offsetof(Vcpu, exit_req));
+    memcpy((char *)vcpu + after, (const char *)state + after, STATE_SIZE - after);
+}
+
+static bool is_comparable(const Outcome outcome[3])
+{
+    return outcome[1].trap != IR_TRAP_interrupt && outcome[2].trap != IR_TRAP_interrupt &&
+           outcome[2].trap != IR_TRAP_hot;
+}
+
 IrTrap check_enter(TrVcpu *v, TrUnit *unit)
 {
     static Outcome outcome[3];
-    const char *what;
+    const char *what = NULL;
     uint64_t where = 0;
 
-    n_journal = n_rounds = 0;
     memcpy(&outcome[0].state, &v->vcpu, STATE_SIZE);
-    run(v, tr.oracle, unit->oracle, &outcome[1]);
-    undo();
-    memcpy(&v->vcpu, &outcome[0].state, STATE_SIZE);
-    run(v, tr.backend, &unit->code, &outcome[2]);
-    if (outcome[1].trap == IR_TRAP_interrupt || outcome[2].trap == IR_TRAP_interrupt) {
-        return outcome[2].trap;
+    for (unsigned n = 0; n < TRIES; n++) {
+        n_journal = n_rounds = 0;
+        run(v, tr.oracle, unit->oracle, &outcome[1]);
+        undo();
+        put_back(&v->vcpu, &outcome[0].state);
+        run(v, tr.backend, &unit->code, &outcome[2]);
+        what = is_comparable(outcome) ? difference(&outcome[1], &outcome[2], &where) : NULL;
+        if (!what) {
+            return outcome[2].trap;
+        }
+        undo();
+        put_back(&v->vcpu, &outcome[0].state);
     }
-    what = difference(&outcome[1], &outcome[2], &where);
-    if (what) {
-        report(unit, what, where, outcome);
-    }
-    return outcome[2].trap;
+    report(unit, what, where, outcome);
 }

@@ -36,6 +36,7 @@ SUITES = [
     Suite("guests", "userland/guests.py", (), ()),
     Suite("processes", "userland/processes.py", (), ()),
     Suite("tracing", "userland/tracing.py", (), ()),
+    Suite("programs", "programs/programs.py", ("--tier=jit",), ("--full",)),
     Suite("torture", "torture/torture.py", ("--levels=-O2", "--tier=jit"), ()),
 ]
 

@@ -116,8 +116,9 @@ typedef enum IrRmw {
 /* aux of fence: the orders kept; only store-load costs anything on a TSO host */
 enum { IR_FENCE_LL = 1, IR_FENCE_LS = 2, IR_FENCE_SL = 4, IR_FENCE_SS = 8 };
 
-/* aux of param: a float that is never a signalling NaN, as the result of an FP op */
-enum { IR_PARAM_QUIET = 1 };
+/* aux of param: a float that is never a signalling NaN, as the result of an FP op; an I64 that is
+ * the sign extension of its low 32 bits */
+enum { IR_PARAM_QUIET = 1, IR_PARAM_SEXT = 2 };
 
 /* aux of exit and exit_ind */
 enum {

@@ -141,8 +141,7 @@ char *ir_print(const IrFunc *f, Arena *arena)
             add(&t, " depth %u", f->block[id].depth);
         }
         add(&t, " {\n");
-        IR_FOR_EACH(f, id, ref)
-        {
+        IR_FOR_EACH (f, id, ref) {
             print_insn(&t, f, ref);
         }
         add(&t, "}\n");

@@ -130,6 +130,65 @@ static IrRef simplify_remu(IrBuild *b, IrInsn *i)
     return ir_op2(b, IR_OP_and, i->type, i->arg[0], ir_const(b, i->type, c - 1));
 }
 
+/* Bits that a load fills, when it zero-extends to its type; 0 when not. */
+static unsigned loaded_bits(const IrInsn *i, bool sign)
+{
+    return i->op == IR_OP_load && !(i->aux & IR_MEM_SIGN) == !sign ? 8u << (i->aux & IR_MEM_SIZE)
+                                                                   : 0;
+}
+
+/* The constant second operand of `i`; 0 when it has none. */
+static uint64_t second(const IrFunc *f, const IrInsn *i)
+{
+    const IrInsn *c = &f->insn[i->arg[1]];
+
+    return c->op == IR_OP_const ? bits_zext((uint64_t)c->imm, ir_bits(c->type)) : 0;
+}
+
+bool ir_is_zext(const IrFunc *f, IrRef ref, unsigned bits)
+{
+    const IrInsn *i = &f->insn[ref];
+    unsigned n;
+
+    switch (i->op) {
+    case IR_OP_const:
+        return bits_zext((uint64_t)i->imm, ir_bits(i->type)) == bits_zext((uint64_t)i->imm, bits);
+    case IR_OP_zext:
+        return ir_bits(f->insn[i->arg[0]].type) <= bits;
+    case IR_OP_load:
+        n = loaded_bits(i, false);
+        return n && n <= bits;
+    case IR_OP_and:
+        return second(f, i) && second(f, i) == bits_zext(second(f, i), bits);
+    case IR_OP_shr:
+        return second(f, i) < ir_bits(i->type) && second(f, i) + bits >= ir_bits(i->type);
+    default:
+        return false;
+    }
+}
+
+bool ir_is_sext(const IrFunc *f, IrRef ref, unsigned bits)
+{
+    const IrInsn *i = &f->insn[ref];
+    unsigned n;
+
+    switch (i->op) {
+    case IR_OP_const:
+        return bits_fits_s(i->imm, bits);
+    case IR_OP_sext:
+        return ir_bits(f->insn[i->arg[0]].type) <= bits;
+    case IR_OP_param:
+        return i->aux & IR_PARAM_SEXT && bits >= 32;
+    case IR_OP_load:
+        n = loaded_bits(i, true);
+        return n ? n <= bits : ir_is_zext(f, ref, bits - 1);
+    case IR_OP_sar:
+        return second(f, i) < ir_bits(i->type) && second(f, i) + bits >= ir_bits(i->type);
+    default:
+        return bits > 1 && ir_is_zext(f, ref, bits - 1);
+    }
+}
+
 /* Both sides extended from one narrower type, or one extended and the other a constant that is
  * such an extension: the narrow operands in n[2]. */
 static bool narrow_pair(IrBuild *b, const IrInsn *i, IrOp ext, IrRef n[2])
@@ -234,7 +293,7 @@ static IrRef simplify_and(IrBuild *b, IrInsn *i)
     if (x->op == IR_OP_and && konst(b, x->arg[1], &c1)) {
         return ir_op2(b, IR_OP_and, i->type, x->arg[0], ir_const(b, i->type, c & c1));
     }
-    if (x->op == IR_OP_zext && !(bits_zext(~UINT64_C(0), ir_bits(def(b, x->arg[0])->type)) & ~c)) {
+    if (!(c & (c + 1)) && ir_is_zext(b->f, i->arg[0], (unsigned)__builtin_popcountll(c))) {
         return i->arg[0];
     }
     if (i->type == IR_I64 && c == UINT32_MAX) {
@@ -433,11 +492,27 @@ static IrRef simplify_sel(IrBuild *b, IrInsn *i)
     return 0;
 }
 
+/* i extends trunc(y), and y is the extension already. */
+static IrRef extended_already(IrBuild *b, const IrInsn *i)
+{
+    const IrInsn *x = def(b, i->arg[0]);
+
+    if (x->op != IR_OP_trunc || def(b, x->arg[0])->type != i->type) {
+        return 0;
+    }
+    return (i->op == IR_OP_sext ? ir_is_sext : ir_is_zext)(b->f, x->arg[0], ir_bits(x->type))
+               ? x->arg[0]
+               : 0;
+}
+
 static IrRef simplify_zext(IrBuild *b, IrInsn *i)
 {
     const IrInsn *x = def(b, i->arg[0]);
 
-    return x->op == IR_OP_zext ? ir_op1(b, IR_OP_zext, i->type, x->arg[0]) : 0;
+    if (x->op == IR_OP_zext) {
+        return ir_op1(b, IR_OP_zext, i->type, x->arg[0]);
+    }
+    return extended_already(b, i);
 }
 
 static IrRef simplify_sext(IrBuild *b, IrInsn *i)
@@ -447,7 +522,7 @@ static IrRef simplify_sext(IrBuild *b, IrInsn *i)
     if (x->op == IR_OP_sext || x->op == IR_OP_zext) {
         return ir_op1(b, x->op, i->type, x->arg[0]);
     }
-    return 0;
+    return extended_already(b, i);
 }
 
 static IrRef simplify_trunc(IrBuild *b, IrInsn *i)

@@ -26,6 +26,10 @@ IrRef ir_raw(const IrFunc *f, IrRef ref);
 /* addr = x + constant: returns x and adds the constant to *disp, when it stays a 32-bit number. */
 IrRef ir_fold_address(const IrFunc *f, IrRef addr, int64_t *disp);
 
+/* Is the integer `ref` certainly the sign (zero) extension of its low `bits` bits? */
+bool ir_is_sext(const IrFunc *f, IrRef ref, unsigned bits);
+bool ir_is_zext(const IrFunc *f, IrRef ref, unsigned bits);
+
 /* `imm` of the constant `value` of `type`. */
 int64_t ir_const_imm(IrType type, uint64_t value);
 

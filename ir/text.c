@@ -3,7 +3,7 @@
 
 static const IrTextForm forms[IR_OP_COUNT] = {
     [IR_OP_const] = { IR_AUX_NONE, IR_IMM_NUMBER },
-    [IR_OP_param] = { IR_AUX_QUIET, IR_IMM_NUMBER },
+    [IR_OP_param] = { IR_AUX_PARAM, IR_IMM_NUMBER },
     [IR_OP_getreg] = { IR_AUX_NONE, IR_IMM_SLOT },
     [IR_OP_setreg] = { IR_AUX_NONE, IR_IMM_SLOT },
     [IR_OP_ldstate] = { IR_AUX_NONE, IR_IMM_NUMBER },
@@ -41,7 +41,7 @@ static const char *const rmw_names[IR_RMW_COUNT] = {
 
 static const char *const order_names[] = { "ll", "ls", "sl", "ss" };
 static const char *const exit_names[] = { "poll", "call", "ret" };
-static const char *const quiet_names[] = { "quiet" };
+static const char *const param_names[] = { "quiet", "sext" };
 static const char *const rm_names[IR_RM_DYN + 1] = {
     [IR_RM_RTZ] = "rtz", [IR_RM_RDN] = "rdn", [IR_RM_RUP] = "rup",
     [IR_RM_RMM] = "rmm", [IR_RM_DYN] = "dyn",
@@ -69,8 +69,8 @@ IrTextNames ir_text_names(IrTextAux aux)
         return (IrTextNames){ exit_names, 3, true };
     case IR_AUX_TRAP:
         return (IrTextNames){ trap_names, IR_TRAP_COUNT, false };
-    case IR_AUX_QUIET:
-        return (IrTextNames){ quiet_names, 1, true };
+    case IR_AUX_PARAM:
+        return (IrTextNames){ param_names, 2, true };
     case IR_AUX_NONE:
     case IR_AUX_LENGTH:
         break;

@@ -20,7 +20,7 @@ typedef enum IrTextAux {
     IR_AUX_RM,     /* .rtz; nearest even is not written */
     IR_AUX_EXIT,   /* .poll.call */
     IR_AUX_TRAP,   /* .syscall */
-    IR_AUX_QUIET,  /* .quiet */
+    IR_AUX_PARAM,  /* .quiet .sext */
     IR_AUX_LENGTH, /* a last item without comma */
 } IrTextAux;
 

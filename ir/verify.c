@@ -276,8 +276,7 @@ static bool check_params(Verify *v, IrBlockId id)
     uint32_t n = 0;
     bool may_param = true;
 
-    IR_FOR_EACH(f, id, ref)
-    {
+    IR_FOR_EACH (f, id, ref) {
         if (f->insn[ref].op != IR_OP_param) {
             may_param = false;
         } else if (!may_param || f->insn[ref].imm != n++) {
@@ -325,8 +324,7 @@ static bool check_uses(Verify *v, IrBlockId id)
 {
     const IrFunc *f = v->f;
 
-    IR_FOR_EACH(f, id, ref)
-    {
+    IR_FOR_EACH (f, id, ref) {
         for (unsigned k = 0; k < 3; k++) {
             IrRef a = f->insn[ref].arg[k];
 
@@ -388,8 +386,7 @@ static bool verify(Verify *v)
         return false;
     }
     for (IrBlockId id = 0; id < f->n_blocks; id++) {
-        IR_FOR_EACH(f, id, ref)
-        {
+        IR_FOR_EACH (f, id, ref) {
             if (!check_insn(v, id, ref)) {
                 return false;
             }

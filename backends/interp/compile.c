@@ -33,8 +33,7 @@ static uint32_t number(const IrFunc *f, uint32_t *index, uint32_t *start, uint32
 
     for (IrBlockId b = 0; b < f->n_blocks; b++) {
         start[b] = n_steps;
-        IR_FOR_EACH(f, b, ref)
-        {
+        IR_FOR_EACH (f, b, ref) {
             const IrInsn *i = ir_insn(f, ref);
 
             n_steps += i->op != IR_OP_param;
@@ -100,8 +99,7 @@ BeStatus interp_compile(CodeBuf *code, const IrFunc *f, const BeOptions *options
     program->counter = options->counter;
     step = (InterpStep *)program->steps;
     for (IrBlockId b = 0; b < f->n_blocks; b++) {
-        IR_FOR_EACH(f, b, ref)
-        {
+        IR_FOR_EACH (f, b, ref) {
             if (f->insn[ref].op != IR_OP_param) {
                 *step++ = step_of(f, &f->insn[ref], index[ref], index);
             }

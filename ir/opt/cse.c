@@ -77,8 +77,7 @@ static void visit_block(Cse *c, IrBlockId b)
     IrFunc *f = c->f;
 
     c->stretch += c->fpenv;
-    IR_FOR_EACH(f, b, ref)
-    {
+    IR_FOR_EACH (f, b, ref) {
         IrInsn *i = &f->insn[ref];
         uint32_t effects = ir_effects(f, i);
 

@@ -74,8 +74,7 @@ static void mark_roots(Dce *d)
     IrFunc *f = d->f;
 
     for (IrBlockId b = 0; b < f->n_blocks; b++) {
-        IR_FOR_EACH(f, b, ref)
-        {
+        IR_FOR_EACH (f, b, ref) {
             if (f->insn[ref].op != IR_OP_param && !removable(f, &f->insn[ref])) {
                 mark(d, ref);
             }
@@ -126,8 +125,7 @@ static bool drop_params(Dce *d)
     for (IrBlockId b = 0; b < f->n_blocks; b++) {
         uint32_t n = 0;
 
-        IR_FOR_EACH(f, b, ref)
-        {
+        IR_FOR_EACH (f, b, ref) {
             if (f->insn[ref].op != IR_OP_param) {
                 break;
             }
@@ -168,8 +166,7 @@ bool ir_opt_dce(IrFunc *f)
     }
     changed = drop_params(&d);
     for (IrBlockId b = 0; b < f->n_blocks; b++) {
-        IR_FOR_EACH(f, b, ref)
-        {
+        IR_FOR_EACH (f, b, ref) {
             if (!d.live[ref]) {
                 ir_remove(f, b, ref);
                 changed = true;

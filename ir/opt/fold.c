@@ -95,8 +95,7 @@ bool ir_opt_fold(IrFunc *f)
 
     for (uint32_t k = 0; k < cfg->n_order; k++) {
         ir_build_at(&d.b, f, cfg->order[k]);
-        IR_FOR_EACH(f, cfg->order[k], ref)
-        {
+        IR_FOR_EACH (f, cfg->order[k], ref) {
             fold_insn(&d, ref);
         }
     }

@@ -75,8 +75,7 @@ static bool hoist_from(Licm *l, const IrLoop *loop)
         if (!loop->has[b]) {
             continue;
         }
-        IR_FOR_EACH(l->f, b, ref)
-        {
+        IR_FOR_EACH (l->f, b, ref) {
             head = head && ir_is_entry(l->f, ref);
             changed |= !head && hoist(l, loop, ref, to);
         }
@@ -97,8 +96,7 @@ bool ir_opt_licm(IrFunc *f)
     loops = ir_loops(f, l.cfg);
     l.block_of = ARENA_NEW(f->arena, IrBlockId, f->n_insns);
     for (IrBlockId b = 0; b < f->n_blocks; b++) {
-        IR_FOR_EACH(f, b, ref)
-        {
+        IR_FOR_EACH (f, b, ref) {
             l.block_of[ref] = b;
         }
     }

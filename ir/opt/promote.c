@@ -11,7 +11,8 @@
  * Preserved: setregs stay where they are, so the guest state is what it was.
  * A parameter holds the narrow or raw value when every setreg that reaches it widens or
  * canonicalises in one way: fcanon(x), fbox(x), fbox(fcanon(x)), sext(x).  That op then stands in
- * the marker only.
+ * the marker only.  A register whose extended value is needed anyway keeps it: then the parameter
+ * is marked as sign-extended.
  * Terminates: values per register only rise in ANY < ENTRY, SET < MEMORY, PARAM.
  */
 #include <string.h>
@@ -65,12 +66,14 @@ typedef struct Promote {
     uint8_t *set;      /* last change in the block: 0, SET or MEMORY */
     IrRef *set_value;  /* of that SET */
     Source *in, *out;
-    uint8_t *form; /* of a PARAM */
-    IrRef *param;  /* of a PARAM: the parameter */
-    IrRef *start;  /* value at the start of the block, of the register's type; 0 unknown */
-    IrRef *end;    /* at its end */
-    IrRef *entry;  /* by slot: its getreg in the entry block */
-    bool *used;    /* by value: something but setregs uses it */
+    uint8_t *form;      /* of a PARAM */
+    IrRef *param;       /* of a PARAM: the parameter */
+    IrRef *start;       /* value at the start of the block, of the register's type; 0 unknown */
+    IrRef *end;         /* at its end */
+    IrRef *entry;       /* by slot: its getreg in the entry block */
+    bool *used;         /* by value: something but setreg and trunc uses it */
+    IrBlockId *read_in; /* by getreg: the block + 1 from whose start it has its value; 0: none */
+    IrSlotSet wide;     /* registers that something needs in 64 bits */
     IrReplace replace;
 } Promote;
 
@@ -85,23 +88,28 @@ static void scan_block(Promote *p, IrBlockId b)
 {
     const IrFunc *f = p->f;
     bool head = f->block[b].n_preds > 1;
+    IrSlotSet changed = { { 0 } };
 
-    IR_FOR_EACH(f, b, ref)
-    {
+    IR_FOR_EACH (f, b, ref) {
         const IrInsn *i = &f->insn[ref];
 
         head = head && ir_is_entry(f, ref);
-        for (unsigned k = 0; k < 3 && i->op != IR_OP_setreg; k++) {
+        for (unsigned k = 0; k < 3 && i->op != IR_OP_setreg && i->op != IR_OP_trunc; k++) {
             p->used[i->arg[k]] = true;
+        }
+        if (i->op == IR_OP_getreg && !ir_slots_has(&changed, (unsigned)i->imm)) {
+            p->read_in[ref] = b + 1;
         }
         if (i->op == IR_OP_setreg) {
             p->set[at(p, b, (unsigned)i->imm)] = SET;
             p->set_value[at(p, b, (unsigned)i->imm)] = i->arg[0];
+            ir_slots_add(&changed, (unsigned)i->imm);
             if (head) {
                 ir_slots_add(&p->marked[b], (unsigned)i->imm);
             }
         } else if (i->op == IR_OP_call && ir_effects(f, i) & IR_STATE_W) {
             memset(&p->set[(size_t)b * p->n], MEMORY, p->n);
+            changed = ir_slots_all(f);
         }
     }
 }
@@ -176,7 +184,8 @@ static unsigned forms_of_constant(const IrInsn *i)
     return is_nan(v, 64) ? 0 : FORM_RAW;
 }
 
-/* A sum that is needed extended anyway may as well cross as it is. */
+static unsigned forms_of_source(const Promote *p, Source s, unsigned slot);
+
 static unsigned forms_of_value(const Promote *p, IrRef ref)
 {
     const IrFunc *f = p->f;
@@ -187,15 +196,19 @@ static unsigned forms_of_value(const Promote *p, IrRef ref)
         return forms_of_constant(i);
     case IR_OP_fcanon:
         return ir_is_quiet(f, i->arg[0]) ? FORM_RAW : 0;
-    case IR_OP_sext:
-        return a->type == IR_I32 && !p->used[ref] ? FORM_SEXT : 0;
+    case IR_OP_getreg:
+        if (!p->read_in[ref]) {
+            return 0;
+        }
+        return forms_of_source(p, p->in[at(p, p->read_in[ref] - 1, (unsigned)i->imm)],
+                               (unsigned)i->imm);
     case IR_OP_fbox:
         if (a->type != IR_F32) {
             return 0;
         }
         return FORM_BOX | (a->op == IR_OP_fcanon && ir_is_quiet(f, a->arg[0]) ? FORM_BOXRAW : 0);
     default:
-        return 0;
+        return i->type == IR_I64 && ir_is_sext(f, ref, 32) ? FORM_SEXT : 0;
     }
 }
 
@@ -240,9 +253,31 @@ static void find_forms(Promote *p)
     }
 }
 
-static unsigned best_form(unsigned forms)
+/* Registers that something needs with all their 64 bits. */
+static void find_wide(Promote *p)
 {
-    return forms & -forms; /* the lowest: raw before boxed */
+    for (uint32_t k = 0; k < p->cfg->n_order; k++) {
+        IR_FOR_EACH (p->f, p->cfg->order[k], ref) {
+            const IrInsn *i = &p->f->insn[ref];
+
+            if ((i->op == IR_OP_getreg && p->used[ref]) ||
+                (i->op == IR_OP_setreg && p->used[i->arg[0]])) {
+                ir_slots_add(&p->wide, (unsigned)i->imm);
+            }
+        }
+    }
+}
+
+static bool is_extended(const Promote *p, IrBlockId b, unsigned slot)
+{
+    return p->form[at(p, b, slot)] == FORM_SEXT && ir_slots_has(&p->wide, slot);
+}
+
+static unsigned form_at(const Promote *p, IrBlockId b, unsigned slot)
+{
+    unsigned forms = p->form[at(p, b, slot)];
+
+    return is_extended(p, b, slot) ? 0 : forms & -forms; /* the lowest: raw before boxed */
 }
 
 static IrType form_type(unsigned form, IrType plain)
@@ -278,7 +313,7 @@ static void make_params(Promote *p, IrBlockId b)
         unsigned slot = p->slot[j];
         IrType plain = p->f->guest->slots[slot].type;
         size_t k = at(p, b, slot);
-        unsigned form = best_form(p->form[k]);
+        unsigned form = form_at(p, b, slot);
 
         if (!is_param(p, b, slot)) {
             continue;
@@ -287,6 +322,8 @@ static void make_params(Promote *p, IrBlockId b)
             insert(p, b, before, IR_OP_param, form_type(form, plain), 0, p->f->block[b].n_params++);
         if (form == FORM_RAW || form == FORM_BOXRAW) {
             p->f->insn[p->param[k]].aux = IR_PARAM_QUIET;
+        } else if (is_extended(p, b, slot)) {
+            p->f->insn[p->param[k]].aux = IR_PARAM_SEXT;
         }
     }
 }
@@ -297,7 +334,7 @@ static IrRef widen(Promote *p, IrBlockId b, IrRef before, unsigned slot)
     size_t k = at(p, b, slot);
     IrRef v = p->param[k];
 
-    switch (best_form(p->form[k])) {
+    switch (form_at(p, b, slot)) {
     case FORM_RAW:
         return insert(p, b, before, IR_OP_fcanon, IR_F64, v, 0);
     case FORM_BOXRAW:
@@ -376,8 +413,7 @@ static void count_entry_reads(const Promote *p, IrBlockId b, uint32_t *reads)
     const IrFunc *f = p->f;
     IrSlotSet changed = { { 0 } };
 
-    IR_FOR_EACH(f, b, ref)
-    {
+    IR_FOR_EACH (f, b, ref) {
         const IrInsn *i = &f->insn[ref];
 
         if (i->op == IR_OP_setreg) {
@@ -474,6 +510,9 @@ static IrRef narrow(Promote *p, IrBlockId b, IrRef value, unsigned form)
     if (i->op == IR_OP_const) {
         return narrow_constant(p, b, i, form_type(form, IR_F64));
     }
+    if (form == FORM_SEXT && (i->op != IR_OP_sext || p->f->insn[i->arg[0]].type != IR_I32)) {
+        return insert(p, b, p->f->block[b].last, IR_OP_trunc, IR_I32, value, 0);
+    }
     return form == FORM_BOXRAW ? p->f->insn[i->arg[0]].arg[0] : i->arg[0];
 }
 
@@ -485,7 +524,7 @@ static IrRef argument(Promote *p, IrBlockId from, IrBlockId to, unsigned slot)
         *end = insert(p, from, p->f->block[from].last, IR_OP_getreg, p->f->guest->slots[slot].type,
                       0, slot);
     }
-    return narrow(p, from, *end, best_form(p->form[at(p, to, slot)]));
+    return narrow(p, from, *end, form_at(p, to, slot));
 }
 
 static void extend_edge(Promote *p, IrBlockId from, unsigned which)
@@ -547,6 +586,7 @@ static void allocate(Promote *p)
     p->end = ARENA_NEW(arena, IrRef, n);
     p->entry = ARENA_NEW(arena, IrRef, p->f->guest->n_slots);
     p->used = ARENA_NEW(arena, bool, p->f->n_insns);
+    p->read_in = ARENA_NEW(arena, IrBlockId, p->f->n_insns);
 }
 
 bool ir_opt_promote(IrFunc *f)
@@ -565,6 +605,7 @@ bool ir_opt_promote(IrFunc *f)
     }
     flow(&p);
     find_forms(&p);
+    find_wide(&p);
     p.replace = ir_replace_new(f);
     read_at_entry(&p);
     for (uint32_t k = 0; k < p.cfg->n_order; k++) {

@@ -54,7 +54,6 @@ enum {
     CSR_OE = 8,
     CSR_UE = 16,
     CSR_PE = 32,
-    CSR_MASKS = 0x1f80,
     CSR_MASK = 7,             /* from a flag to its mask */
     CSR_OURS = 0x3d,          /* all but denormal operand */
     CSR_RC = 13,
@@ -73,7 +72,7 @@ uint32_t x64_mxcsr(const Vcpu *vcpu)
                                    [IR_RM_RUP] = 2 };
     uint32_t unmask = csr_of(~vcpu->fp_flags) << CSR_MASK & vcpu->fp_unmask;
 
-    return (CSR_MASKS & ~unmask) | (uint32_t)(vcpu->fp_rm < 4 ? rc[vcpu->fp_rm] : 0) << CSR_RC;
+    return (X64_CSR_MASKS & ~unmask) | (uint32_t)(vcpu->fp_rm < 4 ? rc[vcpu->fp_rm] : 0) << CSR_RC;
 }
 
 bool x64_fp_trap(Vcpu *vcpu, uint32_t *csr)
@@ -85,7 +84,7 @@ bool x64_fp_trap(Vcpu *vcpu, uint32_t *csr)
     }
     if (raised & CSR_UE || vcpu->fp_traps <= 1) {
         *csr &= ~(uint32_t)(raised & CSR_UE);
-        *csr |= CSR_MASKS;
+        *csr |= X64_CSR_MASKS;
         vcpu->fp_traps = vcpu->fp_unmask = 0;
         return true;
     }
@@ -118,7 +117,7 @@ static void set_csr(uint32_t csr)
 void x64_csr_restore(Vcpu *vcpu)
 {
     vcpu->fp_flags |= x64_flags_of(get_csr());
-    set_csr(CSR_MASKS);
+    set_csr(X64_CSR_MASKS);
 }
 
 /* ---- C functions of translated code ---- */

@@ -113,7 +113,12 @@ typedef enum X64Fn {
 
 extern const void *const x64_fns[X64_FN_COUNT];
 
-enum { X64_CSR_UNMASK = 0x1e80 }; /* masks that may be cleared: all but denormal operand's */
+enum {
+    X64_CSR_FLAGS = 0x3f,    /* bit 1, a denormal operand, is not a guest's */
+    X64_CSR_MASKS = 0x1f80,
+    X64_CSR_UNMASK = 0x1e80, /* masks that may be cleared: all but the denormal operand's */
+    X64_CSR_RC = 0x6000,
+};
 
 /* MXCSR for the vcpu's environment: its rounding mode, no flags */
 uint32_t x64_mxcsr(const Vcpu *vcpu);

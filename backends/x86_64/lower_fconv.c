@@ -259,12 +259,6 @@ RULE_FN(lower_fminmax)
 
 /* ---- The environment: see host.c ---- */
 
-enum {
-    CSR_FLAGS = 0x3f, /* bit 1, a denormal operand, is not ours */
-    CSR_MASKS = 0x1f80,
-    CSR_RC = 0x6000,
-};
-
 static void emit_csr(X64Gen *g, bool load)
 {
     x64_rm(&g->e, X64_0F | 0xae, false, load ? 2 : 3, x64_spill_mem(X64_SPILLS), 0);
@@ -280,7 +274,7 @@ static void more_flags(X64Gen *g, const X64Cold *c)
     emit_csr(g, false);
     x64_lea(&g->e, true, t, x64_known(g, X64_K_FLAGS));
     x64_rm(&g->e, 0x8b, false, d, x64_spill_mem(X64_SPILLS), 0);
-    x64_alu_ri(&g->e, X64_AND, false, d, CSR_FLAGS);
+    x64_alu_ri(&g->e, X64_AND, false, d, X64_CSR_FLAGS);
     x64_rm(&g->e, X64_0F | 0xb6, false, d, (X64Mem){ t, d, 0, 0 }, 0); /* movzx */
     x64_alu_rm(&g->e, X64_OR, false, d, x64_state(X64_VCPU(fp_flags)));
     x64_cold_return(g, c);
@@ -299,29 +293,56 @@ RULE_FN(lower_fpflags_get)
     c->reg[1] = t;
 }
 
-RULE_FN(lower_fpflags_set)
+/* r = MXCSR's field for rounding mode r; t: a temporary.  RMM, which no insn of the host does, is
+ * as good as any other. */
+static void emit_rc(X64Gen *g, X64Reg r, X64Reg t)
 {
-    X64Mem csr = x64_spill_mem(X64_SPILLS);
-    X64Reg a = x64_use(g, i->arg[0]), d = x64_temp(g, X64_GPRS), t = x64_temp(g, X64_GPRS);
+    x64_alu_ri(&g->e, X64_AND, false, r, 3);
+    x64_lea(&g->e, true, t, x64_known(g, X64_K_RC));
+    x64_rm(&g->e, 0x8b, false, r, (X64Mem){ t, r, 2, 0 }, 0);
+}
 
-    (void)ref, (void)arg;
-    x64_end_uses(g);
+/* Flags do change, or are in MXCSR, which is not read: that would wait for all arithmetic.
+ * reg: the new ones; two temporaries */
+static void write_flags(X64Gen *g, const X64Cold *c)
+{
+    X64Reg d = c->reg[0], t = c->reg[1], u = c->reg[2];
+
     _Static_assert(X64_K_UNMASK_3 == X64_K_UNMASK + 3, "one table of 32 words");
-    x64_mov_rr(&g->e, false, d, a);
-    x64_alu_ri(&g->e, X64_AND, false, d, 31);
     x64_rm(&g->e, 0x89, false, d, x64_state(X64_VCPU(fp_flags)), 0);
     x64_lea(&g->e, true, t, x64_known(g, X64_K_UNMASK));
     x64_rm(&g->e, X64_0F | 0xb7, false, d, (X64Mem){ t, d, 1, 0 }, 0); /* movzx */
     x64_alu_rm(&g->e, X64_AND, false, d, x64_state(X64_VCPU(fp_unmask)));
-    x64_alu_ri(&g->e, X64_XOR, false, d, CSR_MASKS);
-    emit_csr(g, false);
-    x64_alu_mi(&g->e, X64_AND, false, csr, CSR_RC);
-    x64_rm(&g->e, X64_OR << 3 | 1, false, d, csr, 0); /* or csr, d */
+    x64_alu_ri(&g->e, X64_XOR, false, d, X64_CSR_MASKS);
+    x64_rm(&g->e, 0x8b, false, t, x64_state(X64_VCPU(fp_rm)), 0);
+    emit_rc(g, t, u);
+    x64_alu_rr(&g->e, X64_OR, false, d, t);
+    x64_rm(&g->e, 0x89, false, d, x64_spill_mem(X64_SPILLS), 0);
     emit_csr(g, true);
+    x64_cold_return(g, c);
 }
 
-/* The table has the field of MXCSR for each mode; RMM, which no insn of the host does, is as good
- * as any other. */
+RULE_FN(lower_fpflags_set)
+{
+    X64Reg a = x64_use(g, i->arg[0]), d = x64_temp(g, X64_GPRS), t = x64_temp(g, X64_GPRS);
+    X64Reg u = x64_temp(g, X64_GPRS);
+    X64Cold *c;
+
+    (void)ref, (void)arg;
+    x64_end_uses(g);
+    x64_mov_rr(&g->e, false, d, a);
+    x64_alu_ri(&g->e, X64_AND, false, d, 31);
+    /* t = 0 when fp_flags is all there is, and the same already */
+    x64_mov_rr(&g->e, false, t, d);
+    x64_alu_rm(&g->e, X64_XOR, false, t, x64_state(X64_VCPU(fp_flags)));
+    x64_alu_mi(&g->e, X64_CMP, false, x64_state(X64_VCPU(fp_unmask)), 1);
+    x64_alu_ri(&g->e, X64_ADC, false, t, 0);
+    c = x64_cold(g, write_flags, x64_jcc(&g->e, X64_CC_NE, NULL));
+    c->reg[0] = d;
+    c->reg[1] = t;
+    c->reg[2] = u;
+}
+
 RULE_FN(lower_fprm_set)
 {
     X64Mem csr = x64_spill_mem(X64_SPILLS);
@@ -331,11 +352,9 @@ RULE_FN(lower_fprm_set)
     x64_end_uses(g);
     x64_rm(&g->e, 0x89, false, a, x64_state(X64_VCPU(fp_rm)), 0);
     x64_mov_rr(&g->e, false, d, a);
-    x64_alu_ri(&g->e, X64_AND, false, d, 3);
-    x64_lea(&g->e, true, t, x64_known(g, X64_K_RC));
-    x64_rm(&g->e, 0x8b, false, d, (X64Mem){ t, d, 2, 0 }, 0);
+    emit_rc(g, d, t);
     emit_csr(g, false);
-    x64_alu_mi(&g->e, X64_AND, false, csr, ~CSR_RC);
+    x64_alu_mi(&g->e, X64_AND, false, csr, ~X64_CSR_RC);
     x64_rm(&g->e, X64_OR << 3 | 1, false, d, csr, 0);
     emit_csr(g, true);
 }

@@ -188,13 +188,65 @@ static bool exact_i2f(const X64Gen *g, const IrInsn *i)
     return i->type == IR_F64 && x64_arg_type(g, i, 0) == IR_I32;
 }
 
+/* An integer that is rounded, in a static mode: MXCSR has it for one insn.  reg: result, integer,
+ * a temporary; index: 64 bits of the integer; value: MXCSR's field of the mode */
+static void rounded_i2f(X64Gen *g, const X64Cold *c)
+{
+    X64Mem csr = x64_spill_mem(X64_SPILLS);
+    X64Reg t = c->reg[2];
+
+    x64_rm(&g->e, X64_0F | 0xae, false, 3, csr, 0); /* stmxcsr */
+    x64_rm(&g->e, 0x8b, false, t, csr, 0);
+    x64_alu_mi(&g->e, X64_AND, false, csr, ~X64_CSR_RC);
+    x64_alu_mi(&g->e, X64_OR, false, csr, (int32_t)c->value);
+    x64_rm(&g->e, X64_0F | 0xae, false, 2, csr, 0); /* ldmxcsr */
+    emit_i2f(g, c->reg[0], c->reg[1], c->index, c->type == IR_F64);
+    x64_alu_ri(&g->e, X64_AND, false, t, X64_CSR_RC);
+    x64_rm(&g->e, X64_0F | 0xae, false, 3, csr, 0);
+    x64_alu_mi(&g->e, X64_AND, false, csr, ~X64_CSR_RC);
+    x64_rm(&g->e, X64_OR << 3 | 1, false, t, csr, 0); /* or csr, t */
+    x64_rm(&g->e, X64_0F | 0xae, false, 2, csr, 0);
+    x64_cold_return(g, c);
+}
+
+/* In a static mode: most integers are exact, and those up to +-2^24 (2^53) are seen to be. */
+static void static_i2f(X64Gen *g, const IrInsn *i, IrRef ref)
+{
+    static const uint16_t field[] = { [IR_RM_RNE] = 0, [IR_RM_RTZ] = 0x6000, [IR_RM_RDN] = 0x2000,
+                                      [IR_RM_RUP] = 0x4000 };
+    bool w = x64_arg_type(g, i, 0) == IR_I64;
+    unsigned exact = f64(i) ? 53 : 24;
+    X64Reg a = x64_use(g, i->arg[0]), t = x64_temp(g, X64_GPRS), d;
+    X64Cold *c;
+
+    x64_end_uses(g);
+    d = x64_def(g, ref, 0);
+    clear(g, d);
+    x64_mov_ri(&g->e, t, UINT64_C(1) << exact);
+    x64_alu_rr(&g->e, X64_ADD, w, t, a);
+    x64_shift_ri(&g->e, X64_SHR, w, t, exact + 1);
+    c = x64_cold(g, rounded_i2f, x64_jcc(&g->e, X64_CC_NE, NULL));
+    c->type = i->type;
+    c->reg[0] = d;
+    c->reg[1] = a;
+    c->reg[2] = t;
+    c->index = w;
+    c->value = field[i->aux];
+    emit_i2f(g, d, a, w, f64(i));
+    c->back = x64_here(g);
+}
+
 RULE_FN(lower_i2f)
 {
     X64Reg a, d;
 
     (void)arg;
     if (!host_does(g, i) && !exact_i2f(g, i)) {
-        lower_eval(g, i, ref, 0);
+        if (i->type == IR_F16 || i->aux == IR_RM_RMM || x64_arg_type(g, i, 0) < IR_I32) {
+            lower_eval(g, i, ref, 0);
+        } else {
+            static_i2f(g, i, ref);
+        }
         return;
     }
     a = x64_use(g, i->arg[0]);

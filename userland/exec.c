@@ -20,6 +20,7 @@
 #include "userland/signals.h"
 
 enum {
+    SELF_ARGS = 8,     /* that exec_self() puts in front, beyond self_argv */
     SCRIPT_DEPTH = 5,  /* interpreters that are scripts, as the kernel allows */
     HEAD_SIZE = 256,   /* of a file: what the kernel looks at */
     ARGS_MOST = 1 << 21,
@@ -64,7 +65,7 @@ static int64_t count_args(uint64_t addr)
 
 static int64_t read_args(Exec *e, uint64_t addr)
 {
-    size_t front = self_argc() + 3 + 3 * SCRIPT_DEPTH;
+    size_t front = self_argc() + SELF_ARGS + 3 * SCRIPT_DEPTH;
     int64_t n = count_args(addr);
 
     if (n < 0) {
@@ -186,18 +187,44 @@ static int64_t host_execve(Task *t, const char *path, char **argv, uint64_t envp
     return r;
 }
 
-/* ketch OPTIONS -0 ARGV0 PATH ARGS... */
+/* A file that is only reached through a descriptor may be closed by exec: another one that is
+ * not, or -1. */
+static int keep_open(const char *path)
+{
+    static const char folder[] = "/proc/self/fd/";
+
+    return strncmp(path, folder, sizeof(folder) - 1) == 0 ? open(path, O_RDONLY) : -1;
+}
+
+/* ketch OPTIONS [-L SYSROOT] [--program-fd FD] -0 ARGV0 -- PATH ARGS... */
 static int64_t exec_self(Task *t, Exec *e, uint64_t envp)
 {
     const char *argv0 = e->argv[0];
+    int fd = keep_open(e->path);
+    char number[16];
+    int64_t r;
 
     e->argv[0] = e->path;
+    prepend(e, "--");
     prepend(e, argv0);
     prepend(e, "-0");
+    if (fd >= 0) {
+        snprintf(number, sizeof(number), "%d", fd);
+        prepend(e, number);
+        prepend(e, "--program-fd");
+    }
+    if (process.sysroot[0] && access(process.sysroot, F_OK) == 0) {
+        prepend(e, process.sysroot);
+        prepend(e, "-L");
+    }
     for (size_t i = self_argc(); i-- > 0;) {
         prepend(e, process.options->self_argv[i]);
     }
-    return host_execve(t, "/proc/self/exe", e->argv, envp);
+    r = host_execve(t, "/proc/self/exe", e->argv, envp);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return r;
 }
 
 static int64_t exec_file(Task *t, Exec *e, uint64_t envp)

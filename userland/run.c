@@ -204,7 +204,10 @@ static void choose_sysroot(const UserOptions *o, const char *interp)
             root = has_interp(*p, interp) ? *p : NULL;
         }
     }
-    snprintf(process.sysroot, sizeof(process.sysroot), "%s", root ? root : "");
+    /* Absolute: the guest may change its folder. */
+    if (!root || !realpath(root, process.sysroot)) {
+        snprintf(process.sysroot, sizeof(process.sysroot), "%s", root ? root : "");
+    }
     n = strlen(process.sysroot);
     while (n > 0 && process.sysroot[n - 1] == '/') {
         process.sysroot[--n] = '\0';

@@ -29,7 +29,8 @@ typedef struct UserOptions {
     bool perf;               /* reserved for the perf map */
 
     /* What to put before "PROGRAM ARGS" so that the same options hold in a program that the guest
-     * starts: execve() runs /proc/self/exe with it.  NULL at the end. */
+     * starts: execve() runs /proc/self/exe with it, and -L, -0 and --program-fd as they are needed
+     * (so they must not be in it, nor -E and -U).  NULL at the end. */
     char **self_argv;
 } UserOptions;
 

@@ -110,6 +110,17 @@ static bool option_argv0(RunOptions *o, const char *arg, GError **error)
     return true;
 }
 
+static bool option_program_fd(RunOptions *o, const char *arg, GError **error)
+{
+    uint64_t fd;
+
+    if (!parse_size(arg, &fd) || fd > INT_MAX) {
+        return wrong(error, "--program-fd needs a file descriptor", arg);
+    }
+    o->program_fd = (int)fd;
+    return true;
+}
+
 static bool option_cpu(RunOptions *o, const char *arg, GError **error)
 {
     (void)error;
@@ -429,11 +440,28 @@ static bool read_environment(RunOptions *o, GError **error)
     return true;
 }
 
+/* For programs that the guest starts; what is said of this one alone is left out. */
+static void keep_option(RunOptions *o, const OptionInfo *info, char **argv, int words)
+{
+    if (info->fn == option_set_env || info->fn == option_unset_env || info->fn == option_argv0 ||
+        info->fn == option_sysroot || info->fn == option_program_fd) {
+        return;
+    }
+    for (int i = 0; i < words; i++) {
+        g_ptr_array_add(o->kept, argv[i]);
+    }
+}
+
 bool run_options_parse(RunOptions *o, int argc, char **argv, int first, GError **error)
 {
     *o = (RunOptions){ .tier = TR_TIER_jit,
                        .dfilter = g_array_new(FALSE, FALSE, sizeof(TrRange)),
-                       .envp = g_get_environ() };
+                       .envp = g_get_environ(),
+                       .program_fd = -1,
+                       .kept = g_ptr_array_new() };
+    for (int i = 0; i < first; i++) {
+        g_ptr_array_add(o->kept, argv[i]);
+    }
     if (!read_environment(o, error)) {
         return false;
     }
@@ -441,6 +469,7 @@ bool run_options_parse(RunOptions *o, int argc, char **argv, int first, GError *
         const char *text = argv[o->first];
         const char *arg;
         const OptionInfo *info;
+        int start = o->first;
 
         if (!strcmp(text, "--")) {
             o->first++;
@@ -460,12 +489,14 @@ bool run_options_parse(RunOptions *o, int argc, char **argv, int first, GError *
         if (!info->fn(o, arg, error)) {
             return false;
         }
+        keep_option(o, info, argv + start, o->first - start + 1);
     }
     return true;
 }
 
 void run_options_fini(RunOptions *o)
 {
+    g_ptr_array_free(o->kept, TRUE);
     g_array_free(o->dfilter, TRUE);
     g_strfreev(o->envp);
 }

@@ -71,12 +71,11 @@ static TrConfig translator_config(const RunOptions *o)
 
 static int run_program(const RunOptions *o, char **argv, int first)
 {
-    char **self_argv = g_new0(char *, (gsize)first + 1);
     bool keeps_argv0 = getauxval(AT_FLAGS) & BINFMT_PRESERVE_ARGV0 && argv[first + 1];
     UserOptions user = {
         .guest = &fe_riscv64,
         .program = argv[first],
-        .program_fd = -1,
+        .program_fd = o->program_fd,
         .argv0 = o->argv0,
         .argv = argv + first + (keeps_argv0 ? 1 : 0),
         .envp = o->envp,
@@ -88,14 +87,11 @@ static int run_program(const RunOptions *o, char **argv, int first)
         .strace = log_enabled(LOG_strace),
         .translator = translator_config(o),
         .stats = o->stats,
-        .self_argv = self_argv,
     };
-    int status;
 
-    memcpy(self_argv, argv, sizeof(char *) * (size_t)first);
-    status = userland_main(&user);
-    g_free(self_argv);
-    return status;
+    g_ptr_array_add(o->kept, NULL);
+    user.self_argv = (char **)o->kept->pdata;
+    return userland_main(&user);
 }
 
 int command_run(const char *self, int argc, char **argv)

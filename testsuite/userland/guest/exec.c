@@ -184,9 +184,24 @@ static int inherit(char **argv)
     return 6;
 }
 
-static void by_descriptor(void)
+/* A copy of this program without a name. */
+static int nameless(void)
 {
-    int fd = open(self, O_RDONLY), status;
+    int fd = memfd_create("copy", MFD_CLOEXEC), from = open(self, O_RDONLY);
+    ssize_t n;
+    static char buf[65536];
+
+    CHECK(fd >= 0 && from >= 0);
+    while ((n = read(from, buf, sizeof(buf))) > 0) {
+        CHECK_EQ(write(fd, buf, (size_t)n), n);
+    }
+    close(from);
+    return fd;
+}
+
+static void by_descriptor(int fd)
+{
+    int status;
     pid_t pid = fork();
 
     if (pid == 0) {
@@ -220,7 +235,9 @@ int main(int argc, char **argv)
     failures();
     too_long();
     inheritance();
-    by_descriptor();
+    by_descriptor(open(self, O_RDONLY));
+    by_descriptor(open(self, O_RDONLY | O_CLOEXEC));
+    by_descriptor(nameless());
     snprintf(command, sizeof(command), "rm -r %s", dir);
     CHECK_EQ(system(command), 0);
     return passed();

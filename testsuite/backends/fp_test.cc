@@ -23,6 +23,8 @@ extern "C" {
 #include "ir/guest.h"
 #include "ir/ir.h"
 #include "ir/vcpu.h"
+
+void x64_features_limit(uint32_t mask); /* backends/x86_64/host.h */
 }
 
 namespace
@@ -49,15 +51,29 @@ const IrGuest test_guest = {
     "test", test_slots(), SLOTS, { 1, 2, 3, 4, 5, 6, 7, 8 }, { 16, 17, 18, 19, 20, 21 }, nullptr, 0,
 };
 
+/* A backend, and which of the host's optional features it may use. */
+struct Way {
+    const char *name;
+    const Backend *backend;
+    uint32_t features;
+};
+
+const Way kWays[] = {
+    { "interp", &be_interp, 0 },
+    { "x86_64", &be_x86_64, UINT32_MAX },
+    { "x86_64_plain", &be_x86_64, 0 },
+};
+
 /* A backend that has been started, a vcpu, and the function made last. */
 class Machine
 {
   public:
-    explicit Machine(const Backend *be)
-        : be_(be), buf_(codebuf_new(4 << 20)), arena_(arena_new(16 << 20)),
+    explicit Machine(const Way &way)
+        : be_(way.backend), buf_(codebuf_new(4 << 20)), arena_(arena_new(16 << 20)),
           vcpu_(static_cast<Vcpu *>(calloc(1, sizeof(Vcpu))))
     {
         EXPECT_TRUE(be_->start(buf_, &test_guest));
+        x64_features_limit(way.features);
         vcpu_->guest = &test_guest;
         for (VcpuJump &j : vcpu_->jump_cache) {
             j.pc = VCPU_NO_PC;
@@ -403,7 +419,7 @@ uint64_t expected(const Shape &s, IrRm rm, const uint64_t arg[3], uint32_t *flag
 
 enum { RESULT = 10, COPY = 11 }; /* registers that are not pinned, so that they are stored */
 
-class EveryFpOp : public testing::TestWithParam<std::tuple<const Backend *, Shape>>
+class EveryFpOp : public testing::TestWithParam<std::tuple<Way, Shape>>
 {
   protected:
     EveryFpOp() : m(std::get<0>(GetParam())), s(std::get<1>(GetParam()))
@@ -492,22 +508,17 @@ TEST_P(EveryFpOp, AgreesWithItsRow)
     }
 }
 
-std::vector<const Backend *> every_backend()
-{
-    return { &be_interp, &be_x86_64 };
-}
-
 INSTANTIATE_TEST_SUITE_P(Backends, EveryFpOp,
-                         testing::Combine(testing::ValuesIn(every_backend()),
+                         testing::Combine(testing::ValuesIn(kWays),
                                           testing::ValuesIn(every_shape())),
                          [](const auto &info) {
-                             return std::string(std::get<0>(info.param)->name) + "_" +
+                             return std::string(std::get<0>(info.param).name) + "_" +
                                     name_of(std::get<1>(info.param));
                          });
 
 /* ---- The environment ---- */
 
-class FpEnvironment : public testing::TestWithParam<const Backend *>
+class FpEnvironment : public testing::TestWithParam<Way>
 {
   protected:
     FpEnvironment() : m(GetParam())
@@ -645,7 +656,7 @@ TEST_P(FpEnvironment, NansAreCanonicalWhereTheyAreSeen)
     EXPECT_EQ(m.flags(), static_cast<uint32_t>(IR_FP_NV));
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, FpEnvironment, testing::ValuesIn(every_backend()),
-                         [](const auto &info) { return std::string(info.param->name); });
+INSTANTIATE_TEST_SUITE_P(Backends, FpEnvironment, testing::ValuesIn(kWays),
+                         [](const auto &info) { return std::string(info.param.name); });
 
 } // namespace

@@ -246,6 +246,27 @@ void x64_leave_unit(X64Gen *g, IrRef target)
     emit_moves(g, &ms);
 }
 
+bool x64_leaves_freely(const X64Gen *g)
+{
+    for (unsigned w = 0; w < 2; w++) {
+        for (uint64_t d = g->dirty[w]; d; d &= d - 1) {
+            unsigned s = w * 64 + (unsigned)__builtin_ctzll(d);
+
+            if (x64_pins.reg_of[s] == X64_NONE || (g->s.slot_flag[s] & X64_LAZY)) {
+                return false;
+            }
+        }
+    }
+    for (unsigned p = 0; p < X64_PINS; p++) {
+        unsigned s = x64_pins.slot[p];
+
+        if (s != X64_SLOT_NONE && g->val[g->s.slot_val[s]].reg != x64_pins.reg[p]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- Merges ---- */
 
 /* The first insn of `b` after its parameters and entry markers, and its position */

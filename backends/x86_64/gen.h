@@ -115,6 +115,9 @@ typedef struct X64Block {
     uint32_t end;     /* of its terminator */
     uint32_t n_preds;
     const IrEdge *pred; /* an edge that leads here */
+    IrBlockId other;    /* where its branch goes else; 0: it is no branch */
+    bool taken;         /* it is the branch's first edge */
+    uint32_t merge;     /* number among the blocks with several predecessors; 0: not one */
     uint32_t order;   /* its place in X64Gen.order */
     uint32_t depth;
     uint32_t code;    /* host offset + 1; 0: not emitted yet */
@@ -122,6 +125,7 @@ typedef struct X64Block {
     X64Entry *entry;  /* merge block: fixed locations, once reached */
     uint32_t n_entry;
     bool header;      /* of a loop: a predecessor comes after it */
+    bool done;        /* its code is part of its predecessor's branch */
 } X64Block;
 
 /* A jump whose target is not emitted yet. */
@@ -167,6 +171,7 @@ struct X64Gen {
     IrBlockId *order;
     uint32_t n_order;
     uint32_t n_globals;
+    uint32_t n_merges;
     IrRef *global;        /* number -> value */
     uint32_t *dist_in;    /* [block][global]: to the next use from its start */
     uint32_t *dist_out;
@@ -235,10 +240,10 @@ static inline X64Mem x64_spill_mem(unsigned spill)
     return x64_mem(X64_RSP, (int32_t)(spill - 1) * 8);
 }
 
-/* A register's content as a slot has it at the start of merge number `merge` (0: of the unit). */
+/* What a pinned slot has at the start of the unit (block 0) or of a merge. */
 static inline IrRef x64_pin_ref(const X64Gen *g, IrBlockId block, unsigned pin)
 {
-    return g->f->n_insns + block * X64_PINS + pin;
+    return g->f->n_insns + g->block[block].merge * X64_PINS + pin;
 }
 
 static inline bool x64_is_float(unsigned type)
@@ -376,6 +381,8 @@ void x64_begin_block(X64Gen *g, IrBlockId b);
 bool x64_edge(X64Gen *g, const IrEdge *edge, bool dry);
 /* Slots in memory, pinned ones in their registers; `target` (or 0) in rax. */
 void x64_leave_unit(X64Gen *g, IrRef target);
+/* Would that emit nothing? */
+bool x64_leaves_freely(const X64Gen *g);
 void x64_jump_block(X64Gen *g, IrBlockId b);
 void x64_jcc_block(X64Gen *g, unsigned cc, IrBlockId b);
 

@@ -182,17 +182,28 @@ static uint32_t new_exit(X64Gen *g, uint64_t pc)
 }
 
 /* The displacement of the exit's jump lies within one aligned word, so that it is changed at
- * once. */
-static void direct_exit(X64Gen *g, uint64_t pc)
+ * once.  `opcode` bytes come before it. */
+static void align_exit(X64Gen *g, unsigned opcode)
 {
-    uint32_t n = new_exit(g, pc);
-    unsigned at = (x64_here(g) + 1) & 7;
+    unsigned at = (x64_here(g) + opcode) & 7;
 
     if (at > 4) {
         x64_nop(&g->e, 8 - at);
     }
-    g->exit[n].site = x64_here(g);
-    x64_cold(g, emit_exit_stub, x64_jmp(&g->e, NULL))->index = n;
+}
+
+static void note_exit(X64Gen *g, uint8_t *jump, uint64_t pc)
+{
+    uint32_t n = new_exit(g, pc);
+
+    g->exit[n].site = (uint32_t)(jump - 1 - g->e.start);
+    x64_cold(g, emit_exit_stub, jump)->index = n;
+}
+
+static void direct_exit(X64Gen *g, uint64_t pc)
+{
+    align_exit(g, 1);
+    note_exit(g, x64_jmp(&g->e, NULL), pc);
 }
 
 RULE_FN(lower_exit)
@@ -341,7 +352,12 @@ static void jump_if(X64Gen *g, X64Cond c, IrBlockId b)
 
 static bool is_next(const X64Gen *g, IrBlockId b)
 {
-    return g->block[b].order == g->block[g->now].order + 1;
+    uint32_t k = g->block[g->now].order + 1;
+
+    while (k < g->n_order && g->block[g->order[k]].done) {
+        k++;
+    }
+    return k < g->n_order && g->order[k] == b;
 }
 
 /* A block with one predecessor goes on from this state. */
@@ -394,6 +410,31 @@ static void branch_around(X64Gen *g, X64Cond c, const IrEdge *yes, const IrEdge 
     finish_edge(g, no, no_moves);
 }
 
+/* A block that only leaves the unit, and has nothing to do for it: the branch itself can be the
+ * exit.  Returns that exit. */
+static const IrInsn *bare_exit(const X64Gen *g, IrBlockId b)
+{
+    const IrFunc *f = g->f;
+    IrRef ref = f->block[b].first;
+
+    while (f->insn[ref].op == IR_OP_insn || f->insn[ref].op == IR_OP_const) {
+        ref = f->insn[ref].next;
+    }
+    if (f->insn[ref].op != IR_OP_exit || f->insn[ref].aux & IR_EXIT_POLL ||
+        g->block[b].n_preds != 1) {
+        return NULL;
+    }
+    return x64_leaves_freely(g) ? &f->insn[ref] : NULL;
+}
+
+/* Jumps out when the condition holds. */
+static void exit_if(X64Gen *g, X64Cond c, IrBlockId b, uint64_t pc)
+{
+    g->block[b].done = true;
+    align_exit(g, 2);
+    note_exit(g, x64_jcc(&g->e, c.cc, NULL), pc);
+}
+
 RULE_FN(lower_brif)
 {
     const IrEdge *yes = &g->f->edge[i->imm], *no = yes + 1;
@@ -402,6 +443,18 @@ RULE_FN(lower_brif)
 
     (void)ref, (void)arg;
     x64_emit_cmp(g, &c);
+    if (!c.cond.parity && bare_exit(g, yes->block)) {
+        exit_if(g, c.cond, yes->block, (uint64_t)bare_exit(g, yes->block)->imm);
+        leave_state(g, no->block);
+        finish_edge(g, no, x64_edge(g, no, true));
+        return;
+    }
+    if (!c.cond.parity && bare_exit(g, no->block)) {
+        exit_if(g, x64_invert(c.cond), no->block, (uint64_t)bare_exit(g, no->block)->imm);
+        leave_state(g, yes->block);
+        finish_edge(g, yes, x64_edge(g, yes, true));
+        return;
+    }
     leave_state(g, yes->block);
     leave_state(g, no->block);
     yes_moves = x64_edge(g, yes, true);

@@ -135,6 +135,57 @@ static void loop_depths(X64Gen *g)
     }
 }
 
+static void count_preds(X64Gen *g)
+{
+    const IrFunc *f = g->f;
+
+    for (uint32_t k = 0; k < g->n_order; k++) {
+        const IrEdge *edge;
+        unsigned n = successors(f, g->order[k], &edge);
+
+        for (unsigned s = 0; s < n; s++) {
+            X64Block *to = &g->block[edge[s].block];
+
+            to->pred = &edge[s];
+            to->other = n == 2 ? edge[!s].block : 0;
+            to->taken = s == 0;
+            if (++to->n_preds == 2) {
+                to->merge = ++g->n_merges;
+            }
+        }
+    }
+}
+
+/* The way out of straight code: better not between its blocks.  A way back to a loop is hot. */
+static bool is_side_exit(const X64Gen *g, IrBlockId b)
+{
+    const IrFunc *f = g->f;
+    const X64Block *block = &g->block[b];
+    const IrInsn *last = &f->insn[f->block[b].last];
+    const IrInsn *other = &f->insn[f->block[block->other].last];
+    bool leaves = last->op != IR_OP_br && last->op != IR_OP_brif;
+
+    return leaves && block->n_preds == 1 && block->other &&
+           !(last->op == IR_OP_exit && (last->aux & IR_EXIT_POLL)) &&
+           (other->op == IR_OP_br || other->op == IR_OP_brif || block->taken);
+}
+
+/* Side exits go to the end. */
+static void postpone_exits(X64Gen *g)
+{
+    IrBlockId *late = ARENA_NEW(g->arena, IrBlockId, g->n_order);
+    uint32_t n = 0, n_late = 0;
+
+    for (uint32_t k = 0; k < g->n_order; k++) {
+        if (is_side_exit(g, g->order[k])) {
+            late[n_late++] = g->order[k];
+        } else {
+            g->order[n++] = g->order[k];
+        }
+    }
+    memcpy(g->order + n, late, n_late * sizeof(*late));
+}
+
 static void find_order(X64Gen *g)
 {
     const IrFunc *f = g->f;
@@ -144,17 +195,15 @@ static void find_order(X64Gen *g)
     if (!layout_order(g)) {
         postorder(g);
     }
-    for (uint32_t k = 0; k < g->n_order; k++) {
-        const IrEdge *edge;
-        unsigned n = successors(f, g->order[k], &edge);
-
-        g->block[g->order[k]].order = k;
-        for (unsigned s = 0; s < n; s++) {
-            g->block[edge[s].block].n_preds++;
-            g->block[edge[s].block].pred = &edge[s];
-        }
+    if (g->n_order == 1) {
+        return;
     }
-    for (uint32_t k = 0; k < g->n_order && g->n_order > 1; k++) {
+    count_preds(g);
+    postpone_exits(g);
+    for (uint32_t k = 0; k < g->n_order; k++) {
+        g->block[g->order[k]].order = k;
+    }
+    for (uint32_t k = 0; k < g->n_order; k++) {
         const IrEdge *edge;
         unsigned n = successors(f, g->order[k], &edge);
 
@@ -162,9 +211,7 @@ static void find_order(X64Gen *g)
             g->block[edge[s].block].header |= g->block[edge[s].block].order <= k;
         }
     }
-    if (g->n_order > 1) {
-        loop_depths(g);
-    }
+    loop_depths(g);
 }
 
 /* ---- Counting uses ---- */
@@ -798,7 +845,7 @@ bool x64_select(X64Gen *g)
         return false;
     }
     find_order(g);
-    g->n_vals = f->n_insns + (g->n_order > 1 ? f->n_blocks : 1) * X64_PINS;
+    g->n_vals = f->n_insns + (1 + g->n_merges) * X64_PINS;
     g->val = ARENA_NEW(g->arena, X64Val, g->n_vals);
     g->global = ARENA_NEW(g->arena, IrRef, g->n_order > 1 ? f->n_insns : 1);
     define_pins(g, 0);

@@ -89,7 +89,7 @@ static bool emit_all(X64Gen *g)
         x64_emit_counter(g);
     }
     for (uint32_t k = 0; k < g->n_order; k++) {
-        if (!emit_block(g, g->order[k])) {
+        if (!g->block[g->order[k]].done && !emit_block(g, g->order[k])) {
             return false;
         }
     }

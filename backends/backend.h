@@ -55,6 +55,7 @@ typedef struct BeOptions {
     uint32_t *counter; /* not NULL: *counter is decremented at each entry, and the unit is left
                           with IR_TRAP_hot (pc = its start, nothing executed) when it underflows */
     bool no_link;      /* direct exits always leave to the run loop (-d nochain, --check) */
+    bool show_registers; /* log what lives where (-d ra) */
 } BeOptions;
 
 typedef struct CodeBuf CodeBuf;

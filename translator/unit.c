@@ -127,6 +127,7 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
     BeOptions options = {
         .counter = tr.config.hot_threshold && !unit->region && !step ? &unit->counter : NULL,
         .no_link = tr.no_chain || step,
+        .show_registers = dump_wanted(LOG_ra, unit->pc),
     };
     BeStatus status;
 

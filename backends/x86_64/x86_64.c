@@ -55,6 +55,9 @@ static bool emit_block(X64Gen *g, IrBlockId b)
     const IrFunc *f = g->f;
 
     x64_begin_block(g, b);
+    if (g->options->show_registers) {
+        x64_dump_block(g, b);
+    }
     for (IrRef ref = f->block[b].first; ref; ref = f->insn[ref].next) {
         const IrInsn *i = &f->insn[ref];
         const X64Rule *rule = &x64_rules[i->op];
@@ -73,6 +76,9 @@ static bool emit_block(X64Gen *g, IrBlockId b)
             x64_drop_if_dead(g, ref);
         }
         x64_end_insn(g);
+        if (g->options->show_registers) {
+            x64_dump_alloc(g, ref);
+        }
         if (g->big || g->e.p + g->n_cold * COLD_ROOM > g->limit) {
             return false;
         }

@@ -52,21 +52,27 @@ static bool is_out(const SysRow *row, unsigned i)
     return syscall_kinds[row->arg[i]].direction == SD_OUT;
 }
 
+static void add_arg(Text *text, const SysRow *row, const uint64_t *args, unsigned i,
+                    int64_t result)
+{
+    const KindShow *k = &shows[row->arg[i]];
+    Shown s = { .value = args[i],
+                .first = args[0],
+                .previous = i ? args[i - 1] : 0,
+                .span = syscall_span(row, args, i),
+                .set = k->set,
+                .result = result };
+
+    k->show(text, &s);
+}
+
 /* Shows arguments from `i` on, before the call as far as they are known then; returns how far. */
 static unsigned add_args(Text *text, const SysRow *row, const uint64_t *args, unsigned i,
                          int64_t result)
 {
     for (; i < row->n_args && (result != INT64_MAX || !is_out(row, i)); i++) {
-        const KindShow *k = &shows[row->arg[i]];
-        Shown s = { .value = args[i],
-                    .first = args[0],
-                    .previous = i ? args[i - 1] : 0,
-                    .span = syscall_span(row, args, i),
-                    .set = k->set,
-                    .result = result };
-
         text_add(text, i ? ", " : "");
-        k->show(text, &s);
+        add_arg(text, row, args, i, result);
     }
     return i;
 }
@@ -89,11 +95,16 @@ static void add_changes(Text *text, const SysRow *row, const uint64_t *args, int
     }
 }
 
+static bool is_restart(int64_t r)
+{
+    return r <= -TASK_ERESTARTSYS && r >= -TASK_ERESTARTNOHAND;
+}
+
 static void add_result(Text *text, const SysRow *row, const uint64_t *args, int64_t r)
 {
     if (r == -TASK_DONE) {
         text_add(text, ") = ?\n");
-    } else if (r <= -TASK_ERESTARTSYS && r >= -TASK_ERESTARTNOHAND) {
+    } else if (is_restart(r)) {
         text_add(text, ") = ? ERESTART (interrupted by a signal)\n");
     } else if (r < 0 && r >= -4095) {
         const char *name = strerrorname_np((int)-r);
@@ -149,14 +160,82 @@ static unsigned first_half(Text *text, Task *t, const SysRow *row, const uint64_
     return shown;
 }
 
+/* ---- -d strace_json ---- */
+
+static void add_json_string(Text *text, const char *s)
+{
+    text_add(text, "\"");
+    for (; *s; s++) {
+        if (*s == '"' || *s == '\\') {
+            text_add(text, "\\%c", *s);
+        } else if ((unsigned char)*s < 32 || (unsigned char)*s > 126) {
+            text_add(text, "\\u%04x", (unsigned char)*s);
+        } else {
+            text_add(text, "%c", *s);
+        }
+    }
+    text_add(text, "\"");
+}
+
+static void add_json_args(Text *text, const SysRow *row, const uint64_t *args, int64_t result)
+{
+    for (unsigned i = 0; i < row->n_args; i++) {
+        Text arg = { .length = 0 };
+
+        add_arg(&arg, row, args, i, result);
+        text_add(text, i ? "," : "");
+        if (text->length + 2 * arg.length + 256 > sizeof(text->bytes)) {
+            snprintf(arg.bytes, sizeof(arg.bytes), "..."); /* the line stays an object */
+        }
+        add_json_string(text, arg.bytes);
+    }
+}
+
+/* One object a line, when the call is over; for a call without return, when it begins. */
+static void json_line(const Task *t, const SysRow *row, const uint64_t *args, int64_t r)
+{
+    Text text = { .length = 0 };
+    const char *error = r < 0 && r >= -4095 ? strerrorname_np((int)-r) : NULL;
+
+    text_add(&text, "{\"tid\":%d,\"call\":\"%s\",\"args\":[", t->tid, row->name);
+    add_json_args(&text, row, args, r);
+    text_add(&text, "]");
+    if (error) {
+        text_add(&text, ",\"errno\":\"%s\"", error);
+    } else if (is_restart(r)) {
+        text_add(&text, ",\"interrupted\":true");
+    } else if (row->result != SK_none && r != -TASK_DONE) {
+        text_add(&text, ",\"result\":%" PRId64, r);
+    }
+    text_add(&text, "}\n");
+    log_line(LOG_strace_json, "%s", text.bytes);
+}
+
+static int64_t traced_json(Task *t, const SysRow *row, const uint64_t *args)
+{
+    int64_t r;
+
+    if (row->result == SK_none) {
+        json_line(t, row, args, INT64_MAX);
+        return syscall_run(t, row, args);
+    }
+    r = syscall_run(t, row, args);
+    json_line(t, row, args, r);
+    return r;
+}
+
 int64_t syscall_traced(Task *t, const SysRow *row, const uint64_t args[SYSCALL_ARGS])
 {
     Text text = { .length = 0 };
-    unsigned shown = first_half(&text, t, row, args);
-    int64_t r = syscall_run(t, row, args);
-    bool whole = text.length > 0;
+    unsigned shown;
+    int64_t r;
 
-    if (!whole) {
+    if (!log_enabled(LOG_strace)) {
+        return traced_json(t, row, args);
+    }
+    shown = first_half(&text, t, row, args);
+    r = syscall_run(t, row, args);
+    if (text.length == 0) {
         pid_t open = set_open(0);
 
         if (open != t->tid) {

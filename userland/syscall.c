@@ -182,5 +182,8 @@ int64_t syscall_dispatch(Task *t, uint64_t nr, const uint64_t args[SYSCALL_ARGS]
     if (!row || row->how == SYS_HOLE) {
         return unknown(t, nr);
     }
-    return log_enabled(LOG_strace) ? syscall_traced(t, row, args) : syscall_run(t, row, args);
+    if (log_enabled(LOG_strace) || log_enabled(LOG_strace_json)) {
+        return syscall_traced(t, row, args);
+    }
+    return syscall_run(t, row, args);
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""-strace and -L: what the log says of a small program, and where its paths are looked up."""
+"""-strace, -d strace_json and -L: what the log says of a small program, and where its paths are looked up."""
 
+import json
 import os
 import re
 import shutil
@@ -100,6 +101,24 @@ def strace(options, folder, tier):
     return None if result.status == 0 else suite.status_text(result.status)
 
 
+def strace_json(options, folder, tier):
+    binary = compile_text(HEAD + 'unlink("a\\n\\xff\\"b"); kill(getpid(), 0); _exit(7);}\n', folder)
+    result = suite.run([options.ketch, "run", f"--tier={tier}", "-d", "strace_json", binary], 60,
+                       cwd=folder)
+    try:
+        calls = [json.loads(line) for line in result.errors.decode("ascii").splitlines()]
+    except ValueError as error:
+        return f"not JSON: {error}"
+    found = {c["call"]: c for c in calls}
+    wanted = {"unlinkat": {"args": ["AT_FDCWD", '"a\\n\\377\\"b"', "0"], "errno": "ENOENT"},
+              "kill": {"args": [str(calls[0]["tid"]), "0"], "result": 0},
+              "exit_group": {"args": ["7"]}}
+    for name, fields in wanted.items():
+        if found.get(name) != {"tid": calls[0]["tid"], "call": name, **fields}:
+            return f"{found.get(name)} is not {fields}"
+    return None
+
+
 def sysroot(options, folder, tier):
     root = os.path.join(folder, "root")
     os.makedirs(os.path.join(root, "etc"))
@@ -113,7 +132,7 @@ def sysroot(options, folder, tier):
 
 def main():
     options = suite.parser(__doc__).parse_args()
-    cases = [(check, tier) for check in (strace, sysroot) for tier in options.tier.split(",")]
+    cases = [(check, tier) for check in (strace, strace_json, sysroot) for tier in options.tier.split(",")]
     if not shutil.which(COMPILER):
         print(f"0 passed, 0 failed, {len(cases)} skipped")
         return 0

@@ -29,6 +29,7 @@ class Suite:
 
 
 SUITES = [
+    Suite("commands", "ui/commands.py", (), ()),
     Suite("instructions", "frontends/fuzz/fuzz.py", ("--tier=jit", "--cases=4000"),
           ("--tier=jit,interp", "--cases=20000")),
     Suite("sequences", "frontends/sequences/sequences.py", ("--count=500",),

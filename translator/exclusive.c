@@ -199,3 +199,11 @@ void tr_fork_child(Vcpu *vcpu)
     pthread_mutex_unlock(&tr.lock);
     tr_exclusive_end(vcpu);
 }
+
+void tr_vfork_done(Vcpu *vcpu)
+{
+    TrVcpu *v = vcpu->owner;
+
+    v->entered = 0;
+    exclusive_leave(v);
+}

@@ -98,6 +98,10 @@ void tr_fork_prepare(Vcpu *vcpu);
 void tr_fork_parent(Vcpu *vcpu);
 void tr_fork_child(Vcpu *vcpu);
 
+/* A vfork child has used this vcpu, from its parent's memory, and is gone, perhaps killed in the
+ * middle of translated code: the parent's thread goes on with it. */
+void tr_vfork_done(Vcpu *vcpu);
+
 /* The guest has (had) a second thread, or shares memory with another process. */
 void tr_guest_has_threads(void);
 

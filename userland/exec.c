@@ -17,6 +17,7 @@
 #include "userland/elf.h"
 #include "userland/mem.h"
 #include "userland/proc.h"
+#include "userland/run.h"
 #include "userland/signals.h"
 
 enum {
@@ -199,7 +200,7 @@ static int keep_open(const char *path)
 /* ketch OPTIONS [-L SYSROOT] [--program-fd FD] -0 ARGV0 -- PATH ARGS... */
 static int64_t exec_self(Task *t, Exec *e, uint64_t envp)
 {
-    const char *argv0 = e->argv[0];
+    char *argv0 = e->argv[0], **args = e->argv;
     int fd = keep_open(e->path);
     char number[16];
     int64_t r;
@@ -221,6 +222,11 @@ static int64_t exec_self(Task *t, Exec *e, uint64_t envp)
         prepend(e, process.options->self_argv[i]);
     }
     r = host_execve(t, "/proc/self/exe", e->argv, envp);
+    if (r == -ENOENT) {
+        /* No /proc in this root: the kernel may know what to do (binfmt_misc). */
+        args[0] = argv0;
+        r = host_execve(t, e->path, args, envp);
+    }
     if (fd >= 0) {
         close(fd);
     }
@@ -253,6 +259,16 @@ static int64_t exec_file(Task *t, Exec *e, uint64_t envp)
     return -ENOEXEC;
 }
 
+void exec_free(void *memory)
+{
+    Exec *e = memory;
+
+    if (e) {
+        free(e->memory);
+        free(e);
+    }
+}
+
 static int64_t do_exec(Task *t, const char *path, uint64_t argv, uint64_t envp)
 {
     Exec *e = calloc(1, sizeof(*e));
@@ -276,8 +292,7 @@ static int64_t do_exec(Task *t, const char *path, uint64_t argv, uint64_t envp)
         t->exec_memory = NULL;
         sig_release(t);
     }
-    free(e->memory);
-    free(e);
+    exec_free(e);
     return r;
 }
 

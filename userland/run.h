@@ -13,6 +13,9 @@ void userland_run(Task *t);
  * process and the last one. */
 void task_end(Task *t);
 
+/* What an execve() that succeeded in a vfork child has left in Task.exec_memory. */
+void exec_free(void *memory);
+
 void task_set_self(Task *t);
 
 #endif

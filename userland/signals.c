@@ -432,8 +432,9 @@ static bool next_signal(Task *t, siginfo_t *info)
     if (t->async_sig) {
         *info = t->async_info;
         info->si_signo = t->async_sig;
-        t->async_sig = 0;
+        /* In this order: a reserved signal that arrives in between is held, not lost. */
         atomic_store_explicit(&t->pending, 0, memory_order_relaxed);
+        t->async_sig = 0;
         return true;
     }
     if (held) {

@@ -210,8 +210,8 @@ void task_end(Task *t)
         HOST_CALL3(SYS_futex, t->clear_child_tid, FUTEX_WAKE, 1);
     }
     sig_thread_end(t);
-    tr_vcpu_free(t->vcpu);
     task_set_self(NULL);
+    tr_vcpu_free(t->vcpu);
     free(t);
     if (leader) {
         HOST_CALL1(SYS_exit, status);
@@ -329,6 +329,7 @@ static void become_child(Task *t, const CloneArgs *c)
     process.n_tasks = 1;
     t->tid = (pid_t)HOST_CALL0(SYS_gettid);
     t->held = 0;
+    t->in_vfork = false;
     t->robust_list = t->robust_len = 0;
     t->clear_child_tid = c->flags & CLONE_CHILD_CLEARTID ? c->child_tid : 0;
     put_tid(c->flags & CLONE_CHILD_SETTID ? c->child_tid : 0, t->tid);
@@ -411,6 +412,7 @@ static int vfork_main(void *opaque)
     put_tid(c->flags & CLONE_CHILD_SETTID ? c->child_tid : 0, t->tid);
     enter_child(t, c);
     userland_run(t);
+    task_end(t); /* of a process that the child forked: it came back from here too */
     return 0;
 }
 
@@ -446,7 +448,8 @@ static int64_t do_vfork(Task *t, const CloneArgs *c)
     memcpy(&saved_vcpu, vcpu, offsetof(Vcpu, ring));
     t->sighand = hand;
     pid = run_vfork(t, c, stack);
-    free(t->exec_memory);
+    tr_vfork_done(vcpu);
+    exec_free(t->exec_memory);
     saved.prev = t->prev;
     saved.next = t->next;
     *t = saved;

@@ -103,6 +103,59 @@ static void vfork_killed(void)
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
+static volatile pid_t spinner;
+
+static void *kill_spinner(void *arg)
+{
+    while (!spinner) {
+        usleep(1000);
+    }
+    usleep(20000);
+    kill(spinner, SIGTERM);
+    return arg;
+}
+
+/* Killed in the middle of a hot loop, while another thread runs. */
+static void vfork_killed_spinning(void)
+{
+    pthread_t t;
+    int status;
+    pid_t pid;
+
+    spinner = 0;
+    CHECK_EQ(pthread_create(&t, NULL, kill_spinner, NULL), 0);
+    pid = vfork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        spinner = getpid();
+        for (volatile long n = 0;; n++) {
+        }
+    }
+    CHECK_EQ(pthread_join(t, NULL), 0);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+
+/* A process that a vfork child forks, and that has threads. */
+static void fork_in_vfork(void)
+{
+    pid_t pid = vfork();
+
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        pid_t inner = fork();
+        int status;
+
+        if (inner == 0) {
+            vfork_killed_spinning();
+            _exit(17);
+        }
+        waitpid(inner, &status, 0);
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+    }
+    CHECK_EQ(wait_for(pid), 17);
+}
+
 static volatile int stop;
 
 static void *busy(void *arg)
@@ -141,6 +194,8 @@ int main(int argc, char **argv)
     spawn_self("/proc/self/exe");
     vfork_shares();
     vfork_killed();
+    vfork_killed_spinning();
+    fork_in_vfork();
     with_threads("/proc/self/exe");
     s = system("exit 7");
     CHECK(WIFEXITED(s) && WEXITSTATUS(s) == 7);

@@ -158,6 +158,60 @@ static void flow(Promote *p)
     }
 }
 
+/* The one source that reaches `b` besides its own parameter, or that parameter when there are
+ * several. */
+static Source only_source(const Promote *p, IrBlockId b, unsigned slot)
+{
+    const IrCfg *cfg = p->cfg;
+    Source self = source(PARAM, b), only = source(ANY, 0);
+
+    for (uint32_t e = cfg->first_pred[b]; e < cfg->first_pred[b + 1]; e++) {
+        Source s = p->out[at(p, cfg->preds[e], slot)];
+
+        if (s != self && s != only) {
+            if (only != source(ANY, 0)) {
+                return self;
+            }
+            only = s;
+        }
+    }
+    return only;
+}
+
+static void replace_source(Promote *p, unsigned slot, Source old, Source new)
+{
+    for (uint32_t k = 0; k < p->cfg->n_order; k++) {
+        size_t i = at(p, p->cfg->order[k], slot);
+
+        p->in[i] = p->in[i] == old ? new : p->in[i];
+        p->out[i] = p->out[i] == old ? new : p->out[i];
+    }
+}
+
+/* While sources still change around nested loops, old and new ones meet: parameters that turn out
+ * to have one source go. */
+static void drop_trivial(Promote *p, unsigned slot)
+{
+    bool changed = true;
+
+    while (changed) {
+        changed = false;
+        for (uint32_t k = 0; k < p->cfg->n_order; k++) {
+            IrBlockId b = p->cfg->order[k];
+            Source self = source(PARAM, b), only;
+
+            if (p->in[at(p, b, slot)] != self) {
+                continue;
+            }
+            only = only_source(p, b, slot);
+            if (only != self) {
+                replace_source(p, slot, self, only);
+                changed = true;
+            }
+        }
+    }
+}
+
 static bool is_param(const Promote *p, IrBlockId b, unsigned slot)
 {
     return p->in[at(p, b, slot)] == source(PARAM, b) && ir_slots_has(&p->live_in[b], slot) &&
@@ -604,6 +658,9 @@ bool ir_opt_promote(IrFunc *f)
         scan_block(&p, b);
     }
     flow(&p);
+    for (unsigned j = 0; j < p.n; j++) {
+        drop_trivial(&p, p.slot[j]);
+    }
     find_forms(&p);
     find_wide(&p);
     p.replace = ir_replace_new(f);

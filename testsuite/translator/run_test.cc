@@ -248,14 +248,19 @@ TEST(Interrupt, EndlessLoopComesBack)
     c.addi(a1, a1, 2);
     c.jal(zero, start);
     Cpu cpu(start);
-    std::thread other([&] {
-        usleep(20000);
-        tr_interrupt(cpu.vcpu);
-    });
-    TrStop stop = cpu.run();
-    other.join();
-    EXPECT_EQ(IR_TRAP_interrupt, stop.trap);
-    uint64_t done = cpu[a1] / 2, behind = (cpu.vcpu->pc - start) / 4;
+    uint64_t done = 0;
+    /* On a busy machine the request may come before the first instruction: again then. */
+    for (int i = 0; i < 100 && done == 0; i++) {
+        std::thread other([&] {
+            usleep(20000);
+            tr_interrupt(cpu.vcpu);
+        });
+        TrStop stop = cpu.run();
+        other.join();
+        EXPECT_EQ(IR_TRAP_interrupt, stop.trap);
+        done = cpu[a1] / 2;
+    }
+    uint64_t behind = (cpu.vcpu->pc - start) / 4;
     EXPECT_GT(done, 0u);
     EXPECT_EQ(cpu[a0], done + (behind == 1)) << "pc is where the registers say";
 }

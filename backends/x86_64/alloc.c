@@ -334,8 +334,7 @@ void x64_forget_slot(X64Gen *g, unsigned slot)
         touch(g, old);
     }
     v->n_pend--;
-    g->s.slot_val[slot] = 0;
-    g->s.slot_flag[slot] = 0;
+    x64_state_slot(&g->s, slot, 0, 0);
 }
 
 void x64_set_slot(X64Gen *g, unsigned slot, IrRef ref, uint8_t flags)
@@ -347,8 +346,7 @@ void x64_set_slot(X64Gen *g, unsigned slot, IrRef ref, uint8_t flags)
         return;
     }
     x64_forget_slot(g, slot);
-    g->s.slot_val[slot] = ref;
-    g->s.slot_flag[slot] = flags | X64_DIRTY;
+    x64_state_slot(&g->s, slot, ref, flags | X64_DIRTY);
     g->dirty[slot / 64] |= UINT64_C(1) << slot % 64;
     g->changed[slot / 64] |= UINT64_C(1) << slot % 64;
     v->n_pend++;
@@ -429,9 +427,13 @@ void x64_evict(X64Gen *g, X64Reg r)
     X64Val *v = &g->val[ref];
 
     x64_refresh(g, ref);
-    for (unsigned s = 0; v->n_dirty && s < VCPU_SLOTS; s++) {
-        if (g->s.slot_val[s] == ref) {
-            x64_store_slot(g, s);
+    for (unsigned w = 0; w < 2 && v->n_dirty; w++) {
+        for (uint64_t d = g->dirty[w]; d; d &= d - 1) {
+            unsigned s = w * 64 + (unsigned)__builtin_ctzll(d);
+
+            if (g->s.slot_val[s] == ref) {
+                x64_store_slot(g, s);
+            }
         }
     }
     if (v->next != X64_NEVER && !in_memory(v)) {
@@ -704,33 +706,41 @@ static void forget_state(X64Gen *g)
     for (unsigned r = 0; r < X64_REGS; r++) {
         g->val[g->s.reg_val[r]].reg = X64_NONE;
     }
-    for (unsigned s = 0; s < VCPU_SLOTS; s++) {
-        X64Val *v = &g->val[g->s.slot_val[s]];
+    for (unsigned w = 0; w < 2; w++) {
+        for (uint64_t k = g->s.known[w]; k; k &= k - 1) {
+            X64Val *v = &g->val[g->s.slot_val[w * 64 + (unsigned)__builtin_ctzll(k)]];
 
-        v->n_pend = v->n_dirty = 0;
-        v->home = X64_SLOT_NONE;
+            v->n_pend = v->n_dirty = 0;
+            v->home = X64_SLOT_NONE;
+        }
+        g->changed[w] |= g->s.known[w];
+        g->dirty[w] = 0;
     }
     for (uint32_t k = 0; k < g->s.n_spills; k++) {
         g->val[g->s.spill_val[k]].spill = 0;
     }
 }
 
+static void adopt_slot(X64Gen *g, unsigned slot)
+{
+    X64Val *v = &g->val[g->s.slot_val[slot]];
+
+    v->n_pend++;
+    if (g->s.slot_flag[slot] & X64_DIRTY) {
+        v->n_dirty++;
+        g->dirty[slot / 64] |= UINT64_C(1) << slot % 64;
+    } else if (!(g->s.slot_flag[slot] & X64_NO_HOME)) {
+        v->home = (uint8_t)slot;
+    }
+}
+
 static void adopt_slots(X64Gen *g)
 {
-    g->dirty[0] = g->dirty[1] = 0;
-    for (unsigned s = 0; s < VCPU_SLOTS; s++) {
-        X64Val *v = &g->val[g->s.slot_val[s]];
-
-        if (!g->s.slot_val[s]) {
-            continue;
+    for (unsigned w = 0; w < 2; w++) {
+        for (uint64_t k = g->s.known[w]; k; k &= k - 1) {
+            adopt_slot(g, w * 64 + (unsigned)__builtin_ctzll(k));
         }
-        v->n_pend++;
-        if (g->s.slot_flag[s] & X64_DIRTY) {
-            v->n_dirty++;
-            g->dirty[s / 64] |= UINT64_C(1) << s % 64;
-        } else if (!(g->s.slot_flag[s] & X64_NO_HOME)) {
-            v->home = (uint8_t)s;
-        }
+        g->changed[w] |= g->s.known[w];
     }
 }
 
@@ -749,5 +759,4 @@ void x64_state_set(X64Gen *g, const X64State *s)
     for (uint32_t k = 0; k < g->s.n_spills; k++) {
         g->val[g->s.spill_val[k]].spill = g->s.spill_val[k] ? (uint16_t)(k + 1) : 0;
     }
-    g->changed[0] = g->changed[1] = UINT64_MAX;
 }

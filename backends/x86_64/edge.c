@@ -180,7 +180,9 @@ static bool emit_ready(X64Gen *g, Moves *ms, uint8_t *readers)
 
 static void emit_moves(X64Gen *g, Moves *ms)
 {
-    uint8_t readers[PLACE_COUNT] = { 0 };
+    uint8_t *readers = g->readers; /* all zero before and after */
+
+    _Static_assert(sizeof(g->readers) == PLACE_COUNT, "one count for each place");
 
     if (ms->overflow) {
         g->big = true;
@@ -645,8 +647,7 @@ static void start_unit(X64Gen *g)
         unsigned slot = x64_pins.slot[p];
 
         if (slot != X64_SLOT_NONE) {
-            s.slot_val[slot] = x64_pin_ref(g, 0, p);
-            s.slot_flag[slot] = X64_DIRTY;
+            x64_state_slot(&s, slot, x64_pin_ref(g, 0, p), X64_DIRTY);
             s.reg_val[x64_pins.reg[p]] = s.slot_val[slot];
         }
     }
@@ -669,12 +670,10 @@ static void start_merge(X64Gen *g, IrBlockId b)
             s->n_spills = s->n_spills > e->spill ? s->n_spills : e->spill;
         }
         if (e->home != X64_SLOT_NONE && e->slot == X64_SLOT_NONE) {
-            s->slot_val[e->home] = e->val;
-            s->slot_flag[e->home] = e->flags;
+            x64_state_slot(s, e->home, e->val, e->flags);
         }
         if (e->slot != X64_SLOT_NONE && e->reg != X64_NONE) {
-            s->slot_val[e->slot] = e->val;
-            s->slot_flag[e->slot] = X64_DIRTY;
+            x64_state_slot(s, e->slot, e->val, X64_DIRTY);
         }
     }
     x64_state_set(g, s);

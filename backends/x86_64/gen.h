@@ -93,11 +93,23 @@ typedef struct X64Use {
 /* What the allocator knows at a point of the code. */
 typedef struct X64State {
     IrRef reg_val[X64_REGS];
+    uint64_t known[2];          /* slots with a value here */
     IrRef slot_val[VCPU_SLOTS]; /* 0: the truth is in memory */
     uint8_t slot_flag[VCPU_SLOTS];
     uint32_t n_spills;          /* frame words looked at */
     IrRef spill_val[X64_SPILLS];
 } X64State;
+
+static inline void x64_state_slot(X64State *s, unsigned slot, IrRef val, unsigned flags)
+{
+    s->slot_val[slot] = val;
+    s->slot_flag[slot] = (uint8_t)flags;
+    if (val) {
+        s->known[slot / 64] |= UINT64_C(1) << slot % 64;
+    } else {
+        s->known[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+    }
+}
 
 /* Where a merge block expects a value. */
 typedef struct X64Entry {
@@ -203,6 +215,8 @@ struct X64Gen {
     uint32_t n_exits, cap_exits;
     uint32_t deopt;       /* host offset + 1 of the common part of deopts; 0: none yet */
     uint32_t side_at;     /* host offset of the pointer to the side data */
+
+    uint8_t readers[X64_REGS + VCPU_SLOTS + X64_SPILLS + 1]; /* edge.c: moves out of each place */
 
     /* stackmap.c */
     uint8_t *map;

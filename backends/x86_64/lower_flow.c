@@ -91,8 +91,7 @@ static void slot_in_memory(X64Gen *g, unsigned slot, IrRef ref)
         x64_store_slot(g, slot);
         x64_forget_slot(g, slot);
     }
-    g->s.slot_val[slot] = ref;
-    g->s.slot_flag[slot] = 0;
+    x64_state_slot(&g->s, slot, ref, 0);
     g->val[ref].n_pend = 1;
     g->val[ref].home = (uint8_t)slot;
 }

@@ -29,6 +29,7 @@ static pid_t start(void (*fn)(void))
     pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
+        setpgid(0, 0); /* SIGTSTP does not stop a process of an orphaned group */
         CHECK_EQ(write(fd[1], "r", 1), 1);
         fn();
         _exit(0);

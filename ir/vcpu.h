@@ -24,7 +24,7 @@
 enum {
     VCPU_SLOTS = 80,
     VCPU_BIAS = 128,            /* bytes from the Vcpu to where the host's state register points */
-    VCPU_JUMP_CACHE = 4096,     /* entries; a power of two */
+    VCPU_JUMP_CACHE = 16384,    /* entries; a power of two */
     VCPU_RETURN_RING = 32,      /* entries; a power of two */
 };
 

@@ -23,10 +23,16 @@ enum {
     UNIT_RESERVE = 64 << 10, /* what one unit may take at most */
 };
 
+/* A reader that sees the key sees the unit, too. */
+typedef struct Slot {
+    _Atomic uint64_t key; /* of the unit's pc, mode not included; 0: free */
+    _Atomic(TrUnit *) unit;
+} Slot;
+
 struct TrTable {
     TrTable *older; /* replaced by this one; freed at eviction */
     size_t mask;
-    _Atomic(TrUnit *) slot[];
+    Slot slot[];
 };
 
 /* The units with bytes on one guest page. */
@@ -58,11 +64,17 @@ static size_t n_writable;
 /* In a slot whose unit was dropped: probing goes on. */
 static TrUnit removed = { .pc = VCPU_NO_PC, .dead = true };
 
-static uint64_t hash(uint64_t pc, uint32_t mode)
+static uint64_t hash(uint64_t pc)
 {
-    uint64_t h = (pc >> 1 ^ (uint64_t)mode << 40) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t h = (pc >> 1) * UINT64_C(0x9e3779b97f4a7c15);
 
     return h >> 32 ^ h;
+}
+
+/* Never 0.  What it loses is compared in the unit. */
+static uint64_t key_of(uint64_t pc)
+{
+    return pc << 1 | 1;
 }
 
 static TrTable *table_new(size_t slots)
@@ -108,23 +120,31 @@ TrUnit *cache_find(uint64_t pc, uint32_t mode)
 {
     TrTable *t = atomic_load_explicit(&table, memory_order_acquire);
 
-    for (size_t i = hash(pc, mode);; i++) {
-        TrUnit *u = atomic_load_explicit(&t->slot[i & t->mask], memory_order_acquire);
+    for (size_t i = hash(pc);; i++) {
+        Slot *slot = &t->slot[i & t->mask];
+        uint64_t key = atomic_load_explicit(&slot->key, memory_order_acquire);
 
-        if (!u || (u->pc == pc && u->mode == mode && !u->dead)) {
-            return u;
+        if (key == key_of(pc)) {
+            TrUnit *u = atomic_load_explicit(&slot->unit, memory_order_acquire);
+
+            if (u->pc == pc && u->mode == mode && !u->dead) {
+                return u;
+            }
+        } else if (!key) {
+            return NULL;
         }
     }
 }
 
 static void put(TrTable *t, TrUnit *unit)
 {
-    size_t i = hash(unit->pc, unit->mode);
+    size_t i = hash(unit->pc);
 
-    while (atomic_load_explicit(&t->slot[i & t->mask], memory_order_relaxed)) {
+    while (atomic_load_explicit(&t->slot[i & t->mask].key, memory_order_relaxed)) {
         i++;
     }
-    atomic_store_explicit(&t->slot[i & t->mask], unit, memory_order_release);
+    atomic_store_explicit(&t->slot[i & t->mask].unit, unit, memory_order_relaxed);
+    atomic_store_explicit(&t->slot[i & t->mask].key, key_of(unit->pc), memory_order_release);
 }
 
 static void grow_table(void)
@@ -134,7 +154,7 @@ static void grow_table(void)
 
     table_used = 0;
     for (size_t i = 0; i <= old->mask; i++) {
-        TrUnit *u = atomic_load_explicit(&old->slot[i], memory_order_relaxed);
+        TrUnit *u = atomic_load_explicit(&old->slot[i].unit, memory_order_relaxed);
 
         if (u && u != &removed) {
             put(new, u);
@@ -158,12 +178,12 @@ static void table_insert(TrUnit *unit)
 static void table_exchange(const TrUnit *from, TrUnit *to)
 {
     TrTable *t = atomic_load_explicit(&table, memory_order_relaxed);
-    size_t i = hash(from->pc, from->mode);
+    size_t i = hash(from->pc);
 
-    while (atomic_load_explicit(&t->slot[i & t->mask], memory_order_relaxed) != from) {
+    while (atomic_load_explicit(&t->slot[i & t->mask].unit, memory_order_relaxed) != from) {
         i++;
     }
-    atomic_store_explicit(&t->slot[i & t->mask], to, memory_order_release);
+    atomic_store_explicit(&t->slot[i & t->mask].unit, to, memory_order_release);
 }
 
 /* ---- By host address ---- */
@@ -200,7 +220,7 @@ TrUnit *cache_find_host(const void *host)
 
 static Page *page_find(uint64_t page)
 {
-    for (size_t i = hash(page << 1, 0);; i++) {
+    for (size_t i = hash(page << 1);; i++) {
         Page *p = &pages[i & pages_mask];
 
         if (!p->key || p->key == page + 1) {

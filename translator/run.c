@@ -12,6 +12,10 @@ void run_forget(TrVcpu *v)
 {
     Vcpu *vcpu = &v->vcpu;
 
+    if (!v->cached) {
+        return;
+    }
+    v->cached = false;
     /* pc 0 belongs in entry 0 only, so a zeroed entry elsewhere is empty. */
     memset(vcpu->jump_cache, 0, sizeof(vcpu->jump_cache));
     vcpu->jump_cache[0].pc = VCPU_NO_PC;
@@ -157,6 +161,7 @@ static IrTrap execute(TrVcpu *v)
     }
     if (!tr.no_chain) {
         vcpu->jump_cache[vcpu_jump_index(vcpu->pc)] = (VcpuJump){ vcpu->pc, unit->code.entry };
+        v->cached = true;
     }
     v->generation = tr.generation;
     trap = run_enter(v, unit);

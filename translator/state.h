@@ -99,6 +99,7 @@ struct TrVcpu {
 
     volatile sig_atomic_t entered; /* inside backend->enter(): a host fault is the guest's */
     volatile sig_atomic_t alone;   /* stepping in an exclusive section */
+    bool cached;                   /* jump_cache or ring may hold host addresses */
     uint64_t generation;           /* of the code cache when translated code was entered */
     siginfo_t info;                /* of the last host fault */
     bool has_info;

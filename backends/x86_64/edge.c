@@ -711,6 +711,7 @@ void x64_begin_block(X64Gen *g, IrBlockId b)
         x64_state_set(g, block->state);
     }
     prune(g);
+    g->flags_at = UINT32_MAX; /* other ways lead here too */
     block->code = x64_here(g) + 1;
 }
 

@@ -204,6 +204,9 @@ struct X64Gen {
     uint32_t temps;       /* to be freed at its end */
     IrRef used[16];       /* values that it used */
     unsigned n_used;
+    uint32_t flags_at;    /* host offset after an insn whose flags are those of a test of... */
+    X64Reg flags_reg;     /* ... this register; for ZF and SF only when it was no logic */
+    bool flags_logic, flags_w;
     uint64_t changed[2];  /* slots whose location may differ from the last stack map's */
     uint64_t dirty[2];    /* slots that are dirty */
 

@@ -22,6 +22,23 @@ static bool wide(const IrInsn *i)
 
 /* ---- Two-operand arithmetic ---- */
 
+/* The insn just emitted set the flags by its result: a test of that may be left out. */
+static void note_flags(X64Gen *g, X64Reg d, bool w, unsigned digit)
+{
+    g->flags_at = x64_here(g);
+    g->flags_reg = d;
+    g->flags_w = w;
+    g->flags_logic = digit == X64_AND || digit == X64_OR || digit == X64_XOR;
+}
+
+static bool flags_known(const X64Gen *g, const X64Cmp *c)
+{
+    bool zero_or_sign = c->cond.cc == X64_CC_E || c->cond.cc == X64_CC_NE;
+
+    return g->flags_at == x64_here(g) && g->flags_reg == c->a && g->flags_w == c->w &&
+           (g->flags_logic || zero_or_sign);
+}
+
 static bool commutes(const IrInsn *i)
 {
     return ir_op_info[i->op].effects & IR_COMM;
@@ -37,6 +54,7 @@ static void alu_imm(X64Gen *g, const IrInsn *i, IrRef ref, unsigned digit, int32
         imm = (int32_t)bits_zext((uint64_t)imm, ir_bits(i->type));
     }
     x64_alu_ri(&g->e, digit, wide(i) && !(digit == X64_AND && imm >= 0), d, imm);
+    note_flags(g, d, wide(i), digit);
 }
 
 RULE_FN(lower_alu)
@@ -71,12 +89,14 @@ RULE_FN(lower_alu)
     } else {
         x64_alu_rr(&g->e, arg, wide(i), d, b);
     }
+    note_flags(g, d, wide(i), arg);
 }
 
 static void emit_sum(X64Gen *g, bool w, X64Reg d, X64Mem m)
 {
     if (m.index == X64_NONE && d == m.base) {
         x64_alu_ri(&g->e, X64_ADD, w, d, m.disp);
+        note_flags(g, d, w, X64_ADD);
     } else if (m.index != X64_NONE && !m.scale && !m.disp && d == m.base) {
         x64_alu_rr(&g->e, X64_ADD, w, d, m.index);
     } else if (m.index != X64_NONE && !m.scale && !m.disp && d == m.index) {
@@ -603,7 +623,9 @@ void x64_emit_cmp(X64Gen *g, const X64Cmp *c)
     } else if (c->has_imm && c->has_mem) {
         x64_alu_mi(&g->e, X64_CMP, c->w, c->mem, c->imm);
     } else if (c->has_imm && c->imm == 0) {
-        x64_rr(&g->e, 0x85, c->w, c->a, c->a);
+        if (!flags_known(g, c)) {
+            x64_rr(&g->e, 0x85, c->w, c->a, c->a);
+        }
     } else if (c->has_imm) {
         x64_alu_ri(&g->e, X64_CMP, c->w, c->a, c->imm);
     } else if (c->has_mem) {

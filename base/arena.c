@@ -37,18 +37,25 @@ void arena_free(Arena *arena)
     }
 }
 
-void *arena_alloc(Arena *arena, size_t size)
+void *arena_raw(Arena *arena, size_t size)
 {
     size_t start = arena->used;
     size_t end = start + ((size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1));
-    char *p = (char *)arena + start;
 
     CHECK(size <= arena->reserve && end <= arena->reserve, "arena of %zu bytes is full",
           arena->reserve);
-    if (start < arena->dirty) {
-        memset(p, 0, (end < arena->dirty ? end : arena->dirty) - start);
-    }
     arena->used = end;
+    return (char *)arena + start;
+}
+
+void *arena_alloc(Arena *arena, size_t size)
+{
+    size_t start = arena->used;
+    char *p = arena_raw(arena, size);
+
+    if (start < arena->dirty) {
+        memset(p, 0, (arena->used < arena->dirty ? arena->used : arena->dirty) - start);
+    }
     return p;
 }
 

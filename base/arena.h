@@ -4,7 +4,8 @@
  *
  * Owns:       one reserved address range; pages are touched as they are used.
  * Invariant:  memory from arena_alloc() is zeroed, 16-byte aligned, and valid until
- *             arena_reset() to a mark taken before it, or arena_free().
+ *             arena_reset() to a mark taken before it, or arena_free().  That from arena_raw() is
+ *             the same with any content.
  * Capacity:   fixed at arena_new().  Whoever fills an arena bounds its input first (a
  *             translation unit has a maximal size), so running out is our bug: CHECK.
  * Threading:  an arena belongs to one thread.
@@ -21,11 +22,14 @@ Arena *arena_new(size_t reserve);
 void arena_free(Arena *arena);
 
 void *arena_alloc(Arena *arena, size_t size);
+void *arena_raw(Arena *arena, size_t size);
 char *arena_printf(Arena *arena, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 size_t arena_mark(const Arena *arena);
 void arena_reset(Arena *arena, size_t mark);
 
 #define ARENA_NEW(arena, type, count) ((type *)arena_alloc((arena), sizeof(type) * (size_t)(count)))
+
+#define ARENA_RAW(arena, type, count) ((type *)arena_raw((arena), sizeof(type) * (size_t)(count)))
 
 #endif

@@ -14,7 +14,7 @@ static void *grow(Arena *arena, void *old, uint32_t n, uint32_t *cap, size_t siz
     void *new;
 
     *cap *= 2;
-    new = arena_alloc(arena, *cap * size);
+    new = arena_raw(arena, *cap * size);
     memcpy(new, old, n * size);
     return new;
 }
@@ -27,16 +27,17 @@ IrFunc *ir_func_new(Arena *arena, const IrGuest *guest, uint64_t pc)
         .arena = arena,
         .guest = guest,
         .pc = pc,
-        .insn = ARENA_NEW(arena, IrInsn, FIRST_INSNS),
+        .insn = ARENA_RAW(arena, IrInsn, FIRST_INSNS),
         .n_insns = 1,
         .cap_insns = FIRST_INSNS,
-        .block = ARENA_NEW(arena, IrBlock, FIRST_BLOCKS),
+        .block = ARENA_RAW(arena, IrBlock, FIRST_BLOCKS),
         .cap_blocks = FIRST_BLOCKS,
-        .edge = ARENA_NEW(arena, IrEdge, FIRST_EDGES),
+        .edge = ARENA_RAW(arena, IrEdge, FIRST_EDGES),
         .cap_edges = FIRST_EDGES,
-        .edge_args = ARENA_NEW(arena, IrRef, FIRST_EDGES),
+        .edge_args = ARENA_RAW(arena, IrRef, FIRST_EDGES),
         .cap_edge_args = FIRST_EDGES,
     };
+    f->insn[0] = (IrInsn){ .op = IR_OP_none };
     return f;
 }
 

@@ -695,7 +695,7 @@ void x64_save_caller_saved(X64Gen *g)
 X64State *x64_state_save(X64Gen *g)
 {
     size_t size = offsetof(X64State, spill_val) + g->s.n_spills * sizeof(IrRef);
-    X64State *s = arena_alloc(g->arena, size);
+    X64State *s = arena_raw(g->arena, size);
 
     memcpy(s, &g->s, size);
     return s;

@@ -719,7 +719,7 @@ static void fixup(X64Gen *g, uint8_t *at, IrBlockId b)
 {
     if (g->n_fixups == g->cap_fixups) {
         uint32_t cap = g->cap_fixups * 2 + 16;
-        X64Fixup *more = ARENA_NEW(g->arena, X64Fixup, cap);
+        X64Fixup *more = ARENA_RAW(g->arena, X64Fixup, cap);
 
         if (g->n_fixups) {
             memcpy(more, g->fixup, g->n_fixups * sizeof(*more));

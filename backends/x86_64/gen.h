@@ -198,7 +198,6 @@ struct X64Gen {
     bool faulting;        /* the current insn's stack map comes after x64_end_uses() */
     uint8_t held;         /* slot whose old value that map still has to name */
     uint32_t held_loc;
-    X64State s;
     uint32_t free;        /* allocatable registers that hold nothing */
     uint32_t locked;      /* operands of the current insn */
     uint32_t temps;       /* to be freed at its end */
@@ -227,6 +226,8 @@ struct X64Gen {
     uint32_t map_host;    /* of the last record */
     uint64_t map_guest;
     uint32_t map_loc[VCPU_SLOTS];
+
+    X64State s; /* last: spill_val is not cleared */
 };
 
 /* Pins: what the frontend's table says, by slot and by register. */

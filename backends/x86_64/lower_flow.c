@@ -10,7 +10,7 @@ X64Cold *x64_cold(X64Gen *g, X64ColdFn *fn, uint8_t *jump)
 {
     if (g->n_cold == g->cap_cold) {
         uint32_t cap = g->cap_cold * 2 + 16;
-        X64Cold *more = ARENA_NEW(g->arena, X64Cold, cap);
+        X64Cold *more = ARENA_RAW(g->arena, X64Cold, cap);
 
         if (g->n_cold) {
             memcpy(more, g->cold, g->n_cold * sizeof(*more));
@@ -168,7 +168,7 @@ static uint32_t new_exit(X64Gen *g, uint64_t pc)
 {
     if (g->n_exits == g->cap_exits) {
         uint32_t cap = g->cap_exits * 2 + 4;
-        BeExit *more = ARENA_NEW(g->arena, BeExit, cap);
+        BeExit *more = ARENA_RAW(g->arena, BeExit, cap);
 
         if (g->n_exits) {
             memcpy(more, g->exit, g->n_exits * sizeof(*more));

@@ -300,15 +300,9 @@ static void define(X64Gen *g, const IrInsn *i, IrRef ref, IrBlockId b)
 {
     X64Val *v = &g->val[ref];
 
-    v->reg = X64_NONE;
-    v->home = X64_SLOT_NONE;
-    v->hint = X64_NONE;
-    v->fwd_slot = X64_SLOT_NONE;
-    v->block = (uint16_t)b;
-    v->type = i->type;
-    v->next = X64_NEVER;
-    v->is_const = i->op == IR_OP_const;
-    v->rep = representative(g, i, ref, b);
+    *v = (X64Val){ .rep = representative(g, i, ref, b), .next = X64_NEVER, .reg = X64_NONE,
+                   .home = X64_SLOT_NONE, .hint = X64_NONE, .fwd_slot = X64_SLOT_NONE,
+                   .block = (uint16_t)b, .type = i->type, .is_const = i->op == IR_OP_const };
     v->zbits = (uint8_t)zero_bits(g, i);
 }
 
@@ -829,8 +823,8 @@ static bool new_distances(X64Gen *g)
     if (n > 1u << 20) {
         return false;
     }
-    g->dist_in = ARENA_NEW(g->arena, uint32_t, n);
-    g->dist_out = ARENA_NEW(g->arena, uint32_t, n);
+    g->dist_in = ARENA_RAW(g->arena, uint32_t, n);
+    g->dist_out = ARENA_RAW(g->arena, uint32_t, n);
     memset(g->dist_in, 0xff, n * sizeof(uint32_t));
     memset(g->dist_out, 0xff, n * sizeof(uint32_t));
     return true;
@@ -846,8 +840,9 @@ bool x64_select(X64Gen *g)
     }
     find_order(g);
     g->n_vals = f->n_insns + (1 + g->n_merges) * X64_PINS;
-    g->val = ARENA_NEW(g->arena, X64Val, g->n_vals);
-    g->global = ARENA_NEW(g->arena, IrRef, g->n_order > 1 ? f->n_insns : 1);
+    g->val = ARENA_RAW(g->arena, X64Val, g->n_vals);
+    g->val[0] = (X64Val){ .rep = 0 };
+    g->global = ARENA_RAW(g->arena, IrRef, g->n_order > 1 ? f->n_insns : 1);
     define_pins(g, 0);
     for (uint32_t k = 0; k < g->n_order; k++) {
         count_block(g, g->order[k], &pos);
@@ -858,7 +853,7 @@ bool x64_select(X64Gen *g)
     if (!new_distances(g)) {
         return false;
     }
-    g->use = ARENA_NEW(g->arena, X64Use, 3 * f->n_insns + f->n_edge_args + 1);
+    g->use = ARENA_RAW(g->arena, X64Use, 3 * f->n_insns + f->n_edge_args + 1);
     g->selecting = true;
     for (uint32_t k = g->n_order; k-- > 0;) {
         select_block(g, g->order[k]);

@@ -104,7 +104,7 @@ static uint8_t *put_loc(const X64Gen *g, uint8_t *p, unsigned slot, uint32_t loc
 static void grow(X64Gen *g)
 {
     uint32_t cap = g->cap_map * 2 + 4 * RECORD_MAX;
-    uint8_t *map = arena_alloc(g->arena, cap);
+    uint8_t *map = arena_raw(g->arena, cap);
 
     if (g->n_map) {
         memcpy(map, g->map, g->n_map);

@@ -129,9 +129,10 @@ static BeStatus compile(CodeBuf *code, const IrFunc *f, const BeOptions *options
 {
     size_t mark = arena_mark(f->arena);
     size_t room = 3 * X64_INSN_ROOM + (size_t)f->n_insns * 64;
-    X64Gen *g = ARENA_NEW(f->arena, X64Gen, 1);
+    X64Gen *g = ARENA_RAW(f->arena, X64Gen, 1);
     BeStatus status = BE_BIG;
 
+    memset(g, 0, offsetof(X64Gen, s.spill_val));
     g->f = f;
     g->arena = f->arena;
     g->options = options;

@@ -194,7 +194,7 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit);
 /* The IR of a unit once more, to the log. */
 void unit_show_ir(const TrUnit *unit);
 
-/* Nanoseconds, for the statistics. */
+/* This thread's processor time in nanoseconds, for the statistics. */
 uint64_t unit_clock(void);
 
 /* ---- region.c ---- */

@@ -30,10 +30,10 @@ void tr_stats_print(int fd)
 #define VCPU_STAT(name, help)                                                                      \
     dprintf(fd, "%-20s %12llu  %s\n", #name, (unsigned long long)total.name, help);
 #include "translator/stats.def"
-    dprintf(fd, "%-20s %12.1f  time for one guest instruction\n", "ns_per_insn",
-            ratio(s->translate_ns, s->insns));
+    dprintf(fd, "%-20s %12.1f  translation time for one guest instruction\n", "ns_per_insn",
+            ratio(s->translate_ns, s->insns + s->region_insns));
     dprintf(fd, "%-20s %12.1f  host bytes for one guest instruction\n", "host_per_insn",
-            ratio(s->host_bytes, s->insns));
+            ratio(s->host_bytes, s->insns + s->region_insns));
     dprintf(fd, "%-20s %12zu  bytes of the code cache in use\n", "cache_used",
             tr.code ? codebuf_used(tr.code) : 0);
 }

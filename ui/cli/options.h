@@ -23,8 +23,6 @@ typedef struct RunOptions {
     const char *cpu;
     const char *release;
     uint64_t stack_size;  /* bytes; 0: the limit that we have ourselves */
-    uint64_t guest_base;
-    bool has_guest_base;
     uint64_t reserved;    /* bytes; 0: the guest's usual address space */
     uint64_t seed;
     bool has_seed;

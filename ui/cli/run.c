@@ -59,7 +59,6 @@ static TrConfig translator_config(const RunOptions *o)
         .frontend = &fe_riscv64,
         .tier = o->tier,
         .cache_size = o->cache_size,
-        .mem_base = o->guest_base,
         .one_insn = o->one_insn,
         .check = o->check,
         .no_chain = o->no_chain,

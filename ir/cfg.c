@@ -15,6 +15,18 @@ IrEdge *ir_succ(const IrFunc *f, IrBlockId block, unsigned which)
     return ir_edge(f, &f->insn[f->block[block].last], which);
 }
 
+bool ir_only_forward_edges(const IrFunc *f)
+{
+    for (IrBlockId b = 0; b < f->n_blocks; b++) {
+        for (unsigned e = 0; e < ir_n_succs(f, b); e++) {
+            if (ir_succ(f, b, e)->block <= b) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 /* Depth-first from the entry, without recursion; position[] holds the next edge to follow. */
 static void order_blocks(const IrFunc *f, IrCfg *cfg)
 {

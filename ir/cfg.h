@@ -27,6 +27,9 @@ IrCfg *ir_cfg(const IrFunc *f);
 unsigned ir_n_succs(const IrFunc *f, IrBlockId block);
 IrEdge *ir_succ(const IrFunc *f, IrBlockId block, unsigned which);
 
+/* Every edge leads to a block with a greater number: no loops, and dominators come first. */
+bool ir_only_forward_edges(const IrFunc *f);
+
 /* Every path from the entry to `b` goes through `a`.  Both are reachable. */
 bool ir_dominates(const IrCfg *cfg, IrBlockId a, IrBlockId b);
 

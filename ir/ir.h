@@ -182,7 +182,8 @@ typedef struct IrBlock {
 } IrBlock;
 
 /* Arrays are [0, count); insn[0] is unused.  Block 0 is the entry and has no predecessors.
- * Block order is the layout order: every block but loop headers comes after its dominator. */
+ * Numbers are in no particular order; a backend lays blocks out by them when dominators come first,
+ * else in an order of its own. */
 typedef struct IrFunc {
     Arena *arena;
     const IrGuest *guest;

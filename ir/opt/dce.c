@@ -18,8 +18,8 @@ static bool removable(const IrFunc *f, const IrInsn *i)
     return effects != 0 && !(effects & ~(uint32_t)(IR_PURE | IR_COMM | IR_STATE_R));
 }
 
-/* Without parameters uses come after definitions in layout order: one backward walk over
- * everything sees all of them. */
+/* Without parameters and backward edges uses come after definitions in the order of blocks: one
+ * backward walk over everything sees all of them. */
 static bool clean_block(IrFunc *f, IrBlockId b)
 {
     bool changed = false;
@@ -156,7 +156,7 @@ bool ir_opt_dce(IrFunc *f)
     Dce d = { .f = f };
     bool changed;
 
-    if (f->n_edge_args == 0) {
+    if (f->n_edge_args == 0 && ir_only_forward_edges(f)) {
         return clean_without_params(f);
     }
     d.live = ARENA_NEW(f->arena, bool, f->n_insns);

@@ -31,21 +31,9 @@ static bool clean_block(IrFunc *f, IrBlockId b, IrSlotSet *live)
     return changed;
 }
 
-static bool only_forward_edges(const IrFunc *f)
-{
-    for (IrBlockId b = 0; b < f->n_blocks; b++) {
-        for (unsigned e = 0; e < ir_n_succs(f, b); e++) {
-            if (ir_succ(f, b, e)->block <= b) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
 bool ir_opt_dead_state(IrFunc *f)
 {
-    bool known = !only_forward_edges(f), changed = false;
+    bool known = !ir_only_forward_edges(f), changed = false;
     IrSlotSet *live_in = known ? ir_slots_live_in(f, ir_cfg(f))
                                : ARENA_NEW(f->arena, IrSlotSet, f->n_blocks);
 

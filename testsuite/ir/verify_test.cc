@@ -131,21 +131,6 @@ block 3 0x1000 {
 )"));
 }
 
-TEST(Verify, LayoutPutsDominatorsFirst)
-{
-    EXPECT_EQ("block 1: comes before its dominator", Verify(R"(
-block 0 0x1000 {
-  br 2
-}
-block 1 0x1004 {
-  exit 0x1004
-}
-block 2 0x1008 {
-  br 1
-}
-)"));
-}
-
 TEST(Verify, OneMarkerForARegister)
 {
     const std::string head = R"(

@@ -209,6 +209,9 @@ static void add_pin(const X64Gen *g, Moves *ms, unsigned slot, X64Reg reg)
     IrRef val = g->s.slot_val[slot];
     unsigned flags = g->s.slot_flag[slot];
 
+    if (val && g->s.reg_val[reg] == val && !(flags & X64_LAZY)) {
+        return; /* where it shall be */
+    }
     if (!val || (!(flags & X64_DIRTY) &&
                  ((flags & X64_LAZY) || g->val[val].reg == X64_NONE))) {
         add_raw(ms, reg, PLACE_SLOT + slot, 0);
@@ -638,20 +641,23 @@ bool x64_edge(X64Gen *g, const IrEdge *edge, bool dry)
 
 /* ---- Starting blocks ---- */
 
+/* Pinned slots are in their registers, the others in memory, as the first stack map expects. */
 static void start_unit(X64Gen *g)
 {
-    X64State s;
-
-    memset(&s, 0, offsetof(X64State, spill_val));
+    g->free = X64_GPRS | X64_XMMS;
     for (unsigned p = 0; p < X64_PINS; p++) {
         unsigned slot = x64_pins.slot[p];
+        IrRef ref = x64_pin_ref(g, 0, p);
 
         if (slot != X64_SLOT_NONE) {
-            x64_state_slot(&s, slot, x64_pin_ref(g, 0, p), X64_DIRTY);
-            s.reg_val[x64_pins.reg[p]] = s.slot_val[slot];
+            x64_state_slot(&g->s, slot, ref, X64_DIRTY);
+            g->s.reg_val[x64_pins.reg[p]] = ref;
+            g->dirty[slot / 64] |= UINT64_C(1) << slot % 64;
+            g->free &= ~X64_BIT(x64_pins.reg[p]);
+            g->val[ref].reg = x64_pins.reg[p];
+            g->val[ref].n_pend = g->val[ref].n_dirty = 1;
         }
     }
-    x64_state_set(g, &s);
 }
 
 static void start_merge(X64Gen *g, IrBlockId b)
@@ -710,7 +716,9 @@ void x64_begin_block(X64Gen *g, IrBlockId b)
     } else if (block->state) {
         x64_state_set(g, block->state);
     }
-    prune(g);
+    if (b != 0) {
+        prune(g);
+    }
     g->flags_at = UINT32_MAX; /* other ways lead here too */
     block->code = x64_here(g) + 1;
 }

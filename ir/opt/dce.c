@@ -13,8 +13,11 @@
 
 static bool removable(const IrFunc *f, const IrInsn *i)
 {
-    uint32_t effects = ir_effects(f, i);
+    uint32_t effects = ir_op_info[i->op].effects;
 
+    if (effects & IR_CALL) {
+        effects = ir_effects(f, i);
+    }
     return effects != 0 && !(effects & ~(uint32_t)(IR_PURE | IR_COMM | IR_STATE_R));
 }
 

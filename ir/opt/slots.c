@@ -26,7 +26,9 @@ void ir_slots_before(const IrFunc *f, const IrInsn *i, IrSlotSet *live)
         ir_slots_add(live, (unsigned)i->imm);
         return;
     }
-    if (i->op == IR_OP_ldstate || i->op == IR_OP_ststate) {
+    effects = ir_op_info[i->op].effects;
+    if (!(effects & (IR_TRAPS | IR_STATE_R | IR_STATE_W | IR_TERM | IR_CALL)) ||
+        i->op == IR_OP_ldstate || i->op == IR_OP_ststate) {
         return;
     }
     effects = ir_effects(f, i);

@@ -21,9 +21,7 @@ _LIBRARIES = {
         "gtest": "gtest",
         "gtest_main": "gtest_main",
     },
-    "libdw": {"libdw": "libdw"},
     "libelf": {"libelf": "libelf"},
-    "libzstd": {"libzstd": "libzstd"},
 }
 
 def ketch_deps():

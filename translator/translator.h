@@ -20,7 +20,7 @@
 typedef enum TrTier { TR_TIER_interp, TR_TIER_jit } TrTier;
 
 /* TrConfig.hot_threshold unless the user says otherwise. */
-enum { TR_HOT_THRESHOLD = 20000 };
+enum { TR_HOT_THRESHOLD = 50000 };
 
 typedef struct TrRange {
     uint64_t lo, hi; /* inclusive */

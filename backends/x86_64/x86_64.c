@@ -15,7 +15,7 @@ enum {
     COLD_ROOM = 96, /* bytes of code per cold path, at most */
 };
 
-/* DESIGN.md 3, "Region ABI": the registers in this order */
+/* docs/architecture.md, "Between units": the registers in this order */
 static const X64Reg pin_reg[X64_PINS] = {
     X64_R12, X64_RBX, X64_R14, X64_RSI, X64_RDI, X64_R8, X64_R9, X64_R15,
     X64_XMM1, X64_XMM2, X64_XMM3, X64_XMM4, X64_XMM5, X64_XMM6,

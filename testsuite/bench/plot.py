@@ -22,7 +22,7 @@ def write(path, table, names):
     decades = math.ceil(math.log10(top * 1.05)) or 1
     scale = (WIDTH - LEFT - RIGHT) / decades
     height = TOP + len(table) * (len(names) * BAR + GAP) + 10
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
+    out = [f'<!-- SPDX-License-Identifier: Apache-2.0 --><svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
            f'font-family="sans-serif" font-size="11">',
            f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>']
     for i, name in enumerate(names):

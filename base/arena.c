@@ -59,6 +59,21 @@ void *arena_alloc(Arena *arena, size_t size)
     return p;
 }
 
+void *arena_grow(Arena *arena, void *old, uint32_t used, uint32_t *cap, size_t size)
+{
+    void *more;
+
+    if (used < *cap) {
+        return old;
+    }
+    *cap = *cap * 2 + 16;
+    more = arena_raw(arena, *cap * size);
+    if (used) {
+        memcpy(more, old, used * size);
+    }
+    return more;
+}
+
 char *arena_printf(Arena *arena, const char *fmt, ...)
 {
     va_list ap, again;

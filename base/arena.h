@@ -14,6 +14,7 @@
 #define KETCH_BASE_ARENA_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct Arena Arena;
 
@@ -29,6 +30,10 @@ size_t arena_mark(const Arena *arena);
 void arena_reset(Arena *arena, size_t mark);
 
 #define ARENA_NEW(arena, type, count) ((type *)arena_alloc((arena), sizeof(type) * (size_t)(count)))
+
+/* A larger array of `*cap` elements of `size` bytes when all are used, with the old ones in front
+ * (the old array stays in the arena); else `old` itself.  Not cleared behind them. */
+void *arena_grow(Arena *arena, void *old, uint32_t used, uint32_t *cap, size_t size);
 
 #define ARENA_RAW(arena, type, count) ((type *)arena_raw((arena), sizeof(type) * (size_t)(count)))
 

@@ -25,7 +25,6 @@ enum {
     VCPU_SLOTS = 80,
     VCPU_BIAS = 128,            /* bytes from the Vcpu to where the host's state register points */
     VCPU_JUMP_CACHE = 16384,    /* entries; a power of two */
-    VCPU_RETURN_RING = 32,      /* entries; a power of two */
 };
 
 /* One guest pc and the host code for it; `host` is where an unmatched pc must not jump. */
@@ -56,7 +55,6 @@ struct Vcpu {
     uint32_t fp_traps;   /* host FP exceptions that may still trap, see Backend.fp_trap; 0: none */
     uint32_t fp_unmask;  /* a backend's own: which of them do */
 
-    uint32_t ring_top;   /* index into ring[], in bytes */
     uint64_t host_sp;    /* stack pointer of the C code that entered the unit */
     IrHelperFn *const *helpers; /* indexed by helper number */
     const void *const *backend_fns;   /* the backend's own C functions, indexed by it */
@@ -66,7 +64,6 @@ struct Vcpu {
     void *user;          /* whoever owns the run loop (userland thread, board) */
     sigjmp_buf *raise;   /* where vcpu_raise() goes */
 
-    VcpuJump ring[VCPU_RETURN_RING];
     VcpuJump jump_cache[VCPU_JUMP_CACHE]; /* index: pc >> 1 modulo its size */
 };
 

@@ -33,11 +33,11 @@ typedef struct Stored {
 
 /* What a run leaves behind. */
 typedef struct Outcome {
-    Vcpu state; /* up to its jump caches */
+    Vcpu state; /* up to its jump cache */
     IrTrap trap;
 } Outcome;
 
-enum { STATE_SIZE = offsetof(Vcpu, ring) };
+enum { STATE_SIZE = offsetof(Vcpu, jump_cache) };
 
 static Stored *journal;
 static size_t n_journal, n_rounds;

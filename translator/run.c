@@ -19,9 +19,6 @@ void run_forget(TrVcpu *v)
     /* pc 0 belongs in entry 0 only, so a zeroed entry elsewhere is empty. */
     memset(vcpu->jump_cache, 0, sizeof(vcpu->jump_cache));
     vcpu->jump_cache[0].pc = VCPU_NO_PC;
-    for (unsigned i = 0; i < VCPU_RETURN_RING; i++) {
-        vcpu->ring[i] = (VcpuJump){ .pc = VCPU_NO_PC };
-    }
 }
 
 static void update_mode(TrVcpu *v)

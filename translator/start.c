@@ -79,9 +79,6 @@ Vcpu *tr_vcpu_new(void *user)
     vcpu->raise = &v->raise;
     vcpu->fp_traps = tr.backend->fp_trap ? FP_TRAPS : 0;
     vcpu->jump_cache[0].pc = VCPU_NO_PC;
-    for (unsigned i = 0; i < VCPU_RETURN_RING; i++) {
-        vcpu->ring[i].pc = VCPU_NO_PC;
-    }
     tr.frontend->reset(vcpu);
     vcpu->mode = tr.frontend->mode(vcpu);
     exclusive_add(v);

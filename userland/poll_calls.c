@@ -64,23 +64,34 @@ int64_t sys_ppoll(Task *t, const uint64_t *a)
                                              mask_address(&mask), sizeof(mask.host) });
 }
 
-int64_t sys_pselect6(Task *t, const uint64_t *a)
+/* A mask given as a pair of address and size at `gaddr`; the host's such pair in `pair`. */
+static int read_mask_pair(NapMask *mask, uint64_t gaddr, uint64_t pair[2])
 {
     uint64_t given[2] = { 0 };
-    uint64_t bytes = (int32_t)a[0] > 0 ? ((uint32_t)a[0] + UINT64_C(63)) / 64 * 8 : 0;
-    uint64_t with_mask[2];
-    NapMask mask;
     int r;
 
-    if (a[5] && !mem_read(given, a[5], sizeof(given))) {
+    if (gaddr && !mem_read(given, gaddr, sizeof(given))) {
         return -EFAULT;
     }
-    r = read_mask(&mask, given[0], given[1]);
+    r = read_mask(mask, given[0], given[1]);
     if (r) {
         return r;
     }
-    with_mask[0] = mask_address(&mask);
-    with_mask[1] = sizeof(mask.host);
+    pair[0] = mask_address(mask);
+    pair[1] = sizeof(mask->host);
+    return 0;
+}
+
+int64_t sys_pselect6(Task *t, const uint64_t *a)
+{
+    uint64_t bytes = (int32_t)a[0] > 0 ? ((uint32_t)a[0] + UINT64_C(63)) / 64 * 8 : 0;
+    uint64_t with_mask[2];
+    NapMask mask;
+    int r = read_mask_pair(&mask, a[5], with_mask);
+
+    if (r) {
+        return r;
+    }
     return nap(t, &mask, SYS_pselect6,
                (uint64_t[SYSCALL_ARGS]){
                    a[0], host_address(mem_host(a[1], bytes)), host_address(mem_host(a[2], bytes)),
@@ -154,21 +165,14 @@ int64_t sys_epoll_pwait2(Task *t, const uint64_t *a)
 
 int64_t sys_io_pgetevents(Task *t, const uint64_t *a)
 {
-    uint64_t given[2] = { 0 };
     uint64_t with_mask[2];
     uint64_t bytes = (int64_t)a[2] > 0 && a[2] < UINT32_MAX ? a[2] * 32 : 0;
     NapMask mask;
-    int r;
+    int r = read_mask_pair(&mask, a[5], with_mask);
 
-    if (a[5] && !mem_read(given, a[5], sizeof(given))) {
-        return -EFAULT;
-    }
-    r = read_mask(&mask, given[0], given[1]);
     if (r) {
         return r;
     }
-    with_mask[0] = mask_address(&mask);
-    with_mask[1] = sizeof(mask.host);
     return nap(t, &mask, SYS_io_pgetevents,
                (uint64_t[SYSCALL_ARGS]){ a[0], a[1], a[2], host_address(mem_host(a[3], bytes)),
                                          host_address(mem_host(a[4], 16)),

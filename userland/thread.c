@@ -445,7 +445,7 @@ static int64_t do_vfork(Task *t, const CloneArgs *c)
         goto out;
     }
     saved = *t;
-    memcpy(&saved_vcpu, vcpu, offsetof(Vcpu, ring));
+    memcpy(&saved_vcpu, vcpu, offsetof(Vcpu, jump_cache));
     t->sighand = hand;
     pid = run_vfork(t, c, stack);
     tr_vfork_done(vcpu);

@@ -725,16 +725,7 @@ void x64_begin_block(X64Gen *g, IrBlockId b)
 
 static void fixup(X64Gen *g, uint8_t *at, IrBlockId b)
 {
-    if (g->n_fixups == g->cap_fixups) {
-        uint32_t cap = g->cap_fixups * 2 + 16;
-        X64Fixup *more = ARENA_RAW(g->arena, X64Fixup, cap);
-
-        if (g->n_fixups) {
-            memcpy(more, g->fixup, g->n_fixups * sizeof(*more));
-        }
-        g->fixup = more;
-        g->cap_fixups = cap;
-    }
+    g->fixup = arena_grow(g->arena, g->fixup, g->n_fixups, &g->cap_fixups, sizeof(*g->fixup));
     g->fixup[g->n_fixups++] = (X64Fixup){ (uint32_t)(at - g->e.start), b };
 }
 

@@ -8,16 +8,7 @@
 
 X64Cold *x64_cold(X64Gen *g, X64ColdFn *fn, uint8_t *jump)
 {
-    if (g->n_cold == g->cap_cold) {
-        uint32_t cap = g->cap_cold * 2 + 16;
-        X64Cold *more = ARENA_RAW(g->arena, X64Cold, cap);
-
-        if (g->n_cold) {
-            memcpy(more, g->cold, g->n_cold * sizeof(*more));
-        }
-        g->cold = more;
-        g->cap_cold = cap;
-    }
+    g->cold = arena_grow(g->arena, g->cold, g->n_cold, &g->cap_cold, sizeof(*g->cold));
     g->cold[g->n_cold] = (X64Cold){ .fn = fn, .at = (uint32_t)(jump - g->e.start),
                                     .back = x64_here(g) };
     return &g->cold[g->n_cold++];
@@ -166,16 +157,7 @@ static void compare_exit_req(X64Gen *g)
 
 static uint32_t new_exit(X64Gen *g, uint64_t pc)
 {
-    if (g->n_exits == g->cap_exits) {
-        uint32_t cap = g->cap_exits * 2 + 4;
-        BeExit *more = ARENA_RAW(g->arena, BeExit, cap);
-
-        if (g->n_exits) {
-            memcpy(more, g->exit, g->n_exits * sizeof(*more));
-        }
-        g->exit = more;
-        g->cap_exits = cap;
-    }
+    g->exit = arena_grow(g->arena, g->exit, g->n_exits, &g->cap_exits, sizeof(*g->exit));
     g->exit[g->n_exits] = (BeExit){ .pc = pc };
     return g->n_exits++;
 }

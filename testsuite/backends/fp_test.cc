@@ -78,9 +78,6 @@ class Machine
         for (VcpuJump &j : vcpu_->jump_cache) {
             j.pc = VCPU_NO_PC;
         }
-        for (VcpuJump &j : vcpu_->ring) {
-            j.pc = VCPU_NO_PC;
-        }
     }
     ~Machine()
     {

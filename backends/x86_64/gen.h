@@ -290,15 +290,34 @@ static inline unsigned x64_arg_type(const X64Gen *g, const IrInsn *i, unsigned k
     return g->f->insn[i->arg[k]].type;
 }
 
+/* How many successors block `b` has; *edge: the first. */
+static inline unsigned x64_successors(const IrFunc *f, IrBlockId b, const IrEdge **edge)
+{
+    const IrInsn *last = &f->insn[f->block[b].last];
+
+    if (last->op != IR_OP_br && last->op != IR_OP_brif) {
+        return 0;
+    }
+    *edge = &f->edge[last->imm];
+    return last->op == IR_OP_br ? 1 : 2;
+}
+
 /* Is the operand a constant?  *v: its value, cut to its type. */
 bool x64_const(const X64Gen *g, IrRef ref, uint64_t *v);
 /* ... whose sign extension from the operand's type fits 32 bits? */
 bool x64_imm32_of(const X64Gen *g, IrRef ref, int32_t *v);
 
+/* ---- order.c ---- */
+
+/* Fills in order, and of each block all that does not depend on its insns. */
+void x64_find_order(X64Gen *g);
+
 /* ---- select.c ---- */
 
 /* False: too big. */
 bool x64_select(X64Gen *g);
+
+/* ---- match.c ---- */
 
 /* An address a + disp, with the adds and shifts that are folded into it. */
 typedef struct X64Addr {

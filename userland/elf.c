@@ -287,7 +287,7 @@ bool elf_load(int fd, const char *path, bool program, ElfImage *image, char *err
     return true;
 }
 
-ElfKind elf_kind(const UserAbi *abi, const uint8_t *bytes, size_t n)
+ElfKind elf_kind_of(const UserAbi *abi, const uint8_t *bytes, size_t n)
 {
     Elf64_Ehdr e;
 

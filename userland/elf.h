@@ -25,7 +25,7 @@ typedef struct ElfImage {
     char interp[PATH_MAX];       /* "" when static */
 } ElfImage;
 
-/* What the file is, from its first bytes. */
+/* What the file is, from its first bytes.  (elf_kind() is libelf's.) */
 typedef enum ElfKind {
     ELF_GUEST,      /* a program for `abi` */
     ELF_OTHER,      /* a well-formed ELF for something else */
@@ -34,7 +34,7 @@ typedef enum ElfKind {
     ELF_NONE,       /* no ELF at all */
 } ElfKind;
 
-ElfKind elf_kind(const UserAbi *abi, const uint8_t *bytes, size_t n);
+ElfKind elf_kind_of(const UserAbi *abi, const uint8_t *bytes, size_t n);
 
 /* Maps the program in `fd`.  `program`: it is the main program, not the interpreter. */
 MUST_USE bool elf_load(int fd, const char *path, bool program, ElfImage *image, char *error);

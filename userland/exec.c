@@ -169,7 +169,7 @@ static int64_t look_at(const char *path, char head[HEAD_SIZE + 1], ElfKind *kind
     n = pread(fd, head, HEAD_SIZE, 0);
     n = n < 0 ? 0 : n;
     head[n] = '\0';
-    *kind = elf_kind(process.abi, (const uint8_t *)head, (size_t)n);
+    *kind = elf_kind_of(process.abi, (const uint8_t *)head, (size_t)n);
     elf_interp(fd, interp, *kind == ELF_GUEST ? sizeof(interp) : 1);
     close(fd);
     if (*kind == ELF_GUEST && interp[0] && access(proc_path(interp, buf), F_OK) < 0) {

@@ -597,7 +597,8 @@ bool mem_next_area(uint64_t addr, MemArea *area)
                            .end = a->end,
                            .prot = a->prot,
                            .flags = (int)a->flags & KEPT_FLAGS,
-                           .offset = a->offset };
+                           .offset = a->offset,
+                           .file = a->file };
         snprintf(area->name, sizeof(area->name), "%s", name ? name : "");
     }
     pthread_mutex_unlock(&mem.lock);

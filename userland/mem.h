@@ -118,6 +118,7 @@ typedef struct MemArea {
     int prot;            /* the guest's, PROT_EXEC included */
     int flags;           /* MAP_SHARED or MAP_PRIVATE, MAP_ANONYMOUS, MAP_GROWSDOWN */
     uint64_t offset;     /* of `start` in the file */
+    uint16_t file;       /* a number of the mapping that made it; 0: anonymous and nameless */
     char name[256];      /* "" for anonymous memory */
 } MemArea;
 

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/ownfd.h"
+
 enum { LOG_SITE_LIMIT = 100 };
 
 uint32_t log_mask;
@@ -71,13 +73,7 @@ bool log_open(const char *path)
     if (opened < 0) {
         return false;
     }
-    /* Out of the way of the guest, which expects the lowest free numbers. */
-    fd = fcntl(opened, F_DUPFD_CLOEXEC, 1000);
-    if (fd < 0) {
-        fd = opened;
-    } else {
-        close(opened);
-    }
+    fd = ownfd_take(opened);
     return true;
 }
 

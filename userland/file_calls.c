@@ -7,15 +7,9 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "base/log.h"
+#include "base/ownfd.h"
 #include "userland/convert.h"
 #include "userland/syscall.h"
-
-/* A descriptor above the standard ones that Ketch itself uses: the guest has no such file. */
-static bool is_ours(uint64_t fd)
-{
-    return (uint32_t)fd > 2 && (uint32_t)fd == (uint32_t)log_fd();
-}
 
 static bool is_proc(const FoundPath *found)
 {
@@ -54,30 +48,32 @@ int64_t sys_openat2(Task *t, const uint64_t *a)
 int64_t sys_close(Task *t, const uint64_t *a)
 {
     (void)t;
-    return is_ours(a[0]) ? -EBADF : HOST_CALL1(SYS_close, a[0]);
+    return ownfd_is(a[0]) ? -EBADF : HOST_CALL1(SYS_close, a[0]);
 }
 
 int64_t sys_dup3(Task *t, const uint64_t *a)
 {
     (void)t;
-    return is_ours(a[1]) ? -EBADF : HOST_CALL3(SYS_dup3, a[0], a[1], a[2]);
+    return ownfd_is(a[1]) ? -EBADF : HOST_CALL3(SYS_dup3, a[0], a[1], a[2]);
 }
 
+/* Around the descriptors that the guest does not have. */
 int64_t sys_close_range(Task *t, const uint64_t *a)
 {
-    uint32_t first = (uint32_t)a[0], last = (uint32_t)a[1];
-    uint32_t own = (uint32_t)log_fd();
-    int64_t result;
+    uint32_t first = (uint32_t)a[0], last = (uint32_t)a[1], own = ownfd_next(first);
+    int64_t result = 0;
 
     (void)t;
-    if (!is_ours(own) || own < first || own > last) {
-        return HOST_CALL3(SYS_close_range, first, last, a[2]);
+    while (result == 0 && own != OWNFD_NONE && own <= last) {
+        if (own > first) {
+            result = HOST_CALL3(SYS_close_range, first, own - 1, a[2]);
+        }
+        first = own + 1;
+        own = ownfd_next(first);
     }
-    result = own > first ? HOST_CALL3(SYS_close_range, first, own - 1, a[2]) : 0;
-    if (result == 0 && own < last) {
-        result = HOST_CALL3(SYS_close_range, own + 1, last, a[2]);
-    }
-    return result;
+    return result || (first > last && last >= (uint32_t)a[0])
+               ? result
+               : HOST_CALL3(SYS_close_range, first, last, a[2]);
 }
 
 int64_t sys_readlinkat(Task *t, const uint64_t *a)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Control flow of the instruction being translated: edges inside the unit, or exits. */
+#include <string.h>
+
 #include "frontends/frontend.h"
 
 /* Loops go back somewhere, so leaving on request is tested there only. */
@@ -70,4 +72,26 @@ void fe_trap(FeContext *c, IrTrap trap, uint64_t pc)
 {
     ir_exit_trap(&c->b, trap, pc);
     c->ended = true;
+}
+
+/* ---- Registers ---- */
+
+const FeRegister *fe_register(const Frontend *fe, const char *name)
+{
+    for (unsigned i = 0; i < fe->n_registers; i++) {
+        if (strcmp(fe->registers[i].name, name) == 0) {
+            return &fe->registers[i];
+        }
+    }
+    return NULL;
+}
+
+const FeRegister *fe_register_number(const Frontend *fe, unsigned number)
+{
+    for (unsigned i = 0; i < fe->n_registers; i++) {
+        if (fe->registers[i].number == number) {
+            return &fe->registers[i];
+        }
+    }
+    return NULL;
 }

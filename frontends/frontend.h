@@ -55,11 +55,27 @@ struct FeContext {
     void *opaque;
 };
 
+/* A register as debuggers and plugins see it, numbered as gdb does for this architecture. */
+typedef struct FeRegister {
+    const char *name;
+    const char *feature; /* of a target description: "org.gnu.gdb.riscv.cpu" */
+    const char *type;    /* there: "int", "code_ptr", "data_ptr", "ieee_double" */
+    uint16_t number;
+    uint8_t bits;        /* 32 or 64 */
+    uint8_t slot;        /* for get and set */
+
+    /* The vcpu is in C code (ir/vcpu.h, "Invariant").  set() changes what hardware would. */
+    uint64_t (*get)(const Vcpu *vcpu, unsigned slot);
+    void (*set)(Vcpu *vcpu, unsigned slot, uint64_t value);
+} FeRegister;
+
 typedef struct Frontend {
     const char *name;      /* "riscv64" */
     const IrGuest *guest;
     uint16_t elf_machine;  /* EM_RISCV */
     unsigned max_insn;     /* bytes */
+    const FeRegister *registers; /* by number */
+    unsigned n_registers;
     unsigned pc_align;     /* a pc that is not a multiple of it is IR_TRAP_misaligned_fetch */
 
     /* Control flow of the instruction in bytes[0, n). */
@@ -86,6 +102,10 @@ typedef struct Frontend {
 } Frontend;
 
 extern const Frontend fe_riscv64;
+
+/* The register of that name, or with that number; NULL when there is none. */
+const FeRegister *fe_register(const Frontend *fe, const char *name);
+const FeRegister *fe_register_number(const Frontend *fe, unsigned number);
 
 /* For translators: how the current instruction goes on.  Each ends the block, except fe_branch,
  * after which the builder stands on the not-taken side when that is not a block of its own.

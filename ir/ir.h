@@ -143,7 +143,9 @@ enum {
     TRAP(fence_i, "instruction fence: later fetches see earlier stores; pc is next") \
     TRAP(mode, "translation mode changed; pc is next")                              \
     TRAP(exclusive, "the next instructions must run alone (LR/SC); pc is the first") \
-    TRAP(hot, "a unit's counter ran out: consider a better tier")
+    TRAP(hot, "a unit's counter ran out: consider a better tier")                   \
+    TRAP(debug, "a debugger's breakpoint; pc is the instruction's")                 \
+    TRAP(watch, "the access would touch a debugger's watchpoint; arg is its index")
 
 typedef enum IrTrap {
 #define TRAP(name, meaning) IR_TRAP_##name,

@@ -269,7 +269,7 @@ static IrFunc *make_ir(void)
         before = r.layout.order[k];
         translate_block(before);
     }
-    source_end();
+    source_end(f);
     return f;
 }
 
@@ -288,6 +288,17 @@ static bool is_worth(void)
     return r.layout.loops || r.layout.n_order > 1;
 }
 
+/* A debugger stops here now and then: tier 1 will do. */
+static bool has_breakpoint(void)
+{
+    bool found = false;
+
+    for (int b = 0; b < r.n && !found; b++) {
+        found = debug_breaks_locked(r.block[b].pc, r.block[b].size);
+    }
+    return found;
+}
+
 static BeStatus make(const TrUnit *hot, unsigned max_insns, TrUnit **out)
 {
     TrUnit *unit;
@@ -298,7 +309,7 @@ static BeStatus make(const TrUnit *hot, unsigned max_insns, TrUnit **out)
     source.window_size = 0;
     find_blocks(hot->pc, hot->mode, max_insns);
     find_layout();
-    if (!is_worth()) {
+    if (!is_worth() || has_breakpoint()) {
         return BE_OK;
     }
     f = make_ir();
@@ -341,7 +352,9 @@ static void form(TrUnit *hot)
         cache_replace_locked(hot, region);
         count(region, since);
     } else {
-        hot->counter = status == BE_FULL ? tr.config.hot_threshold : NEVER_AGAIN;
+        bool later = status == BE_FULL || has_breakpoint();
+
+        hot->counter = later ? tr.config.hot_threshold : NEVER_AGAIN;
     }
 }
 

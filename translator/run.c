@@ -178,15 +178,20 @@ static IrTrap execute_checked(TrVcpu *v)
 }
 
 /* One instruction, in an exclusive section. */
-static IrTrap execute_one(TrVcpu *v)
+static IrTrap execute_one(TrVcpu *v, uint32_t how)
 {
-    uint32_t mode = v->vcpu.mode | TR_MODE_STEP;
+    uint32_t mode = v->vcpu.mode | how;
 
     v->stats.steps++;
     if (!translate(v, mode)) {
         return fail(v);
     }
     return run_enter(v, cache_find(v->vcpu.pc, mode));
+}
+
+static bool is_done(IrTrap trap)
+{
+    return trap == IR_TRAP_none || trap == IR_TRAP_lookup || trap == IR_TRAP_interrupt;
 }
 
 /* From LR to its SC; returns the trap that ended it early, or IR_TRAP_interrupt. */
@@ -196,8 +201,8 @@ static IrTrap execute_alone(TrVcpu *v)
 
     begin_alone(v);
     for (unsigned n = 0; n < ALONE_MAX; n++) {
-        trap = execute_one(v);
-        if (trap != IR_TRAP_none && trap != IR_TRAP_lookup && trap != IR_TRAP_interrupt) {
+        trap = execute_one(v, TR_MODE_STEP);
+        if (!is_done(trap)) {
             break;
         }
         trap = IR_TRAP_interrupt;
@@ -206,6 +211,33 @@ static IrTrap execute_alone(TrVcpu *v)
             break;
         }
     }
+    end_alone(v);
+    return trap;
+}
+
+/* The instruction that touches a watchpoint.  IR_TRAP_watch: it is done, and to be reported. */
+static IrTrap execute_watched(TrVcpu *v)
+{
+    DebugAccess access;
+    IrTrap trap;
+
+    begin_alone(v);
+    debug_before(v, &access);
+    trap = execute_one(v, TR_MODE_STEP | TR_MODE_BARE);
+    if (is_done(trap) && debug_after(v, &access)) {
+        trap = IR_TRAP_watch;
+    }
+    end_alone(v);
+    return trap;
+}
+
+/* One instruction, while the others wait. */
+static IrTrap execute_step(TrVcpu *v)
+{
+    IrTrap trap;
+
+    begin_alone(v);
+    trap = execute_one(v, TR_MODE_STEP);
     end_alone(v);
     return trap;
 }
@@ -242,6 +274,9 @@ static bool handle(TrVcpu *v, IrTrap trap, TrStop *stop)
     if (trap == IR_TRAP_exclusive) {
         trap = execute_alone(v);
     }
+    if (trap == IR_TRAP_watch) {
+        trap = execute_watched(v);
+    }
     switch (trap) {
     case IR_TRAP_none:
         link_exit(v);
@@ -269,6 +304,8 @@ static bool handle(TrVcpu *v, IrTrap trap, TrStop *stop)
     case IR_TRAP_fault:
     case IR_TRAP_misaligned:
     case IR_TRAP_div_zero:
+    case IR_TRAP_debug:
+    case IR_TRAP_watch:
     case IR_TRAP_COUNT:
         fill_stop(v, stop, trap);
         return true;
@@ -303,6 +340,25 @@ TrStop tr_run(Vcpu *vcpu)
     }
     while (!handle(v, trap, &stop)) {
         trap = tr.oracle ? execute_checked(v) : execute(v);
+    }
+    return stop;
+}
+
+TrStop tr_step(Vcpu *vcpu)
+{
+    TrVcpu *v = vcpu->owner;
+    IrTrap trap;
+    TrStop stop;
+
+    tr_self = v;
+    update_mode(v);
+    if (sigsetjmp(v->raise, 0)) {
+        trap = raised(v);
+    } else {
+        trap = execute_step(v);
+    }
+    if (!handle(v, trap, &stop)) {
+        fill_stop(v, &stop, IR_TRAP_interrupt);
     }
     return stop;
 }

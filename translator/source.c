@@ -10,12 +10,13 @@ IrFunc *source_begin(uint64_t pc, uint32_t mode)
     IrFunc *f = ir_func_new(tr.ir, tr.frontend->guest, pc);
     FeContext *c = &source.c;
 
-    f->mode = mode & ~(uint32_t)TR_MODE_STEP;
+    f->mode = mode & ~(uint32_t)(TR_MODE_STEP | TR_MODE_BARE);
     c->mode = f->mode;
     c->ended = false;
     c->threads = atomic_load_explicit(&tr.threads, memory_order_relaxed);
     c->asked_threads = false;
     c->one_insn = mode & TR_MODE_STEP;
+    source.bare = mode & TR_MODE_BARE;
     source.window_size = 0;
     source.writable = false;
     source.n_insns = 0;
@@ -58,13 +59,22 @@ uint64_t source_translate(uint64_t pc, const FeShape *shape)
     source.span[source.n_spans - 1].size += shape->length;
     source.n_insns++;
     c->pc = pc;
-    tr.frontend->translate(c);
+    if (!source.bare && debug_breaks_locked(pc, 1)) {
+        c->next_pc = pc + shape->length;
+        ir_mark(&c->b, pc, shape->length);
+        fe_trap(c, IR_TRAP_debug, pc);
+    } else {
+        tr.frontend->translate(c);
+    }
     return c->next_pc;
 }
 
-void source_end(void)
+void source_end(IrFunc *f)
 {
     for (unsigned i = 0; i < source.n_spans && !source.writable; i++) {
         source.span[i].bytes = NULL;
+    }
+    if (!source.bare) {
+        debug_instrument_locked(f);
     }
 }

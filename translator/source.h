@@ -24,6 +24,7 @@ typedef struct Source {
     size_t window_size;
     uint8_t window[SOURCE_WINDOW];
     bool writable; /* something of what was fetched may be changed by the guest */
+    bool bare;     /* TR_MODE_BARE */
 
     unsigned n_insns;
     unsigned n_spans;
@@ -47,7 +48,7 @@ void source_open_span(uint64_t pc);
 /* Translates the instruction at `pc` that was looked at last; returns where the next one is. */
 uint64_t source_translate(uint64_t pc, const FeShape *shape);
 
-/* The spans are complete. */
-void source_end(void);
+/* The spans are complete, and so is the IR. */
+void source_end(IrFunc *f);
 
 #endif

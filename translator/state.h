@@ -45,6 +45,7 @@ typedef struct TrSpan {
 
 enum {
     TR_MODE_STEP = 1 << 30, /* in TrUnit.mode: one instruction, for exclusive stepping */
+    TR_MODE_BARE = 1 << 29, /* with it: as if no debugger had set anything */
 };
 
 struct TrUnit {
@@ -227,6 +228,24 @@ void run_forget(TrVcpu *v);
 
 /* One entry into translated code, with the bookkeeping of faults. */
 IrTrap run_enter(TrVcpu *v, TrUnit *unit);
+
+/* ---- debug.c ---- */
+
+/* A debugger's breakpoint is at `pc`; one in [pc, pc + size).  Caller: tr.lock. */
+bool debug_breaks_locked(uint64_t pc, uint64_t size);
+
+/* Before each access of `f` that may touch a watchpoint: leave with IR_TRAP_watch. */
+void debug_instrument_locked(IrFunc *f);
+
+/* Around the instruction that a vcpu was left at with IR_TRAP_watch, in an exclusive section.
+ * True: to be reported; then exit_arg is as TrStop.arg says. */
+typedef struct DebugAccess {
+    TrWatch watch;
+    uint8_t before[TR_WATCH_SIZE];
+} DebugAccess;
+
+void debug_before(TrVcpu *v, DebugAccess *access);
+bool debug_after(TrVcpu *v, const DebugAccess *access);
 
 /* ---- stats.c ---- */
 

@@ -57,13 +57,17 @@ void tr_vcpu_free(Vcpu *vcpu);
 /* Why tr_run() came back: trap, with the vcpu's pc at the instruction that caused it (for syscall
  * and breakpoint too; for interrupt the next one). */
 typedef struct TrStop {
-    IrTrap trap;    /* syscall, breakpoint, illegal, fetch, misaligned*, fault, interrupt */
+    IrTrap trap;    /* syscall, breakpoint, illegal, fetch, misaligned*, fault, interrupt; for a
+                       debugger debug, watch */
     uint64_t arg;   /* by trap, see IR_TRAPS_LIST */
     siginfo_t info; /* fault: the host's, with si_addr a guest address */
 } TrStop;
 
 /* Runs the vcpu until it stops.  fence_i, mode, exclusive, hot and lookups are handled inside. */
 TrStop tr_run(Vcpu *vcpu);
+
+/* One instruction, while no other vcpu runs.  IR_TRAP_interrupt: it is done. */
+TrStop tr_step(Vcpu *vcpu);
 
 /* Makes tr_run() of that vcpu return with IR_TRAP_interrupt soon.  Any thread, also from a
  * signal handler. */
@@ -91,6 +95,29 @@ void tr_block_end(Vcpu *vcpu);
 /* Runs alone: no other vcpu is in translated code between the two. */
 void tr_exclusive_begin(Vcpu *vcpu);
 void tr_exclusive_end(Vcpu *vcpu);
+
+/* ---- For debuggers: nothing of it costs anything while nothing is set ---- */
+
+enum { TR_WATCHES = 8, TR_WATCH_SIZE = 64 };
+
+typedef enum TrWatchKind { TR_WATCH_write = 1, TR_WATCH_read = 2, TR_WATCH_access = 3 } TrWatchKind;
+
+typedef struct TrWatch {
+    uint64_t addr;
+    uint32_t size; /* 1 to TR_WATCH_SIZE bytes */
+    TrWatchKind kind;
+} TrWatch;
+
+/* Which breakpoints there are: at one of them tr_run() returns with IR_TRAP_debug before the
+ * instruction.  False: out of memory, nothing changed.  Threads as for tr_invalidate(). */
+MUST_USE bool tr_set_breakpoints(const uint64_t *pc, size_t n);
+
+/* Which watchpoints there are, at most TR_WATCHES.  tr_run() returns with IR_TRAP_watch after an
+ * instruction that reads or writes one; for TR_WATCH_write, only when the bytes have changed.  arg
+ * is TrWatch.addr.  What system calls do to memory is not seen. */
+void tr_set_watches(const TrWatch *watch, unsigned n);
+
+/* ---- */
 
 /* Around fork(2): prepare takes every lock; in the child only the calling vcpu remains, the others
  * are freed. */

@@ -104,7 +104,7 @@ static IrFunc *make_ir(uint64_t pc, uint32_t mode, unsigned max, TrFail *fail)
         }
         pc = translate_insn(pc, &s, max);
     }
-    source_end();
+    source_end(f);
     return f;
 }
 

@@ -50,6 +50,10 @@ enum {
 
 extern const IrGuest rv_guest;
 
+enum { RV_REGISTERS = 32 + 1 + 32 + 3 }; /* x, pc, f, fcsr and its parts */
+
+extern const FeRegister rv_registers[RV_REGISTERS];
+
 uint32_t rv_mode(const Vcpu *vcpu);
 bool rv_reserved(const Vcpu *vcpu);
 void rv_reset(Vcpu *vcpu);

@@ -37,6 +37,7 @@ SUITES = [
     Suite("guests", "userland/guests.py", (), ()),
     Suite("processes", "userland/processes.py", (), ()),
     Suite("tracing", "userland/tracing.py", (), ()),
+    Suite("observing", "observe/observe.py", (), ()),
     Suite("programs", "programs/programs.py", ("--tier=jit",), ("--full",)),
     Suite("torture", "torture/torture.py", ("--levels=-O2", "--tier=jit"), ()),
 ]

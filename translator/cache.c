@@ -536,6 +536,15 @@ bool cache_has_range_locked(const TrRange *range)
     return scan_range(range, true) != 0;
 }
 
+void cache_for_each_locked(void (*fn)(const TrUnit *unit))
+{
+    size_t n = atomic_load_explicit(&n_units, memory_order_relaxed);
+
+    for (size_t i = 0; i < n; i++) {
+        fn(units[i]);
+    }
+}
+
 static void table_clear(void)
 {
     TrTable *t = atomic_load_explicit(&table, memory_order_relaxed);

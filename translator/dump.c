@@ -36,6 +36,21 @@ const char *dump_symbol(uint64_t pc, char *text, size_t size)
     return text;
 }
 
+const char *dump_unit_name(const TrUnit *unit, char *text, size_t size)
+{
+    const char *tier = unit->region ? "region" : "jit";
+    uint64_t offset = 0;
+    const char *name =
+        tr.config.symbol ? tr.config.symbol(tr.config.opaque, unit->pc, &offset) : NULL;
+
+    if (name) {
+        snprintf(text, size, "%s+%#llx [%s]", name, (unsigned long long)offset, tier);
+    } else {
+        snprintf(text, size, "%#llx [%s]", (unsigned long long)unit->pc, tier);
+    }
+    return text;
+}
+
 /* Bytes as a number per instruction word, most significant first, as manuals print them. */
 static void hex(const uint8_t *bytes, unsigned n, char *text)
 {

@@ -196,6 +196,7 @@ void tr_fork_child(Vcpu *vcpu)
     if (!kept) {
         cache_evict_locked();
     }
+    perf_fork_child();
     pthread_mutex_unlock(&tr.lock);
     tr_exclusive_end(vcpu);
 }

@@ -28,6 +28,7 @@ static bool start_code(const char **error)
         *error = "This processor lacks instructions that translated code needs.";
         return false;
     }
+    tr.stubs_size = tr.code ? codebuf_used(tr.code) : 0;
     return true;
 }
 
@@ -60,7 +61,8 @@ bool tr_start(const TrConfig *config, const char **error)
     tr.backend = config->tier == TR_TIER_interp ? &be_interp : &be_x86_64;
     tr.oracle = config->check && config->tier != TR_TIER_interp ? &be_interp : NULL;
     tr.no_chain = config->no_chain || tr.oracle;
-    return start_helpers(error) && start_code(error) && cache_start(error) && unit_start(error);
+    return start_helpers(error) && start_code(error) && cache_start(error) && unit_start(error) &&
+           perf_start(error);
 }
 
 Vcpu *tr_vcpu_new(void *user)

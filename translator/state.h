@@ -122,6 +122,7 @@ typedef struct Translator {
     const Backend *backend;
     const Backend *oracle; /* --check: be_interp */
     CodeBuf *code;         /* NULL with be_interp */
+    size_t stubs_size;     /* of the backend's own code at its start */
     IrHelperFn **helpers;  /* of the guest, for Vcpu.helpers */
     bool no_chain;         /* every unit is left to the run loop */
     _Atomic bool threads;
@@ -175,6 +176,9 @@ bool cache_any_locked(const TrFilter *filter);
 /* The same for the units with bytes in `range`. */
 unsigned cache_drop_range_locked(const TrRange *range);
 bool cache_has_range_locked(const TrRange *range);
+
+/* Calls fn for every unit that has code, dropped ones included.  Caller: tr.lock. */
+void cache_for_each_locked(void (*fn)(const TrUnit *unit));
 
 /* Empties everything.  Caller: exclusive section and tr.lock. */
 void cache_evict_locked(void);
@@ -262,6 +266,16 @@ IrTrap check_enter(TrVcpu *v, TrUnit *unit);
 /* Makes unit->oracle from `f`, which it changes. */
 void check_compile_locked(IrFunc *f, TrUnit *unit);
 
+/* ---- perf.c ---- */
+
+bool perf_start(const char **error);
+
+/* A unit has its code.  Caller: tr.lock. */
+void perf_unit(const TrUnit *unit);
+
+/* In the child, with all locks. */
+void perf_fork_child(void);
+
 /* ---- dump.c ---- */
 
 bool dump_wanted(LogCategory category, uint64_t pc);
@@ -270,6 +284,9 @@ void dump_guest(const TrUnit *unit);
 void dump_ir(LogCategory category, const IrFunc *f);
 void dump_host(const TrUnit *unit);
 void dump_enter(const TrVcpu *v);
+/* "0x10400 main+0x10" */
 const char *dump_symbol(uint64_t pc, char *text, size_t size);
+/* "main+0x10 [region]": what other programs call the unit */
+const char *dump_unit_name(const TrUnit *unit, char *text, size_t size);
 
 #endif

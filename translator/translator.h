@@ -22,6 +22,12 @@ typedef enum TrTier { TR_TIER_interp, TR_TIER_jit } TrTier;
 /* TrConfig.hot_threshold unless the user says otherwise. */
 enum { TR_HOT_THRESHOLD = 50000 };
 
+/* TrConfig.perf: files with the names of units for perf(1) */
+enum {
+    TR_PERF_map = 1,     /* /tmp/perf-PID.map */
+    TR_PERF_jitdump = 2, /* jit-PID.dump, with the code */
+};
+
 typedef struct TrRange {
     uint64_t lo, hi; /* inclusive */
 } TrRange;
@@ -36,13 +42,15 @@ typedef struct TrConfig {
     bool no_chain;          /* -d nochain */
     const TrRange *dfilter; /* units that -d shows; NULL: all */
     unsigned n_dfilter;
+    unsigned perf;          /* TR_PERF_... */
     uint32_t hot_threshold; /* entries before a unit is considered for a region; 0: never */
 
     /* Copies up to `want` bytes of executable guest memory from `pc` to `buf`; returns how many
      * could be read (0: pc is not executable).  *writable: the guest may change them, here or
      * through another mapping of the same memory. */
     size_t (*fetch)(void *opaque, uint64_t pc, uint8_t *buf, size_t want, bool *writable);
-    /* Name of the symbol at pc for dumps; NULL when unknown.  May be NULL itself. */
+    /* Name of the symbol (or file) at pc for dumps and how far pc is after its start; NULL when
+     * unknown.  May be NULL itself. */
     const char *(*symbol)(void *opaque, uint64_t pc, uint64_t *offset);
     void *opaque;
 } TrConfig;

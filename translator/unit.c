@@ -143,6 +143,7 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
         tr.stats.host_bytes += unit->code.size;
         tr.stats.side_bytes += unit->code.side_size;
         dump_host(unit);
+        perf_unit(unit);
     }
     return status;
 }

@@ -166,10 +166,19 @@ void userland_run(Task *t)
 
 /* ---- Start ---- */
 
+/* The function, or else the file and the address in it. */
 static const char *symbol_at(void *opaque, uint64_t pc, uint64_t *offset)
 {
+    SymbolPlace place;
+    const char *slash;
+
     (void)opaque;
-    return symbols_find(pc, offset);
+    if (!symbols_at(pc, &place)) {
+        return NULL;
+    }
+    slash = strrchr(place.file, '/');
+    *offset = pc - (place.name ? place.start : place.bias);
+    return place.name ? place.name : slash ? slash + 1 : place.file;
 }
 
 static const UserAbi *abi_of(const Frontend *guest)

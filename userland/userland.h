@@ -26,7 +26,6 @@ typedef struct UserOptions {
     bool strace;             /* -strace */
     TrConfig translator;     /* tier, checks, dumps; the fields that userland knows are set by it */
     bool stats;              /* --stats at the end */
-    bool perf;               /* reserved for the perf map */
 
     /* What to put before "PROGRAM ARGS" so that the same options hold in a program that the guest
      * starts: execve() runs /proc/self/exe with it, and -L, -0 and --program-fd as they are needed

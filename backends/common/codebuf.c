@@ -133,6 +133,11 @@ void codebuf_reset(CodeBuf *buf)
     buf->reserved = 0;
 }
 
+const void *codebuf_base(const CodeBuf *buf)
+{
+    return buf->rx;
+}
+
 size_t codebuf_used(const CodeBuf *buf)
 {
     return buf->used;

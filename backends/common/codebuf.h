@@ -36,6 +36,8 @@ const void *codebuf_rx(const CodeBuf *buf, const uint8_t *rw);
 bool codebuf_contains(const CodeBuf *buf, const void *rx);
 
 void codebuf_reset(CodeBuf *buf);
+/* Where the code starts to execute. */
+const void *codebuf_base(const CodeBuf *buf);
 size_t codebuf_used(const CodeBuf *buf);
 size_t codebuf_size(const CodeBuf *buf);
 

@@ -80,6 +80,8 @@ COMMANDS = [
     Command("run -L", 1, "-L", True),
     Command("run --tier=best good", 1, "best", True),
     Command("run -d nonsense good", 1, "nonsense", True),
+    Command("run --perf=nonsense good", 1, "nonsense", True),
+    Command("run --perf --tier=interp good", 1, "--perf", True),
     Command("run -s 12x good", 1, "12x", True),
     Command("run -p 8192 good", 1, "8192", True),
     Command("run -cpu z80 good", 1, "z80", True),

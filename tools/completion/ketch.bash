@@ -23,7 +23,7 @@ _ketch()
     run:*)
         if [[ $current == -* ]]; then
             COMPREPLY=($(compgen -W "$(ketch run --help 2>/dev/null |
-                sed -n 's/^  \(-[^ ]*\).*/\1/p')" -- "$current"))
+                sed -n 's/^  \(-[^ []*\).*/\1/p')" -- "$current"))
         else
             COMPREPLY=($(compgen -f -- "$current"))
         fi

@@ -356,6 +356,36 @@ static bool option_stats(RunOptions *o, const char *arg, GError **error)
     return true;
 }
 
+static bool option_perf(RunOptions *o, const char *arg, GError **error)
+{
+    static const struct {
+        const char *name;
+        unsigned bits;
+    } kinds[] = { { "map", TR_PERF_map },
+                  { "jitdump", TR_PERF_jitdump },
+                  { "both", TR_PERF_map | TR_PERF_jitdump } };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        if (!arg || !strcmp(arg, kinds[i].name)) {
+            o->perf |= kinds[i].bits;
+            return true;
+        }
+    }
+    return wrong(error, "--perf is map, jitdump or both, not", arg);
+}
+
+static bool option_perfmap(RunOptions *o, const char *arg, GError **error)
+{
+    (void)arg;
+    return option_perf(o, "map", error);
+}
+
+static bool option_jitdump(RunOptions *o, const char *arg, GError **error)
+{
+    (void)arg;
+    return option_perf(o, "jitdump", error);
+}
+
 static bool option_version(RunOptions *o, const char *arg, GError **error)
 {
     (void)arg;
@@ -480,7 +510,7 @@ bool run_options_parse(RunOptions *o, int argc, char **argv, int first, GError *
         if (!info) {
             return wrong(error, "unknown option (--help lists them)", text);
         }
-        if (info->argument && !arg) {
+        if (info->argument && info->argument[0] != '[' && !arg) {
             if (++o->first == argc) {
                 g_set_error(error, OPTION_ERROR, 0, "option '%s' needs %s", text, info->argument);
                 return false;
@@ -515,8 +545,12 @@ void run_options_help(void)
             printf("\n%s:\n", info->help);
             continue;
         }
-        snprintf(left, sizeof(left), "%s%s%s", info->spelling, info->argument ? " " : "",
-                 info->argument ? info->argument : "");
+        if (info->argument && info->argument[0] == '[') {
+            snprintf(left, sizeof(left), "%s[=%s", info->spelling, info->argument + 1);
+        } else {
+            snprintf(left, sizeof(left), "%s%s%s", info->spelling, info->argument ? " " : "",
+                     info->argument ? info->argument : "");
+        }
         printf("  %-20s %s\n", left, info->help);
         if (info->variable) {
             printf("  %-20s [KETCH_%s, QEMU_%s]\n", "", info->variable, info->variable);

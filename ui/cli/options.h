@@ -34,6 +34,7 @@ typedef struct RunOptions {
     bool check;
     bool no_chain;
     bool stats;
+    unsigned perf;        /* TR_PERF_... */
     const char *log_items;
     const char *log_file;
     GArray *dfilter;      /* of TrRange; owned */

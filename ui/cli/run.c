@@ -64,6 +64,7 @@ static TrConfig translator_config(const RunOptions *o)
         .no_chain = o->no_chain,
         .dfilter = o->dfilter->len ? (const TrRange *)(const void *)o->dfilter->data : NULL,
         .n_dfilter = o->dfilter->len,
+        .perf = o->perf,
         .hot_threshold = o->has_threshold ? o->threshold : TR_HOT_THRESHOLD,
     };
 }

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What other tools get to see of translated code: --perf."""
+
+import glob
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+
+import suite  # noqa: E402
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+COMPILER = "riscv64-linux-gnu-gcc"
+TIMEOUT = 120
+
+
+def ketch(options, folder, *args):
+    return suite.run([os.path.abspath(options.ketch), "run", *args], TIMEOUT, cwd=folder)
+
+
+def read_jitdump(path):
+    """(name, address, code) of each record; raises when the file is not as the specification says."""
+    with open(path, "rb") as f:
+        data = f.read()
+    magic, version, size, machine, _, pid, _, flags = struct.unpack_from("<IIIIIIQQ", data)
+    assert (magic, version, size, machine, flags) == (0x4A695444, 1, 40, 62, 0), "header"
+    assert str(pid) in os.path.basename(path), "process"
+    records, at, last = [], size, 0
+    while at < len(data):
+        kind, size, time, _, _, vma, address, code_size, index = struct.unpack_from("<IIQIIQQQQ", data, at)
+        assert kind == 0 and index == len(records) and vma == address and time >= last, "record"
+        name = data[at + 56:data.index(b"\0", at + 56)]
+        assert size == 56 + len(name) + 1 + code_size, "size of a record"
+        records.append((name.decode(), address, data[at + size - code_size:at + size]))
+        at, last = at + size, time
+    return records
+
+
+def read_map(path):
+    """(name, address, size) of each line."""
+    with open(path, encoding="ascii") as f:
+        lines = [line.rstrip("\n").split(" ", 2) for line in f]
+    os.unlink(path)
+    return [(name, int(start, 16), int(size, 16)) for start, size, name in lines]
+
+
+def wanted_names(names, wanted):
+    for pattern in wanted:
+        if not any(re.fullmatch(pattern, n) for n in names):
+            return f"no unit is called {pattern}"
+    return None
+
+
+NAMES = ["ketch_stubs", r"hot_sum\+0x[0-9a-f]+ \[region\]", r"hot_store\+0x[0-9a-f]+ \[region\]",
+         r"main\+0(x[0-9a-f]+)? \[jit\]"]
+
+
+def perf_both(options, folder, target):
+    """The map and the jitdump name the same units, whose code does not overlap."""
+    result = ketch(options, folder, "--perf=both", target)
+    dumps = glob.glob(os.path.join(folder, "jit-*.dump"))
+    if result.output != b"1\n" or result.errors or len(dumps) != 1:
+        return f"{result.output} {result.errors} {dumps}"
+    pid = re.search(r"jit-(\d+)", dumps[0]).group(1)
+    records, lines = read_jitdump(dumps[0]), read_map(f"/tmp/perf-{pid}.map")
+    if [(n, a, len(c)) for n, a, c in records] != lines:
+        return "the map and the jitdump differ"
+    for (_, a, size), (_, b, _) in zip(sorted(lines, key=lambda x: x[1]), sorted(lines, key=lambda x: x[1])[1:]):
+        if a + size > b:
+            return f"units at {a:#x} and {b:#x} overlap"
+    if any(not code for _, _, code in records):
+        return "a unit without code"
+    return wanted_names([n for n, _, _ in records], NAMES)
+
+
+def perf_fork(options, folder, target):
+    """A forked child has files of its own, with the units of its parent and its own."""
+    result = ketch(options, folder, "--perf=jitdump", target, "fork")
+    dumps = sorted(glob.glob(os.path.join(folder, "jit-*.dump")), key=os.path.getsize)
+    if result.errors or len(dumps) != 2:
+        return f"{result.errors} {dumps}"
+    files = [{n for n, _, _ in read_jitdump(d)} for d in dumps]
+    child = [f for f in files if any(n.startswith("in_child") for n in f)]
+    if len(child) != 1:
+        return "not exactly one of the two processes ran in_child()"
+    return wanted_names(child[0], NAMES)
+
+
+def perf_names_libraries(options, folder, target):
+    """Functions of shared libraries have names too; a stripped file gives its own."""
+    binary = os.path.join(folder, "dynamic")
+    subprocess.run([COMPILER, "-O1", "-o", binary, target + ".c"], check=True)
+    result = ketch(options, folder, "--perf=jitdump", "-L", "/usr/riscv64-linux-gnu", binary)
+    if result.errors:
+        return f"{result.errors}"
+    names = {n for n, _, _ in read_jitdump(glob.glob(os.path.join(folder, "jit-*.dump"))[0])}
+    return wanted_names(names, NAMES + [r"printf\+0 .*|__printf.*|_IO_printf\+0 .*",
+                                        r"ld-linux-riscv64-lp64d\.so\.1\+0x[0-9a-f]+ \[jit\]|_dl_.*"])
+
+
+def perf_report(options, folder, target):
+    """perf itself finds the names, after `perf inject`, and the code."""
+    if not shutil.which("perf"):
+        return "skip: no perf"
+    run = ["perf", "record", "-q", "-e", "cpu-clock", "-k", "mono", "-o", "data"]
+    recorded = suite.run([*run, os.path.abspath(options.ketch), "run", "--perf=jitdump", target], TIMEOUT,
+                         cwd=folder)
+    if recorded.status != 0 or recorded.output != b"1\n":
+        return f"skip: perf record cannot run here: {recorded.errors[-200:]}"
+    suite.run(["perf", "inject", "--jit", "-i", "data", "-o", "injected"], TIMEOUT, cwd=folder)
+    report = suite.run(["perf", "report", "--stdio", "-i", "injected"], TIMEOUT, cwd=folder).output.decode()
+    return None if re.search(r"hot_sum\+0x[0-9a-f]+ \[region\]", report) else f"not in the report: {report[-2000:]}"
+
+
+CASES = [perf_both, perf_fork, perf_names_libraries, perf_report]
+
+
+def main():
+    options = suite.parser(__doc__).parse_args()
+    cases = suite.choose(CASES, options, lambda c: c.__name__)
+    if not shutil.which(COMPILER):
+        print(f"0 passed, 0 failed, {len(cases)} skipped")
+        return 0
+    with tempfile.TemporaryDirectory() as work:
+        target = os.path.join(work, "target")
+        shutil.copy(os.path.join(HERE, "target.c"), work)
+        subprocess.run([COMPILER, "-O1", "-static", "-o", target, target + ".c"], check=True)
+
+        def job(case):
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    return [(case.__name__, case(options, folder, target))]
+                except (AssertionError, OSError, struct.error) as error:
+                    return [(case.__name__, repr(error))]
+
+        return suite.run_all(cases, job, options.jobs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What observe.py looks at: functions with known names.
+ *   target           hot_sum() for a moment, then hot_store()
+ *   target fork      the same again in a child
+ *   target spin      hot_sum() until killed
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static uint64_t table[512];
+
+__attribute__((noinline)) uint64_t hot_sum(uint64_t n)
+{
+    uint64_t sum = 1;
+
+    for (uint64_t i = 0; i < n; i++) {
+        sum = sum * 6364136223846793005u + i;
+        sum ^= sum >> 29;
+    }
+    return sum;
+}
+
+__attribute__((noinline)) void hot_store(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        table[i & 511] += i ^ table[(i + 1) & 511];
+    }
+}
+
+__attribute__((noinline)) uint64_t in_child(uint64_t n)
+{
+    return hot_sum(n) + n;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t sum = hot_sum(300000), n = 300000;
+
+    hot_store(300000);
+    printf("%d\n", sum != 0);
+    fflush(stdout);
+    if (argc > 1 && !strcmp(argv[1], "fork")) {
+        if (fork() == 0) {
+            _exit(in_child(300000) == 0);
+        }
+        wait(NULL);
+    }
+    while (argc > 1 && !strcmp(argv[1], "spin")) {
+        sum += hot_sum(n *= 2);
+    }
+    return sum == 0;
+}

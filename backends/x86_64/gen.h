@@ -206,6 +206,7 @@ struct X64Gen {
     uint32_t flags_at;    /* host offset after an insn whose flags are those of a test of... */
     X64Reg flags_reg;     /* ... this register; for ZF and SF only when it was no logic */
     bool flags_logic, flags_w;
+    uint8_t flags_cc;     /* or: by this condition of theirs the register is 1; X64_NONE: no */
     uint64_t changed[2];  /* slots whose location may differ from the last stack map's */
     uint64_t dirty[2];    /* slots that are dirty */
 
@@ -487,6 +488,7 @@ typedef struct X64Cmp {
 X64Cmp x64_cmp_of(X64Gen *g, IrRef ref);
 /* The same for comparison insn `i` itself. */
 X64Cmp x64_cmp_insn(X64Gen *g, const IrInsn *i);
-void x64_emit_cmp(X64Gen *g, const X64Cmp *c);
+/* Emits it, unless the flags say it already; sets c->cond to the condition to use. */
+void x64_emit_cmp(X64Gen *g, X64Cmp *c);
 
 #endif

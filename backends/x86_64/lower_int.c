@@ -29,14 +29,23 @@ static void note_flags(X64Gen *g, X64Reg d, bool w, unsigned digit)
     g->flags_reg = d;
     g->flags_w = w;
     g->flags_logic = digit == X64_AND || digit == X64_OR || digit == X64_XOR;
+    g->flags_cc = X64_NONE;
+}
+
+/* `d` has just been set to 1 or 0 by condition `cc` of the flags. */
+static void note_truth(X64Gen *g, X64Reg d, unsigned cc)
+{
+    g->flags_at = x64_here(g);
+    g->flags_reg = d;
+    g->flags_cc = (uint8_t)cc;
 }
 
 static bool flags_known(const X64Gen *g, const X64Cmp *c)
 {
     bool zero_or_sign = c->cond.cc == X64_CC_E || c->cond.cc == X64_CC_NE;
 
-    return g->flags_at == x64_here(g) && g->flags_reg == c->a && g->flags_w == c->w &&
-           (g->flags_logic || zero_or_sign);
+    return g->flags_at == x64_here(g) && g->flags_reg == c->a && g->flags_cc == X64_NONE &&
+           g->flags_w == c->w && (g->flags_logic || zero_or_sign);
 }
 
 static bool commutes(const IrInsn *i)
@@ -615,11 +624,21 @@ X64Cmp x64_cmp_of(X64Gen *g, IrRef ref)
     return c;
 }
 
-void x64_emit_cmp(X64Gen *g, const X64Cmp *c)
+/* Is I1 register c->a 1 (or 0)? */
+static void emit_truth(X64Gen *g, X64Cmp *c)
+{
+    if (g->flags_at == x64_here(g) && g->flags_reg == c->a && g->flags_cc != X64_NONE) {
+        c->cond.cc = g->flags_cc ^ (c->cond.cc == X64_CC_E);
+        return;
+    }
+    x64_rr(&g->e, c->op, false, 0, c->a); /* test r8, 1 */
+    x64_byte(&g->e, 1);
+}
+
+void x64_emit_cmp(X64Gen *g, X64Cmp *c)
 {
     if (c->op == (0xf6 | X64_BYTE)) {
-        x64_rr(&g->e, c->op, false, 0, c->a); /* test r8, 1 */
-        x64_byte(&g->e, 1);
+        emit_truth(g, c);
     } else if (c->has_imm && c->has_mem) {
         x64_alu_mi(&g->e, X64_CMP, c->w, c->mem, c->imm);
     } else if (c->has_imm && c->imm == 0) {
@@ -668,6 +687,7 @@ RULE_FN(lower_compare)
         setcc(g, X64_CC_NP, t);
         x64_rr(&g->e, 0x22 | X64_BYTE, false, d, t); /* and r8, r8 */
     }
+    note_truth(g, d, c.cond.parity ? X64_CC_NE : c.cond.cc);
 }
 
 /* ---- Choice ---- */
@@ -706,11 +726,12 @@ static void sel_float(X64Gen *g, const IrInsn *i, IrRef ref)
     X64Cmp c = x64_cmp_of(g, i->arg[0]);
     X64Reg yes = x64_use(g, i->arg[1]), no = x64_use(g, i->arg[2]), d;
     uint8_t *skip[2] = { NULL, NULL };
-    X64Cond inv = x64_invert(c.cond);
+    X64Cond inv;
 
     x64_end_uses(g);
     d = x64_def_over(g, ref, no, X64_BIT(yes) | cmp_regs(&c));
     x64_emit_cmp(g, &c);
+    inv = x64_invert(c.cond);
     if (inv.parity == X64_AND_NP) { /* c is "cc or P" */
         uint8_t *move = x64_jcc8(&g->e, X64_CC_P);
 

@@ -4,6 +4,7 @@ list of cases, progress, the closing line."""
 
 import argparse
 import concurrent.futures
+import contextlib
 import os
 import shlex
 import signal
@@ -16,6 +17,12 @@ sys.path.insert(0, os.path.join(TOP, "tools"))
 
 TIMED_OUT = 1000  # no exit status
 
+# What ignores a signal (nohup, a job in the background) hands that on to all that it starts; a
+# handler ends at exec.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
+
 
 class Result:
     """Exit status (minus the signal number when killed, TIMED_OUT), standard output, errors."""
@@ -24,15 +31,23 @@ class Result:
         self.status, self.output, self.errors = status, output, errors
 
 
+def end_session(leader):
+    """Kills all processes of a session, in whatever process group they are."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(int(pid)) == leader:
+                os.kill(int(pid), signal.SIGKILL)
+
+
 def run(command, timeout, stdin=b"", cwd=None, env=None):
-    """Runs it in a process group of its own, which is killed after `timeout` seconds."""
+    """Runs it in a session of its own, which is killed after `timeout` seconds."""
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, cwd=cwd, env=env, start_new_session=True)
     try:
         output, errors = child.communicate(stdin, timeout)
         return Result(child.returncode, output, errors)
     except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
+        end_session(child.pid)
         output, errors = child.communicate()
         return Result(TIMED_OUT, output, errors)
 

@@ -22,6 +22,7 @@
 enum {
     JOURNAL_MAX = 1 << 16, /* stores; a loop that makes more is left at its next safepoint */
     ROUNDS_MAX = 1 << 20,  /* passes of safepoints, for loops that wait for somebody */
+    ROUNDS_POLITE = 256, /* passes after which somebody else may run */
     TRIES = 3,
 };
 
@@ -50,7 +51,8 @@ static uint64_t note_store(Vcpu *vcpu, uint64_t addr, uint64_t size, uint64_t un
 
     (void)unused;
     if (size == 0) {
-        if (++n_rounds >= ROUNDS_MAX || n_journal >= JOURNAL_MAX / 2) {
+        if (++n_rounds >= ROUNDS_MAX || n_journal >= JOURNAL_MAX / 2 ||
+            (n_rounds % ROUNDS_POLITE == 0 && exclusive_wanted())) {
             atomic_store(&vcpu->exit_req, 1);
         }
         return 0;

@@ -8,13 +8,16 @@
 
 #include <sys/mman.h>
 
-/* Held for the whole exclusive section. */
-static pthread_mutex_t owner = PTHREAD_MUTEX_INITIALIZER;
-
-/* Protects the list; with it the two conditions are waited for. */
+/* Protects the list and the tickets; with it the conditions are waited for. */
 static pthread_mutex_t vcpus_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t left = PTHREAD_COND_INITIALIZER;
 static pthread_cond_t resumed = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t turned = PTHREAD_COND_INITIALIZER;
+
+/* Sections are had in the order in which they were asked for: a mutex would let a thread that ends
+ * one and begins the next pass those that wait.  The section of ticket `turn` is open, or none is
+ * when turn == tickets. */
+static uint64_t tickets, turn;
 static TrVcpu *vcpus;
 
 static _Atomic uint32_t pending;
@@ -107,12 +110,17 @@ static bool all_out_locked(void)
 
 void exclusive_begin(void)
 {
+    uint64_t mine;
+
     if (depth++) {
         return;
     }
-    pthread_mutex_lock(&owner);
-    atomic_store(&pending, 1);
     pthread_mutex_lock(&vcpus_lock);
+    mine = tickets++;
+    while (turn != mine) {
+        pthread_cond_wait(&turned, &vcpus_lock);
+    }
+    atomic_store(&pending, 1);
     while (!all_out_locked()) {
         pthread_cond_wait(&left, &vcpus_lock);
     }
@@ -126,10 +134,21 @@ void exclusive_end(void)
         return;
     }
     pthread_mutex_lock(&vcpus_lock);
+    turn++;
     atomic_store(&pending, 0);
     pthread_cond_broadcast(&resumed);
+    pthread_cond_broadcast(&turned);
     pthread_mutex_unlock(&vcpus_lock);
-    pthread_mutex_unlock(&owner);
+}
+
+bool exclusive_wanted(void)
+{
+    bool wanted;
+
+    pthread_mutex_lock(&vcpus_lock);
+    wanted = tickets != turn + (depth != 0);
+    pthread_mutex_unlock(&vcpus_lock);
+    return wanted;
 }
 
 void tr_exclusive_begin(Vcpu *vcpu)
@@ -192,6 +211,8 @@ void tr_fork_child(Vcpu *vcpu)
     vcpus = self;
     pthread_cond_init(&left, NULL);
     pthread_cond_init(&resumed, NULL);
+    pthread_cond_init(&turned, NULL);
+    tickets = turn + 1;
     pthread_mutex_unlock(&vcpus_lock);
     if (!kept) {
         cache_evict_locked();

@@ -219,6 +219,9 @@ void exclusive_leave(TrVcpu *v);
 void exclusive_begin(void);
 void exclusive_end(void);
 
+/* Somebody else waits for a section. */
+bool exclusive_wanted(void);
+
 void exclusive_add(TrVcpu *v);
 void exclusive_remove(TrVcpu *v);
 

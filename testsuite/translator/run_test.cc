@@ -460,6 +460,38 @@ TEST(Exclusive, OthersAreOutsideMeanwhile)
     runner.join();
 }
 
+/* Under --check each entry of each thread is an exclusive section: one that looped went in again
+ * and again, and another thread that wanted one waited for seconds. */
+TEST(Exclusive, EverybodyGetsATurn)
+{
+    std::atomic<unsigned> rounds = 0;
+    std::atomic<bool> over = false;
+    std::thread greedy([&] {
+        Cpu cpu;
+        while (!over) {
+            tr_exclusive_begin(cpu.vcpu);
+            rounds++;
+            for (volatile int i = 0; i < 20000; i++) {
+            }
+            tr_exclusive_end(cpu.vcpu);
+        }
+    });
+    Cpu me;
+    unsigned long_waits = 0;
+    while (rounds == 0) {
+    }
+    for (int i = 0; i < 400; i++) {
+        unsigned before = rounds;
+        tr_exclusive_begin(me.vcpu);
+        long_waits += rounds - before > 2;
+        tr_exclusive_end(me.vcpu);
+        usleep(200);
+    }
+    over = true;
+    greedy.join();
+    EXPECT_LE(long_waits, 2u) << "of 400";
+}
+
 /*
  * A lock-free stack's pop as the manual warns of it: LR of the head, a load through it, SC.  The
  * load keeps it from being a plain compare-and-swap.  One thread pops and pushes nodes so that the

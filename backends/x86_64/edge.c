@@ -24,14 +24,14 @@ typedef struct Move {
     uint8_t flags; /* X64_LAZY, when dst is a slot */
 } Move;
 
-typedef struct Moves {
+typedef struct X64Leave {
     unsigned n;
     bool overflow;
-    Move m[MOVES];
     unsigned n_fix; /* registers to make canonical or box afterwards */
     struct {
         uint8_t reg, type, flags;
     } fix[X64_PINS];
+    Move m[MOVES];
 } Moves;
 
 static unsigned place_of(const X64Gen *g, IrRef ref)
@@ -209,9 +209,6 @@ static void add_pin(const X64Gen *g, Moves *ms, unsigned slot, X64Reg reg)
     IrRef val = g->s.slot_val[slot];
     unsigned flags = g->s.slot_flag[slot];
 
-    if (val && g->s.reg_val[reg] == val && !(flags & X64_LAZY)) {
-        return; /* where it shall be */
-    }
     if (!val || (!(flags & X64_DIRTY) &&
                  ((flags & X64_LAZY) || g->val[val].reg == X64_NONE))) {
         add_raw(ms, reg, PLACE_SLOT + slot, 0);
@@ -225,6 +222,29 @@ static void add_pin(const X64Gen *g, Moves *ms, unsigned slot, X64Reg reg)
     }
 }
 
+/* All pinned slots into their registers. */
+static void add_pins(const X64Gen *g, Moves *ms)
+{
+    for (unsigned p = 0; p < X64_PINS; p++) {
+        unsigned slot = x64_pins.slot[p];
+        X64Reg reg = x64_pins.reg[p];
+        IrRef val;
+
+        if (slot == X64_SLOT_NONE) {
+            continue;
+        }
+        val = g->s.slot_val[slot];
+        if (!val || g->s.reg_val[reg] != val || (g->s.slot_flag[slot] & X64_LAZY)) {
+            add_pin(g, ms, slot, reg);
+        }
+    }
+}
+
+static bool to_store(unsigned slot)
+{
+    return x64_pins.reg_of[slot] == X64_NONE;
+}
+
 void x64_leave_unit(X64Gen *g, IrRef target)
 {
     Moves ms;
@@ -235,20 +255,47 @@ void x64_leave_unit(X64Gen *g, IrRef target)
         for (uint64_t d = g->dirty[w]; d; d &= d - 1) {
             unsigned s = w * 64 + (unsigned)__builtin_ctzll(d);
 
-            if (x64_pins.reg_of[s] == X64_NONE) {
+            if (to_store(s)) {
                 x64_emit_slot_store(g, s);
             }
         }
     }
-    for (unsigned p = 0; p < X64_PINS; p++) {
-        if (x64_pins.slot[p] != X64_SLOT_NONE) {
-            add_pin(g, &ms, x64_pins.slot[p], x64_pins.reg[p]);
-        }
-    }
+    add_pins(g, &ms);
     if (target) {
         add_move(g, &ms, X64_RAX, g->val[target].rep);
     }
     emit_moves(g, &ms);
+}
+
+X64Leave *x64_leave_plan(const X64Gen *g)
+{
+    Moves ms, *plan;
+    size_t size;
+
+    ms.n = ms.n_fix = 0;
+    ms.overflow = false;
+    for (unsigned w = 0; w < 2; w++) {
+        for (uint64_t d = g->dirty[w]; d; d &= d - 1) {
+            unsigned s = w * 64 + (unsigned)__builtin_ctzll(d);
+
+            if (to_store(s)) {
+                IrRef val = g->s.slot_val[s];
+
+                add_raw(&ms, PLACE_SLOT + s, place_of(g, val), val);
+                ms.m[ms.n - 1].flags = g->s.slot_flag[s] & X64_LAZY;
+            }
+        }
+    }
+    add_pins(g, &ms);
+    size = offsetof(Moves, m) + ms.n * sizeof(Move);
+    plan = arena_raw(g->arena, size);
+    memcpy(plan, &ms, size);
+    return plan;
+}
+
+void x64_leave_later(X64Gen *g, X64Leave *plan)
+{
+    emit_moves(g, plan);
 }
 
 bool x64_leaves_freely(const X64Gen *g)
@@ -708,7 +755,7 @@ void x64_begin_block(X64Gen *g, IrBlockId b)
 
     g->now = b;
     g->at = g->pos = block->start - 1;
-    g->block_end = block->end;
+    g->block_end = g->block[g->chain ? g->order[g->n_order - 1] : b].end;
     if (b == 0) {
         start_unit(g);
     } else if (block->n_preds > 1) {
@@ -716,7 +763,7 @@ void x64_begin_block(X64Gen *g, IrBlockId b)
     } else if (block->state) {
         x64_state_set(g, block->state);
     }
-    if (b != 0) {
+    if (b != 0 && !g->chain) {
         prune(g);
     }
     g->flags_at = UINT32_MAX; /* other ways lead here too */

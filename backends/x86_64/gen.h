@@ -148,6 +148,7 @@ typedef struct X64Fixup {
 
 typedef struct X64Gen X64Gen;
 typedef struct X64Cold X64Cold;
+typedef struct X64Leave X64Leave; /* edge.c */
 
 /* A rarely taken path, emitted after the hot code: patches the jump at `at`, then fn(). */
 typedef void X64ColdFn(X64Gen *g, const X64Cold *c);
@@ -155,11 +156,13 @@ typedef void X64ColdFn(X64Gen *g, const X64Cold *c);
 struct X64Cold {
     X64ColdFn *fn;
     uint32_t at;   /* displacement of the jump that leads here; 0: none */
+    uint32_t also; /* of another one */
     uint32_t back; /* host offset where x64_cold_return() goes on */
     uint8_t type;
     uint8_t reg[3];
     uint32_t index; /* these two: as fn likes */
     uint64_t value;
+    X64Leave *leave;
 };
 
 struct X64Gen {
@@ -182,6 +185,8 @@ struct X64Gen {
     X64Block *block;
     IrBlockId *order;
     uint32_t n_order;
+    bool chain;           /* a superblock: order[] is one path, and each branch out of it an exit;
+                             for values it is one block, number 0 */
     uint32_t n_globals;
     uint32_t n_merges;
     IrRef *global;        /* number -> value */
@@ -289,6 +294,12 @@ static inline uint32_t x64_here(const X64Gen *g)
 static inline unsigned x64_arg_type(const X64Gen *g, const IrInsn *i, unsigned k)
 {
     return g->f->insn[i->arg[k]].type;
+}
+
+/* The block that values defined in `b` belong to */
+static inline IrBlockId x64_home(const X64Gen *g, IrBlockId b)
+{
+    return g->chain ? 0 : b;
 }
 
 /* How many successors block `b` has; *edge: the first. */
@@ -421,6 +432,9 @@ bool x64_edge(X64Gen *g, const IrEdge *edge, bool dry);
 void x64_leave_unit(X64Gen *g, IrRef target);
 /* Would that emit nothing? */
 bool x64_leaves_freely(const X64Gen *g);
+/* What x64_leave_unit(g, 0) would do now, for x64_leave_later() at any place of the code. */
+X64Leave *x64_leave_plan(const X64Gen *g);
+void x64_leave_later(X64Gen *g, X64Leave *plan);
 void x64_jump_block(X64Gen *g, IrBlockId b);
 void x64_jcc_block(X64Gen *g, unsigned cc, IrBlockId b);
 

@@ -27,6 +27,9 @@ void x64_emit_cold(X64Gen *g)
         if (c->at) {
             x64_patch(g->e.start + c->at, g->e.p);
         }
+        if (c->also) {
+            x64_patch(g->e.start + c->also, g->e.p);
+        }
         c->fn(g, c);
         g->big |= g->e.p > g->limit;
     }
@@ -187,15 +190,20 @@ static void direct_exit(X64Gen *g, uint64_t pc)
     note_exit(g, x64_jmp(&g->e, NULL), pc);
 }
 
-RULE_FN(lower_exit)
+static void emit_exit(X64Gen *g, const IrInsn *i)
 {
-    (void)ref, (void)arg;
     x64_leave_unit(g, 0);
     if (i->aux & IR_EXIT_POLL) {
         compare_exit_req(g);
         x64_cold(g, emit_poll_stub, x64_jcc(&g->e, X64_CC_NE, NULL))->value = (uint64_t)i->imm;
     }
     direct_exit(g, (uint64_t)i->imm);
+}
+
+RULE_FN(lower_exit)
+{
+    (void)ref, (void)arg;
+    emit_exit(g, i);
 }
 
 RULE_FN(lower_exit_ind)
@@ -368,26 +376,37 @@ RULE_FN(lower_br)
     finish_edge(g, edge, x64_edge(g, edge, true));
 }
 
-/* Both ways need moves, or the one that does is not last: around the first one's. */
-static void branch_around(X64Gen *g, X64Cond c, const IrEdge *yes, const IrEdge *no, bool no_moves)
+/* Jumps that are taken when the condition holds, for land(). */
+static void jump_around(X64Gen *g, X64Cond c, uint8_t *around[2])
 {
-    uint8_t *around[2] = { NULL, NULL };
-    X64Cond inv = x64_invert(c);
-
-    if (inv.parity == X64_AND_NP) {
+    if (c.parity == X64_AND_NP) {
         uint8_t *skip = x64_jcc8(&g->e, X64_CC_P);
 
-        around[0] = x64_jcc(&g->e, inv.cc, NULL);
+        around[0] = x64_jcc(&g->e, c.cc, NULL);
+        around[1] = NULL;
         x64_patch8(&g->e, skip);
     } else {
-        around[0] = x64_jcc(&g->e, inv.cc, NULL);
-        around[1] = inv.parity ? x64_jcc(&g->e, X64_CC_P, NULL) : NULL;
+        around[0] = x64_jcc(&g->e, c.cc, NULL);
+        around[1] = c.parity ? x64_jcc(&g->e, X64_CC_P, NULL) : NULL;
     }
-    (void)x64_edge(g, yes, false);
-    x64_jump_block(g, yes->block);
+}
+
+static void land(X64Gen *g, uint8_t *around[2])
+{
     for (unsigned k = 0; k < 2 && around[k]; k++) {
         x64_patch(around[k], g->e.p);
     }
+}
+
+/* Both ways need moves, or the one that does is not last: around the first one's. */
+static void branch_around(X64Gen *g, X64Cond c, const IrEdge *yes, const IrEdge *no, bool no_moves)
+{
+    uint8_t *around[2];
+
+    jump_around(g, x64_invert(c), around);
+    (void)x64_edge(g, yes, false);
+    x64_jump_block(g, yes->block);
+    land(g, around);
     finish_edge(g, no, no_moves);
 }
 
@@ -416,6 +435,56 @@ static void exit_if(X64Gen *g, X64Cond c, IrBlockId b, uint64_t pc)
     note_exit(g, x64_jcc(&g->e, c.cc, NULL), pc);
 }
 
+/* ---- The branches of a superblock ---- */
+
+static void emit_side_exit(X64Gen *g, const X64Cold *c)
+{
+    x64_leave_later(g, c->leave);
+    direct_exit(g, c->value);
+}
+
+/* Jumps to the way out, which comes after all other code. */
+static void exit_later(X64Gen *g, X64Cond c, uint64_t pc)
+{
+    uint8_t *skip = c.parity == X64_AND_NP ? x64_jcc8(&g->e, X64_CC_P) : NULL;
+    X64Cold *cold = x64_cold(g, emit_side_exit, x64_jcc(&g->e, c.cc, NULL));
+
+    cold->value = pc;
+    cold->leave = x64_leave_plan(g);
+    if (skip) {
+        x64_patch8(&g->e, skip);
+    } else if (c.parity == X64_OR_P) {
+        cold->also = (uint32_t)(x64_jcc(&g->e, X64_CC_P, NULL) - g->e.start);
+    }
+}
+
+/* The way out of a loop's end is hot: it stays here, and the superblock goes on behind it. */
+static void exit_here(X64Gen *g, X64Cond c, const IrInsn *exit)
+{
+    X64Cond go_on = x64_invert(c);
+    uint8_t *around[2];
+
+    jump_around(g, go_on, around);
+    emit_exit(g, exit);
+    land(g, around);
+}
+
+static void branch_out(X64Gen *g, X64Cond c, const IrEdge *edge)
+{
+    bool taken = is_next(g, edge[1].block);
+    const IrInsn *exit = x64_insn(g, g->f->block[edge[!taken].block].first);
+
+    c = taken ? c : x64_invert(c);
+    if (exit->aux & IR_EXIT_POLL) {
+        exit_here(g, c, exit);
+    } else if (!c.parity && x64_leaves_freely(g)) {
+        align_exit(g, 2);
+        note_exit(g, x64_jcc(&g->e, c.cc, NULL), (uint64_t)exit->imm);
+    } else {
+        exit_later(g, c, (uint64_t)exit->imm);
+    }
+}
+
 RULE_FN(lower_brif)
 {
     const IrEdge *yes = &g->f->edge[i->imm], *no = yes + 1;
@@ -424,6 +493,10 @@ RULE_FN(lower_brif)
 
     (void)ref, (void)arg;
     x64_emit_cmp(g, &c);
+    if (g->chain) {
+        branch_out(g, c.cond, yes);
+        return;
+    }
     if (!c.cond.parity && bare_exit(g, yes->block)) {
         exit_if(g, c.cond, yes->block, (uint64_t)bare_exit(g, yes->block)->imm);
         leave_state(g, no->block);

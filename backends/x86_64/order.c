@@ -132,17 +132,59 @@ static void postpone_exits(X64Gen *g)
     memcpy(g->order + n, late, n_late * sizeof(*late));
 }
 
+/* A block that does nothing but leave the unit for a known place. */
+static bool only_leaves(const IrFunc *f, IrBlockId b)
+{
+    const IrInsn *first = &f->insn[f->block[b].first];
+
+    return f->block[b].n_preds == 1 && first->op == IR_OP_exit && !first->arg[0];
+}
+
+/* Where a superblock goes on after block `b`; 0: nowhere, or it is none (*ok is false then). */
+static IrBlockId chain_next(const IrFunc *f, IrBlockId b, bool *ok)
+{
+    const IrEdge *edge;
+    unsigned n = x64_successors(f, b, &edge);
+
+    if (n == 0) {
+        return 0;
+    }
+    if (n == 2 && only_leaves(f, edge[0].block)) {
+        edge++;
+    } else if (n == 2 && !only_leaves(f, edge[1].block)) {
+        *ok = false;
+        return 0;
+    }
+    *ok = f->block[edge->block].n_preds == 1 && edge->n_args == 0;
+    return *ok ? edge->block : 0;
+}
+
+/* The blocks of a superblock in a row; its exits are left to the branches that lead there. */
+static bool chain_order(X64Gen *g)
+{
+    IrBlockId b = 0;
+    bool ok = true;
+
+    do {
+        g->block[b].order = g->n_order;
+        g->order[g->n_order++] = b;
+        b = chain_next(g->f, b, &ok);
+    } while (b);
+    return ok;
+}
+
 void x64_find_order(X64Gen *g)
 {
     const IrFunc *f = g->f;
 
     g->order = ARENA_NEW(g->arena, IrBlockId, f->n_blocks);
     g->block = ARENA_NEW(g->arena, X64Block, f->n_blocks);
+    g->chain = chain_order(g);
+    if (g->chain) {
+        return;
+    }
     if (!layout_order(g)) {
         postorder(g);
-    }
-    if (g->n_order == 1) {
-        return;
     }
     count_preds(g);
     postpone_exits(g);

@@ -104,6 +104,7 @@ static void count_block(X64Gen *g, IrBlockId b, uint32_t *pos)
 {
     const IrFunc *f = g->f;
     const IrEdge *edge;
+    IrBlockId home = x64_home(g, b);
 
     g->block[b].start = *pos;
     for (IrRef ref = f->block[b].first; ref; ref = f->insn[ref].next) {
@@ -112,14 +113,14 @@ static void count_block(X64Gen *g, IrBlockId b, uint32_t *pos)
 
         ++*pos;
         if (info->result != IR_VOID) {
-            define(g, i, ref, b);
+            define(g, i, ref, home);
             if (g->val[ref].rep != ref) {
                 continue;
             }
         }
         for (unsigned k = 0; k < 3; k++) {
             if (i->arg[k]) {
-                count_use(g, i->arg[k], b, i->op == IR_OP_setreg);
+                count_use(g, i->arg[k], home, i->op == IR_OP_setreg);
             }
         }
     }
@@ -312,7 +313,7 @@ static void select_block(X64Gen *g, IrBlockId b)
     uint32_t pos = g->block[b].end;
     uint32_t *first_use = g->dist_in ? g->dist_in + (size_t)b * (g->n_globals + 1) : NULL;
 
-    g->now = b;
+    g->now = x64_home(g, b);
     g->epoch++;
     for (unsigned n = x64_successors(f, b, &edge); n-- > 0;) {
         for (uint32_t k = 0; k < edge[n].n_args && g->block[edge[n].block].n_preds > 1; k++) {
@@ -382,7 +383,7 @@ static bool new_distances(X64Gen *g)
 {
     size_t n = (size_t)g->f->n_blocks * (g->n_globals + 1);
 
-    if (g->n_order == 1) {
+    if (g->chain) {
         return true;
     }
     if (n > 1u << 20) {
@@ -407,7 +408,7 @@ bool x64_select(X64Gen *g)
     g->n_vals = f->n_insns + (1 + g->n_merges) * X64_PINS;
     g->val = ARENA_RAW(g->arena, X64Val, g->n_vals);
     g->val[0] = (X64Val){ .rep = 0 };
-    g->global = ARENA_RAW(g->arena, IrRef, g->n_order > 1 ? f->n_insns : 1);
+    g->global = ARENA_RAW(g->arena, IrRef, g->chain ? 1 : f->n_insns);
     define_pins(g, 0);
     for (uint32_t k = 0; k < g->n_order; k++) {
         count_block(g, g->order[k], &pos);

@@ -6,7 +6,7 @@
 #include "ir/ir.h"
 #include "ir/simplify.h"
 
-enum { FIRST_INSNS = 128, FIRST_BLOCKS = 4, FIRST_EDGES = 8 };
+enum { FIRST_INSNS = 256, FIRST_BLOCKS = 4, FIRST_EDGES = 8 };
 
 /* `old` with room for more than `n` elements. */
 static void *grow(Arena *arena, void *old, uint32_t n, uint32_t *cap, size_t size)
@@ -176,12 +176,35 @@ void ir_build_follow(IrBuild *b, IrBlockId block)
     b->before = 0;
 }
 
-static IrRef insert(IrBuild *b, const IrInsn *i)
+/* In front of another insn, or where the array is full. */
+static __attribute__((noinline)) IrRef insert_slow(IrBuild *b, const IrInsn *i)
 {
     if (b->before) {
         return ir_insert_before(b->f, b->block, b->before, *i);
     }
     return append(b->f, b->block, i);
+}
+
+/* Every insn of a translation comes by here: inline, so that it is made in its place. */
+static inline __attribute__((always_inline)) IrRef insert(IrBuild *b, IrInsn i)
+{
+    IrFunc *f = b->f;
+    IrBlock *block = &f->block[b->block];
+    IrRef ref = f->n_insns;
+
+    if (b->before || ref == f->cap_insns) {
+        return insert_slow(b, &i);
+    }
+    i.prev = block->last;
+    f->insn[ref] = i;
+    if (block->last) {
+        f->insn[block->last].next = ref;
+    } else {
+        block->first = ref;
+    }
+    block->last = ref;
+    f->n_insns = ref + 1;
+    return ref;
 }
 
 static unsigned hash(const IrInsn *i)
@@ -206,7 +229,7 @@ static IrRef merge(IrBuild *b, const IrInsn *i)
     IrRef *recent = &b->recent[hash(i)];
 
     if (!*recent || !same(&b->f->insn[*recent], i)) {
-        *recent = insert(b, i);
+        *recent = insert(b, *i);
     }
     return *recent;
 }
@@ -216,7 +239,7 @@ IrRef ir_emit(IrBuild *b, IrInsn i)
     IrRef simpler;
 
     if (!(ir_op_info[i.op].effects & IR_PURE)) {
-        return insert(b, &i);
+        return insert(b, i);
     }
     simpler = ir_simplify(b, &i);
     return simpler ? simpler : merge(b, &i);
@@ -242,7 +265,7 @@ IrRef ir_get(IrBuild *b, unsigned slot)
 {
     DCHECK(slot < b->f->guest->n_slots);
     if (!b->known[slot]) {
-        b->known[slot] = insert(b, &(IrInsn){ .op = IR_OP_getreg,
+        b->known[slot] = insert(b, (IrInsn){ .op = IR_OP_getreg,
                                              .type = (uint8_t)b->f->guest->slots[slot].type,
                                              .imm = slot });
     }
@@ -254,7 +277,7 @@ void ir_set(IrBuild *b, unsigned slot, IrRef value)
     DCHECK(slot < b->f->guest->n_slots);
     DCHECK(ir_insn(b->f, value)->type == b->f->guest->slots[slot].type);
     if (b->known[slot] != value) {
-        insert(b, &(IrInsn){ .op = IR_OP_setreg, .imm = slot, .arg = { value } });
+        insert(b, (IrInsn){ .op = IR_OP_setreg, .imm = slot, .arg = { value } });
         b->known[slot] = value;
     }
 }
@@ -293,7 +316,7 @@ IrRef ir_raw(const IrFunc *f, IrRef ref)
 
 IrRef ir_fp3(IrBuild *b, IrOp op, IrType type, IrRm rm, IrRef a, IrRef c, IrRef d)
 {
-    return insert(b, &(IrInsn){ .op = (uint8_t)op,
+    return insert(b, (IrInsn){ .op = (uint8_t)op,
                                .type = (uint8_t)type,
                                .aux = (uint8_t)rm,
                                .arg = { ir_raw(b->f, a), ir_raw(b->f, c), ir_raw(b->f, d) } });
@@ -327,7 +350,7 @@ IrRef ir_fold_address(const IrFunc *f, IrRef addr, int64_t *disp)
 IrRef ir_load(IrBuild *b, IrType type, unsigned mem, IrRef addr, int64_t disp)
 {
     addr = ir_fold_address(b->f, addr, &disp);
-    return insert(b, &(IrInsn){ .op = IR_OP_load,
+    return insert(b, (IrInsn){ .op = IR_OP_load,
                                .type = (uint8_t)type,
                                .aux = (uint8_t)mem,
                                .arg = { addr },
@@ -337,7 +360,7 @@ IrRef ir_load(IrBuild *b, IrType type, unsigned mem, IrRef addr, int64_t disp)
 void ir_store(IrBuild *b, unsigned mem, IrRef addr, int64_t disp, IrRef value)
 {
     addr = ir_fold_address(b->f, addr, &disp);
-    insert(b, &(IrInsn){ .op = IR_OP_store,
+    insert(b, (IrInsn){ .op = IR_OP_store,
                         .type = ir_insn(b->f, value)->type,
                         .aux = (uint8_t)mem,
                         .arg = { addr, value },
@@ -346,7 +369,7 @@ void ir_store(IrBuild *b, unsigned mem, IrRef addr, int64_t disp, IrRef value)
 
 IrRef ir_amo(IrBuild *b, IrRmw op, IrType type, IrRef addr, IrRef value)
 {
-    return insert(b, &(IrInsn){ .op = IR_OP_amo,
+    return insert(b, (IrInsn){ .op = IR_OP_amo,
                                .type = (uint8_t)type,
                                .aux = (uint8_t)op,
                                .arg = { addr, value } });
@@ -354,23 +377,22 @@ IrRef ir_amo(IrBuild *b, IrRmw op, IrType type, IrRef addr, IrRef value)
 
 IrRef ir_cas(IrBuild *b, IrType type, IrRef addr, IrRef expected, IrRef desired)
 {
-    return insert(
-        b, &(IrInsn){ .op = IR_OP_cas, .type = (uint8_t)type, .arg = { addr, expected, desired } });
+    return insert(b, (IrInsn){ .op = IR_OP_cas, .type = (uint8_t)type, .arg = { addr, expected, desired } });
 }
 
 void ir_fence(IrBuild *b, unsigned order)
 {
-    insert(b, &(IrInsn){ .op = IR_OP_fence, .aux = (uint8_t)order });
+    insert(b, (IrInsn){ .op = IR_OP_fence, .aux = (uint8_t)order });
 }
 
 IrRef ir_ldstate(IrBuild *b, IrType type, unsigned offset)
 {
-    return insert(b, &(IrInsn){ .op = IR_OP_ldstate, .type = (uint8_t)type, .imm = offset });
+    return insert(b, (IrInsn){ .op = IR_OP_ldstate, .type = (uint8_t)type, .imm = offset });
 }
 
 void ir_ststate(IrBuild *b, unsigned offset, IrRef value)
 {
-    insert(b, &(IrInsn){ .op = IR_OP_ststate,
+    insert(b, (IrInsn){ .op = IR_OP_ststate,
                         .type = ir_insn(b->f, value)->type,
                         .imm = offset,
                         .arg = { value } });
@@ -379,8 +401,7 @@ void ir_ststate(IrBuild *b, unsigned offset, IrRef value)
 IrRef ir_call(IrBuild *b, unsigned helper, IrRef a, IrRef c, IrRef d)
 {
     const IrHelper *row = &b->f->guest->helpers[helper];
-    IrRef ref = insert(
-        b, &(IrInsn){
+    IrRef ref = insert(b, (IrInsn){
                .op = IR_OP_call, .type = (uint8_t)row->result, .imm = helper, .arg = { a, c, d } });
 
     if (row->effects & IR_STATE_W) {
@@ -392,12 +413,12 @@ IrRef ir_call(IrBuild *b, unsigned helper, IrRef a, IrRef c, IrRef d)
 void ir_mark(IrBuild *b, uint64_t pc, unsigned length)
 {
     b->now_pc = pc;
-    insert(b, &(IrInsn){ .op = IR_OP_insn, .aux = (uint8_t)length, .imm = (int64_t)pc });
+    insert(b, (IrInsn){ .op = IR_OP_insn, .aux = (uint8_t)length, .imm = (int64_t)pc });
 }
 
 void ir_safepoint(IrBuild *b, uint64_t pc)
 {
-    insert(b, &(IrInsn){ .op = IR_OP_safepoint, .imm = (int64_t)pc });
+    insert(b, (IrInsn){ .op = IR_OP_safepoint, .imm = (int64_t)pc });
 }
 
 void ir_trap_if(IrBuild *b, IrRef cond, IrTrap trap, uint64_t arg)
@@ -407,14 +428,13 @@ void ir_trap_if(IrBuild *b, IrRef cond, IrTrap trap, uint64_t arg)
     if (c->op == IR_OP_const && c->imm == 0) {
         return;
     }
-    insert(b,
-           &(IrInsn){
+    insert(b, (IrInsn){
                .op = IR_OP_trap_if, .aux = (uint8_t)trap, .arg = { cond }, .imm = (int64_t)arg });
 }
 
 void ir_br(IrBuild *b, IrBlockId to)
 {
-    insert(b, &(IrInsn){ .op = IR_OP_br, .imm = ir_edge_new(b->f, to) });
+    insert(b, (IrInsn){ .op = IR_OP_br, .imm = ir_edge_new(b->f, to) });
 }
 
 void ir_brif(IrBuild *b, IrRef cond, IrBlockId yes, IrBlockId no)
@@ -430,14 +450,14 @@ void ir_brif(IrBuild *b, IrRef cond, IrBlockId yes, IrBlockId no)
     }
     edge = ir_edge_new(b->f, yes);
     ir_edge_new(b->f, no);
-    insert(b, &(IrInsn){ .op = IR_OP_brif, .arg = { cond }, .imm = edge });
+    insert(b, (IrInsn){ .op = IR_OP_brif, .arg = { cond }, .imm = edge });
 }
 
 void ir_exit(IrBuild *b, uint64_t pc, unsigned flags, uint64_t return_pc)
 {
     IrRef back = flags & IR_EXIT_CALL ? ir_const(b, IR_I64, return_pc) : 0;
 
-    insert(b, &(IrInsn){
+    insert(b, (IrInsn){
                   .op = IR_OP_exit, .aux = (uint8_t)flags, .imm = (int64_t)pc, .arg = { back } });
 }
 
@@ -445,10 +465,10 @@ void ir_exit_ind(IrBuild *b, IrRef target, unsigned flags, uint64_t return_pc)
 {
     IrRef back = flags & IR_EXIT_CALL ? ir_const(b, IR_I64, return_pc) : 0;
 
-    insert(b, &(IrInsn){ .op = IR_OP_exit_ind, .aux = (uint8_t)flags, .arg = { target, back } });
+    insert(b, (IrInsn){ .op = IR_OP_exit_ind, .aux = (uint8_t)flags, .arg = { target, back } });
 }
 
 void ir_exit_trap(IrBuild *b, IrTrap trap, uint64_t pc)
 {
-    insert(b, &(IrInsn){ .op = IR_OP_exit_trap, .aux = (uint8_t)trap, .imm = (int64_t)pc });
+    insert(b, (IrInsn){ .op = IR_OP_exit_trap, .aux = (uint8_t)trap, .imm = (int64_t)pc });
 }

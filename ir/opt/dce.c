@@ -21,31 +21,6 @@ static bool removable(const IrFunc *f, const IrInsn *i)
     return effects != 0 && !(effects & ~(uint32_t)(IR_PURE | IR_COMM | IR_STATE_R));
 }
 
-/* Without parameters and backward edges uses come after definitions in the order of blocks: one
- * backward walk over everything sees all of them. */
-static bool clean_block(IrFunc *f, IrBlockId b)
-{
-    bool changed = false;
-    IrRef prev;
-
-    for (IrRef ref = f->block[b].last; ref; ref = prev) {
-        IrInsn *i = &f->insn[ref];
-
-        prev = i->prev;
-        if (!i->mark && removable(f, i)) {
-            ir_remove(f, b, ref);
-            changed = true;
-            continue;
-        }
-        i->mark = 0;
-        f->insn[i->arg[0]].mark = 1;
-        f->insn[i->arg[1]].mark = 1;
-        f->insn[i->arg[2]].mark = 1;
-    }
-    f->insn[0].mark = 0;
-    return changed;
-}
-
 typedef struct Dce {
     IrFunc *f;
     bool *live;
@@ -144,24 +119,11 @@ static bool drop_params(Dce *d)
     return changed;
 }
 
-static bool clean_without_params(IrFunc *f)
-{
-    bool changed = false;
-
-    for (IrBlockId b = f->n_blocks; b-- > 0;) {
-        changed |= clean_block(f, b);
-    }
-    return changed;
-}
-
 bool ir_opt_dce(IrFunc *f)
 {
     Dce d = { .f = f };
     bool changed;
 
-    if (f->n_edge_args == 0 && ir_only_forward_edges(f)) {
-        return clean_without_params(f);
-    }
     d.live = ARENA_NEW(f->arena, bool, f->n_insns);
     d.work = ARENA_NEW(f->arena, IrRef, f->n_insns);
     mark_roots(&d);

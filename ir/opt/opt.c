@@ -9,7 +9,7 @@ const IrPass ir_passes[IR_PASS_COUNT] = {
 void ir_opt_run(IrFunc *f, unsigned level)
 {
     for (unsigned k = 0; k < IR_PASS_COUNT; k++) {
-        if (ir_passes[k].level <= level) {
+        if (ir_passes[k].level == level) {
             ir_passes[k].run(f);
         }
     }

@@ -21,6 +21,19 @@ uint64_t iovec_host(IoVec *vec, uint64_t gaddr, uint64_t count)
     return (uint64_t)(uintptr_t)vec->part;
 }
 
+bool iovec_in_guest(IoVec *vec, uint64_t gaddr, uint64_t count)
+{
+    if (count > IOV_MAX || !mem_read(vec->part, gaddr, count * sizeof(vec->part[0]))) {
+        return false;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        if (!mem_in_guest(mem_guest(vec->part[i].iov_base), vec->part[i].iov_len)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int64_t on_vec(Task *t, long nr, const uint64_t *a)
 {
     IoVec vec;

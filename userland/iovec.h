@@ -4,6 +4,7 @@
 #define KETCH_USERLAND_IOVEC_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -15,5 +16,9 @@ typedef struct IoVec {
 /* What to hand to the kernel for the guest's `count` buffers at gaddr: vec->part, or an address
  * that makes it report the error.  Buffers outside the guest's space become MEM_BAD. */
 uint64_t iovec_host(IoVec *vec, uint64_t gaddr, uint64_t count);
+
+/* Whether the list can be read and all of its buffers are in the guest's space; `vec` is scratch.
+ * For calls where the kernel must see the guest's own list. */
+bool iovec_in_guest(IoVec *vec, uint64_t gaddr, uint64_t count);
 
 #endif

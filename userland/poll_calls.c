@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* userland/poll_calls.c - waiting for descriptors: poll, select, epoll, and aio's events. */
 #include <errno.h>
+#include <linux/aio_abi.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "userland/convert.h"
+#include "userland/iovec.h"
 #include "userland/syscall.h"
 
 enum { EPOLL_BATCH = 128 }; /* events per call: fewer than asked for is a right answer */
@@ -186,8 +188,25 @@ typedef struct AioRequest {
     uint16_t opcode;
     int16_t priority;
     uint32_t fd;
-    uint64_t buf, bytes;
+    uint64_t buf, bytes; /* PREADV, PWRITEV: `bytes` struct iovec */
 } AioRequest;
+
+/* Whether all that a request points to is the guest's. */
+static bool aio_in_guest(const AioRequest *r)
+{
+    IoVec vec;
+
+    switch (r->opcode) {
+    case IOCB_CMD_PREAD:
+    case IOCB_CMD_PWRITE:
+        return mem_in_guest(r->buf, r->bytes);
+    case IOCB_CMD_PREADV:
+    case IOCB_CMD_PWRITEV:
+        return r->bytes > IOV_MAX || iovec_in_guest(&vec, r->buf, r->bytes);
+    default:
+        return true; /* no buffer */
+    }
+}
 
 /* io_submit() stops at the first bad request and says how many went before. */
 int64_t sys_io_submit(Task *t, const uint64_t *a)
@@ -205,7 +224,7 @@ int64_t sys_io_submit(Task *t, const uint64_t *a)
         r = -EFAULT;
         if (mem_read_u64(a[2] + (uint64_t)done * 8, &pointer) &&
             mem_read(&request, pointer, sizeof(request)) &&
-            mem_in_guest(request.buf, request.bytes)) {
+            aio_in_guest(&request)) {
             r = HOST_CALL3(SYS_io_submit, a[0], 1, &pointer);
         }
         done += r > 0;

@@ -140,6 +140,42 @@ static void queues(void)
     SHOW(mq_unlink("/ketch-test"));
 }
 
+/* Submits one request and shows what became of it. */
+static void aio_one(aio_context_t context, struct iocb *request)
+{
+    struct io_event event = { 0 };
+    struct timespec ts = { 5, 0 };
+    long r;
+
+    SHOW(r = syscall(SYS_io_submit, context, 1, &request));
+    if (r == 1) {
+        SHOW(syscall(SYS_io_getevents, context, 1, 1, &event, &ts));
+        printf("%d\n", (int)event.res);
+    }
+}
+
+/* Requests whose buffer is a list of buffers, or means nothing. */
+static void aio_kinds(aio_context_t context, int fd)
+{
+    char text[] = "vectors";
+    struct iovec parts[2] = { { text, 3 }, { text + 3, 4 } };
+    struct iocb request = { .aio_fildes = (unsigned)fd, .aio_lio_opcode = IOCB_CMD_PWRITEV,
+                            .aio_buf = (uintptr_t)parts, .aio_nbytes = 2 };
+
+    aio_one(context, &request);
+    request.aio_nbytes = 1 << 20;
+    aio_one(context, &request);
+    request.aio_nbytes = 2;
+    parts[1].iov_base = WILD;
+    aio_one(context, &request);
+    request = (struct iocb){ .aio_fildes = (unsigned)fd, .aio_lio_opcode = IOCB_CMD_FSYNC };
+    aio_one(context, &request);
+    request.aio_buf = (uintptr_t)WILD;
+    aio_one(context, &request);
+    request.aio_lio_opcode = 99;
+    aio_one(context, &request);
+}
+
 static void aio(void)
 {
     aio_context_t context = 0;
@@ -160,6 +196,7 @@ static void aio(void)
     SHOW(syscall(SYS_io_getevents, context, 1, 1, &event, &ts));
     printf("%d %d\n", (int)event.data, (int)event.res);
     SHOW(lseek(fd, 0, SEEK_END));
+    aio_kinds(context, fd);
     list[0] = &bad;
     SHOW(syscall(SYS_io_submit, context, 0, list));
     SHOW(syscall(SYS_io_submit, context, 1, WILD));

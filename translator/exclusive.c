@@ -175,13 +175,13 @@ void tr_block_end(Vcpu *vcpu)
 
 /* ---- fork ---- */
 
-void tr_fork_prepare(Vcpu *vcpu)
+void tr_fork_prepare(Vcpu *vcpu, bool shared_files)
 {
     tr_exclusive_begin(vcpu);
     pthread_mutex_lock(&tr.lock);
     pthread_mutex_lock(&vcpus_lock);
     if (tr.code) {
-        codebuf_fork_prepare(tr.code);
+        codebuf_fork_prepare(tr.code, shared_files);
     }
 }
 

@@ -129,7 +129,7 @@ void tr_set_watches(const TrWatch *watch, unsigned n);
 
 /* Around fork(2): prepare takes every lock; in the child only the calling vcpu remains, the others
  * are freed. */
-void tr_fork_prepare(Vcpu *vcpu);
+void tr_fork_prepare(Vcpu *vcpu, bool shared_files);
 void tr_fork_parent(Vcpu *vcpu);
 void tr_fork_child(Vcpu *vcpu);
 

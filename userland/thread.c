@@ -367,7 +367,7 @@ static int64_t do_fork(Task *t, const CloneArgs *c)
     if (!sig_hold(t)) {
         return -TASK_ERESTARTNOINTR;
     }
-    tr_fork_prepare(t->vcpu);
+    tr_fork_prepare(t->vcpu, c->flags & CLONE_FILES);
     pthread_mutex_lock(&process.lock);
     pthread_mutex_lock(&t->sighand->lock);
     symbols_fork_prepare();

@@ -169,9 +169,9 @@ static int copy_to_file(const CodeBuf *buf)
     return fd;
 }
 
-void codebuf_fork_prepare(CodeBuf *buf)
+void codebuf_fork_prepare(CodeBuf *buf, bool shared_files)
 {
-    buf->copy = copy_to_file(buf);
+    buf->copy = shared_files ? -1 : copy_to_file(buf);
 }
 
 void codebuf_fork_parent(CodeBuf *buf)

@@ -43,8 +43,8 @@ size_t codebuf_size(const CodeBuf *buf);
 
 /* Around fork(2), since shared memory would stay shared with the child: prepare makes a copy of
  * the code, which the child takes over at the same addresses.  False in the child: there was no
- * room for a copy, the memory is empty. */
-void codebuf_fork_prepare(CodeBuf *buf);
+ * room for a copy, or the child shares its parent's descriptors; the memory is empty. */
+void codebuf_fork_prepare(CodeBuf *buf, bool shared_files);
 void codebuf_fork_parent(CodeBuf *buf);
 MUST_USE bool codebuf_fork_child(CodeBuf *buf);
 

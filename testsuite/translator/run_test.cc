@@ -699,7 +699,7 @@ TEST(Fork, ChildGoesOnAlone)
     Cpu cpu(start), other(spin);
     std::thread runner([&] { other.run(); });
     usleep(1000);
-    tr_fork_prepare(cpu.vcpu);
+    tr_fork_prepare(cpu.vcpu, false);
     pid_t pid = fork();
     if (pid == 0) {
         tr_fork_child(cpu.vcpu);

@@ -100,7 +100,7 @@ TEST(CodeBuf, ChildOfForkHasItsOwnCopy)
 {
     Buf buf(2 << 20);
     const void *code = Emit(buf.b, "first", 6);
-    codebuf_fork_prepare(buf.b);
+    codebuf_fork_prepare(buf.b, false);
     pid_t pid = fork();
     if (pid == 0) {
         bool same = codebuf_fork_child(buf.b) && strcmp((const char *)code, "first") == 0;
@@ -126,7 +126,7 @@ TEST(CodeBuf, ChildStartsEmptyWhenTheCopyIsNotAllowed)
     small = old;
     small.rlim_cur = 4096;
     setrlimit(RLIMIT_FSIZE, &small);
-    codebuf_fork_prepare(buf.b);
+    codebuf_fork_prepare(buf.b, false);
     setrlimit(RLIMIT_FSIZE, &old);
     pid_t pid = fork();
     if (pid == 0) {

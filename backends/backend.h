@@ -33,6 +33,12 @@ typedef struct BeExit {
     uint32_t stub;     /* where its unlinked path is: byte offset in the code */
 } BeExit;
 
+/* BeOptions.where of an insn without code of its own. */
+#define BE_NOWHERE UINT32_MAX
+
+/* An instruction of the host as text; `size` bytes at `offset` in the code. */
+typedef void BeTextFn(void *opaque, uint32_t offset, unsigned size, const char *text);
+
 /* Compiled code.  The struct is the caller's; what it points at lives in the code cache and the
  * backend's side memory until release(). */
 typedef struct BeCode {
@@ -56,6 +62,8 @@ typedef struct BeOptions {
                           with IR_TRAP_hot (pc = its start, nothing executed) when it underflows */
     bool no_link;      /* direct exits always leave to the run loop (-d nochain, --check) */
     bool show_registers; /* log what lives where (-d ra) */
+    uint32_t *where;     /* not NULL: one for each of IrFunc.insn, BE_NOWHERE before: gets the offset
+                            of the insn's code, [0] that of the rarely taken paths at the end */
 } BeOptions;
 
 typedef struct CodeBuf CodeBuf;
@@ -107,6 +115,9 @@ typedef struct Backend {
 
     /* Host code as text, for -d out; NULL when there is none. */
     void (*dump)(const BeCode *code, int fd);
+
+    /* The same instruction by instruction.  False: there is no disassembler.  May be NULL. */
+    bool (*disassemble)(const BeCode *code, BeTextFn *fn, void *opaque);
 } Backend;
 
 extern const Backend be_interp;

@@ -330,6 +330,9 @@ MUST_USE bool ir_verify(const IrFunc *f, const char **error);
 /* The text form, in `arena`. */
 char *ir_print(const IrFunc *f, Arena *arena);
 
+/* One insn of it, without the line's end and indentation. */
+char *ir_print_insn(const IrFunc *f, IrRef ref, Arena *arena);
+
 /* Reads the text form; NULL, and *error with "line N: ...", when it is not well-formed. */
 IrFunc *ir_parse(const char *text, const IrGuest *guest, Arena *arena, const char **error);
 

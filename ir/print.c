@@ -126,6 +126,15 @@ static void print_insn(Text *t, const IrFunc *f, IrRef ref)
     add(t, "\n");
 }
 
+char *ir_print_insn(const IrFunc *f, IrRef ref, Arena *arena)
+{
+    Text t = { .arena = arena };
+
+    print_insn(&t, f, ref);
+    t.text[t.length - 1] = '\0';
+    return t.text + 2;
+}
+
 char *ir_print(const IrFunc *f, Arena *arena)
 {
     Text t = { .arena = arena };

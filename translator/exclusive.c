@@ -218,6 +218,7 @@ void tr_fork_child(Vcpu *vcpu)
         cache_evict_locked();
     }
     perf_fork_child();
+    profile_fork_child(self);
     pthread_mutex_unlock(&tr.lock);
     tr_exclusive_end(vcpu);
 }

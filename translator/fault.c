@@ -35,6 +35,13 @@ static void set_pc(ucontext_t *uc, const void *pc)
     uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)pc;
 }
 
+uint64_t fault_pc(const void *ucontext)
+{
+    const ucontext_t *uc = ucontext;
+
+    return (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+}
+
 #else
 #error "fault.c does not know this host's signal frame"
 #endif

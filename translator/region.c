@@ -363,9 +363,11 @@ void region_hot(TrVcpu *v)
     TrUnit *unit;
 
     pthread_mutex_lock(&tr.lock);
+    v->translating = 1;
     unit = cache_find(v->vcpu.pc, v->vcpu.mode);
     if (unit && !unit->region) {
         form(unit);
     }
+    v->translating = 0;
     pthread_mutex_unlock(&tr.lock);
 }

@@ -52,11 +52,13 @@ static bool translate(TrVcpu *v, uint32_t mode)
         TrUnit *unit;
 
         pthread_mutex_lock(&tr.lock);
+        v->translating = 1;
         generation = tr.generation;
         unit = cache_find(v->vcpu.pc, mode);
         if (!unit) {
             unit = unit_translate_locked(v->vcpu.pc, mode, &v->fail);
         }
+        v->translating = 0;
         pthread_mutex_unlock(&tr.lock);
         if (unit) {
             return true;
@@ -113,6 +115,7 @@ IrTrap run_enter(TrVcpu *v, TrUnit *unit)
     v->entered = 1;
     trap = tr.backend->enter(&v->vcpu, &unit->code);
     v->entered = 0;
+    profile_trap(trap);
     return trap;
 }
 
@@ -334,6 +337,9 @@ TrStop tr_run(Vcpu *vcpu)
     TrStop stop;
 
     tr_self = v;
+    if (tr.config.profile && !v->profiled) {
+        profile_thread(v);
+    }
     update_mode(v);
     if (sigsetjmp(v->raise, 0)) {
         trap = raised(v);

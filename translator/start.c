@@ -62,7 +62,7 @@ bool tr_start(const TrConfig *config, const char **error)
     tr.oracle = config->check && config->tier != TR_TIER_interp ? &be_interp : NULL;
     tr.no_chain = config->no_chain || tr.oracle;
     return start_helpers(error) && start_code(error) && cache_start(error) && unit_start(error) &&
-           perf_start(error);
+           perf_start(error) && profile_start(error);
 }
 
 Vcpu *tr_vcpu_new(void *user)
@@ -94,6 +94,7 @@ void tr_vcpu_free(Vcpu *vcpu)
     if (tr_self == v) {
         tr_self = NULL;
     }
+    profile_thread_end(v);
     exclusive_remove(v);
     munmap(v, sizeof(*v));
 }

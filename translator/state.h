@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "backends/backend.h"
 #include "backends/common/codebuf.h"
@@ -64,6 +65,7 @@ struct TrUnit {
     bool region;
     bool asked_threads; /* must go when the guest gets its second thread */
     bool writable;      /* has a span with a copy of its bytes */
+    struct ProfileUnit *profile; /* --profile; else NULL */
 };
 
 /* Where a translation could not be made: what the vcpu stops with. */
@@ -107,6 +109,9 @@ struct TrVcpu {
     sigjmp_buf raise;
     TrVcpuStats stats;
     TrFail fail;
+    volatile sig_atomic_t translating; /* for the profile */
+    bool profiled, has_timer;
+    timer_t timer;
 };
 
 /* The vcpu that this thread runs; NULL when none. */
@@ -278,6 +283,32 @@ void perf_unit(const TrUnit *unit);
 
 /* In the child, with all locks. */
 void perf_fork_child(void);
+
+/* ---- profile.c ---- */
+
+bool profile_start(const char **error);
+
+/* Samples the calling thread, which runs `v`, from now on; until the vcpu goes. */
+void profile_thread(TrVcpu *v);
+void profile_thread_end(TrVcpu *v);
+
+/* Around the compilation of a unit, after its passes. */
+void profile_before(IrFunc *f, TrUnit *unit, BeOptions *options);
+void profile_after(const IrFunc *f, TrUnit *unit);
+
+/* The code cache is about to be emptied. */
+void profile_evict_locked(void);
+
+/* In the child, with all locks. */
+void profile_fork_child(TrVcpu *self);
+
+/* Translated code was left for the run loop. */
+void profile_trap(IrTrap trap);
+
+/* ---- fault.c ---- */
+
+/* The host pc in a signal frame. */
+uint64_t fault_pc(const void *ucontext);
 
 /* ---- dump.c ---- */
 

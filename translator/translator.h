@@ -43,6 +43,7 @@ typedef struct TrConfig {
     const TrRange *dfilter; /* units that -d shows; NULL: all */
     unsigned n_dfilter;
     unsigned perf;          /* TR_PERF_... */
+    const char *profile;    /* --profile: file of the report, "" for the log; NULL: none */
     uint32_t hot_threshold; /* entries before a unit is considered for a region; 0: never */
 
     /* Copies up to `want` bytes of executable guest memory from `pc` to `buf`; returns how many
@@ -94,6 +95,14 @@ void tr_code_changed(uint64_t start, uint64_t size);
  * interpreter) of this thread's vcpu, arranges for tr_run() to return with IR_TRAP_fault and
  * returns true. False: not ours. */
 bool tr_host_fault(int sig, siginfo_t *info, void *ucontext);
+
+/* For a host signal TR_PROFILE_SIGNAL: when it is a tick of the profile, notes where the thread is
+ * and returns true.  False: not ours. */
+enum { TR_PROFILE_SIGNAL = SIGILL };
+bool tr_profile_signal(const siginfo_t *info, const void *ucontext);
+
+/* Prints the profile, if there is one, and ends it.  Threads may still run. */
+void tr_profile_print(void);
 
 /* A thread that may block for long (a system call) brackets it, so that others need not wait for
  * it; nothing guest-visible that the translator owns may be touched between. */

@@ -138,12 +138,14 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
     ir_opt_run(f, level);
     verify(f);
     dump_ir(LOG_opt, f);
+    profile_before(f, unit, &options);
     status = tr.backend->compile(tr.code, f, &options, &unit->code);
     if (status == BE_OK) {
         tr.stats.host_bytes += unit->code.size;
         tr.stats.side_bytes += unit->code.side_size;
         dump_host(unit);
         perf_unit(unit);
+        profile_after(f, unit);
     }
     return status;
 }

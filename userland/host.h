@@ -31,6 +31,12 @@ static inline uintptr_t host_pc(const ucontext_t *uc)
     return (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
 }
 
+/* What a system call that has just returned gave. */
+static inline int64_t host_result(const ucontext_t *uc)
+{
+    return uc->uc_mcontext.gregs[REG_RAX];
+}
+
 static inline void host_set_pc(ucontext_t *uc, uintptr_t pc)
 {
     uc->uc_mcontext.gregs[REG_RIP] = (greg_t)pc;

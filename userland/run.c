@@ -43,13 +43,22 @@ int64_t task_block(Task *t, long nr, const uint64_t args[6])
     return r;
 }
 
-void userland_exit(int status)
+void userland_report(void)
 {
     const Task *t = task_self();
 
-    if (process.options && process.options->stats && !(t && t->in_vfork)) {
+    if (!process.options || (t && t->in_vfork)) {
+        return;
+    }
+    tr_profile_print();
+    if (process.options->stats) {
         tr_stats_print(log_fd());
     }
+}
+
+void userland_exit(int status)
+{
+    userland_report();
     HOST_CALL1(SYS_exit_group, status);
     __builtin_unreachable();
 }

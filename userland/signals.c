@@ -111,12 +111,22 @@ static void note_signal(Task *t, int sig, const siginfo_t *info, ucontext_t *uc)
     tr_interrupt(t->vcpu);
 }
 
+/* A signal that is not the guest's has ended a system call that sleeps: it begins again. */
+static void resume_call(const Task *t, ucontext_t *uc)
+{
+    if (t && !t->pending && host_pc(uc) == (uintptr_t)host_call_done && host_result(uc) == -EINTR) {
+        host_set_pc(uc, (uintptr_t)host_call_window);
+    }
+}
+
 static void host_handler(int sig, siginfo_t *info, void *ucontext)
 {
     Task *t = task_self();
     int saved_errno = errno;
 
-    if (is_reserved(sig) && info->si_code > 0) {
+    if (sig == TR_PROFILE_SIGNAL && tr_profile_signal(info, ucontext)) {
+        resume_call(t, ucontext);
+    } else if (is_reserved(sig) && info->si_code > 0) {
         handle_fault(t, sig, info, ucontext);
     } else if (t) {
         note_signal(t, sig, info, ucontext);
@@ -305,6 +315,7 @@ static void default_action(Task *t, int sig)
         HOST_CALL2(SYS_kill, HOST_CALL0(SYS_getpid), SIGSTOP);
         return;
     default:
+        userland_report();
         log_line(LOG_int, "guest dies of signal %d at pc %#llx\n", sig,
                  (unsigned long long)t->vcpu->pc);
         sig_die(sig);

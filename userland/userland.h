@@ -37,7 +37,10 @@ typedef struct UserOptions {
  * (a sentence has been printed): 127 not found, 126 not executable, 1 otherwise. */
 MUST_USE int userland_main(const UserOptions *options);
 
-/* The program ends: statistics, then _exit.  For the system calls exit_group and fatal signals. */
+/* Profile and statistics of a process that ends. */
+void userland_report(void);
+
+/* The program ends: reports, then _exit.  For the system calls exit_group and fatal signals. */
 _Noreturn void userland_exit(int status);
 
 #endif

@@ -61,34 +61,49 @@ static void print_bytes(const BeCode *code, int fd)
     dprintf(fd, "\n");
 }
 
-static void print_insn(const cs_insn *insn, const uint8_t *entry, int fd)
+typedef struct Dump {
+    const BeCode *code;
+    int fd;
+} Dump;
+
+static void print_insn(void *opaque, uint32_t offset, unsigned size, const char *text)
 {
+    const Dump *d = opaque;
+    const uint8_t *code = d->code->entry;
     char bytes[2 * 15 + 1];
 
-    for (unsigned k = 0; k < insn->size && k < 15; k++) {
-        snprintf(bytes + 2 * k, 3, "%02x", insn->bytes[k]);
+    for (unsigned k = 0; k < size && k < 15; k++) {
+        snprintf(bytes + 2 * k, 3, "%02x", code[offset + k]);
     }
-    dprintf(fd, "  %04" PRIx64 "  %-24s %s %s\n", insn->address - (uint64_t)(uintptr_t)entry, bytes,
-            insn->mnemonic, insn->op_str);
+    dprintf(d->fd, "  %04" PRIx32 "  %-24s %s\n", offset, bytes, text);
 }
 
-void x64_dump(const BeCode *code, int fd)
+bool x64_disassemble(const BeCode *code, BeTextFn *fn, void *opaque)
 {
     const uint8_t *p = code->entry;
-    uint64_t address = (uint64_t)(uintptr_t)p;
+    uint64_t address = 0; /* so that jumps inside name the offsets on the left */
     size_t left = code->size;
+    char text[256];
     cs_insn *insn;
     csh handle;
 
     if (!load() || cs.open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK) {
-        print_bytes(code, fd);
-        return;
+        return false;
     }
     cs.option(handle, CS_OPT_SKIPDATA, CS_OPT_ON);
     insn = cs.malloc(handle);
     while (cs.disasm_iter(handle, &p, &left, &address, insn)) {
-        print_insn(insn, code->entry, fd);
+        snprintf(text, sizeof(text), "%s %s", insn->mnemonic, insn->op_str);
+        fn(opaque, (uint32_t)insn->address, insn->size, text);
     }
     cs.free(insn, 1);
     cs.close(&handle);
+    return true;
+}
+
+void x64_dump(const BeCode *code, int fd)
+{
+    if (!x64_disassemble(code, print_insn, &(Dump){ code, fd })) {
+        print_bytes(code, fd);
+    }
 }

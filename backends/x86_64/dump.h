@@ -9,6 +9,7 @@
 #include "backends/x86_64/gen.h"
 
 void x64_dump(const BeCode *code, int fd);
+bool x64_disassemble(const BeCode *code, BeTextFn *fn, void *opaque);
 
 /* To the log, category ra: a block begins; what is where after the op `ref`. */
 void x64_dump_block(const X64Gen *g, IrBlockId block);

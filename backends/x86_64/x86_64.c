@@ -71,6 +71,9 @@ static bool emit_block(X64Gen *g, IrBlockId b)
         g->fwd = result && (i->op == IR_OP_load || !(ir_op_info[i->op].effects & IR_TRAPS))
                      ? g->val[ref].fwd_slot
                      : X64_SLOT_NONE;
+        if (g->options->where) {
+            g->options->where[ref] = x64_here(g);
+        }
         rule->fn(g, i, ref, rule->arg);
         if (result && g->val[ref].reg != X64_NONE && g->val[ref].next == X64_NEVER) {
             x64_drop_if_dead(g, ref);
@@ -102,6 +105,9 @@ static bool emit_all(X64Gen *g)
     for (uint32_t k = 0; k < g->n_fixups; k++) {
         x64_patch(g->e.start + g->fixup[k].at,
                   g->e.start + g->block[g->fixup[k].block].code - 1);
+    }
+    if (g->options->where) {
+        g->options->where[0] = x64_here(g);
     }
     x64_emit_cold(g);
     return !g->big;
@@ -244,4 +250,5 @@ const Backend be_x86_64 = {
     .fp_trap = x64_fp_trap,
     .leave = leave,
     .dump = x64_dump,
+    .disassemble = x64_disassemble,
 };

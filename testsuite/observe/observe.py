@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What other tools get to see of translated code: --perf."""
+"""What one gets to see of translated code: --perf, --profile."""
 
 import glob
 import os
@@ -118,7 +118,49 @@ def perf_report(options, folder, target):
     return None if re.search(r"hot_sum\+0x[0-9a-f]+ \[region\]", report) else f"not in the report: {report[-2000:]}"
 
 
-CASES = [perf_both, perf_fork, perf_names_libraries, perf_report]
+def profile_report(options, folder, target):
+    """The hot loop is in the table and listed with its three kinds of code and its exits."""
+    result = ketch(options, folder, "--profile=report", target, "long")
+    with open(os.path.join(folder, "report"), encoding="ascii") as f:
+        report = f.read()
+    if result.output != b"1\n" or result.errors:
+        return f"{result.output} {result.errors}"
+    for pattern in [r"[1-9]\d* samples in \d+\.\d\d s",
+                    r"\d+\.\d %  in translated code",
+                    r"\d+\.\d %  hot_sum\n",
+                    r"\d+\.\d % +\d+ +\d+ +\d+ +\d+  hot_sum\+0x[0-9a-f]+ \[region\]\n",
+                    r"==== hot_sum\+0x[0-9a-f]+ \[region\] at 0x",
+                    r" +1  100\.0 %  return +0x[0-9a-f]+  c\.jr ra\n",
+                    r"block 1, loop\n",
+                    r"0x[0-9a-f]+  mul a\d,a\d,a\d +\| %\d+:i64 = mul %\d+, %\d+ +\| (mov|imul) r"]:
+        if not re.search(pattern, report):
+            return f"no {pattern} in {report[:3000]}"
+    return None
+
+
+def profile_exits(options, folder, target):
+    """Why a region was left, and how often: calls and returns."""
+    ketch(options, folder, "--profile=report", target, "calls")
+    with open(os.path.join(folder, "report"), encoding="ascii") as f:
+        report = f.read()
+    counts = [int(n) for n in re.findall(r"^ +(\d+) +[\d.]+ %  computed call ", report, re.M)]
+    return None if any(n > 1000000 for n in counts) else f"{counts} in {report[:3000]}"
+
+
+def profile_is_invisible(options, folder, target):
+    """The sampling signal and its timer: nothing of it in programs that test signals and timers."""
+    for name in ("restart", "rtsig", "storm", "fpstate"):
+        source = os.path.join(HERE, "../userland/guest", name + ".c")
+        binary = os.path.join(folder, name)
+        subprocess.run([COMPILER, "-O1", "-w", "-static", "-pthread", "-o", binary, source, "-lm"], check=True)
+        result = ketch(options, folder, "--profile=report", binary)
+        if result.status != 0 or result.output != b"passed\n" or result.errors:
+            return f"{name}: {suite.status_text(result.status)} {result.output} {result.errors}"
+    return None
+
+
+CASES = [perf_both, perf_fork, perf_names_libraries, perf_report, profile_report, profile_exits,
+         profile_is_invisible]
 
 
 def main():

@@ -3,6 +3,8 @@
  * What observe.py looks at: functions with known names.
  *   target           hot_sum() for a moment, then hot_store()
  *   target fork      the same again in a child
+ *   target long      hot_sum() for a second or so
+ *   target calls     hot_calls()
  *   target spin      hot_sum() until killed
  */
 #include <stdint.h>
@@ -36,6 +38,23 @@ __attribute__((noinline)) uint64_t in_child(uint64_t n)
     return hot_sum(n) + n;
 }
 
+__attribute__((noinline)) uint64_t twice(uint64_t n)
+{
+    return n * 2;
+}
+
+uint64_t (*volatile chosen)(uint64_t) = twice;
+
+__attribute__((noinline)) uint64_t hot_calls(uint64_t n)
+{
+    uint64_t sum = 0;
+
+    for (uint64_t i = 0; i < n; i++) {
+        sum += chosen(i);
+    }
+    return sum;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t sum = hot_sum(300000), n = 300000;
@@ -48,6 +67,12 @@ int main(int argc, char **argv)
             _exit(in_child(300000) == 0);
         }
         wait(NULL);
+    }
+    if (argc > 1 && !strcmp(argv[1], "long")) {
+        sum += hot_sum(200000000);
+    }
+    if (argc > 1 && !strcmp(argv[1], "calls")) {
+        sum += hot_calls(50000000);
     }
     while (argc > 1 && !strcmp(argv[1], "spin")) {
         sum += hot_sum(n *= 2);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -374,6 +375,19 @@ static bool option_perf(RunOptions *o, const char *arg, GError **error)
     return wrong(error, "--perf is map, jitdump or both, not", arg);
 }
 
+static bool option_profile(RunOptions *o, const char *arg, GError **error)
+{
+    char **parts = g_strsplit(arg ? arg : "", "%d", 2);
+    char *pid = g_strdup_printf("%d", getpid());
+
+    (void)error;
+    g_free(o->profile);
+    o->profile = g_strjoinv(pid, parts);
+    g_free(pid);
+    g_strfreev(parts);
+    return true;
+}
+
 static bool option_perfmap(RunOptions *o, const char *arg, GError **error)
 {
     (void)arg;
@@ -528,6 +542,7 @@ bool run_options_parse(RunOptions *o, int argc, char **argv, int first, GError *
 void run_options_fini(RunOptions *o)
 {
     g_ptr_array_free(o->kept, TRUE);
+    g_free(o->profile);
     g_array_free(o->dfilter, TRUE);
     g_strfreev(o->envp);
 }

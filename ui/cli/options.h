@@ -35,6 +35,7 @@ typedef struct RunOptions {
     bool no_chain;
     bool stats;
     unsigned perf;        /* TR_PERF_... */
+    char *profile;        /* TrConfig.profile; owned */
     const char *log_items;
     const char *log_file;
     GArray *dfilter;      /* of TrRange; owned */

@@ -65,6 +65,7 @@ static TrConfig translator_config(const RunOptions *o)
         .dfilter = o->dfilter->len ? (const TrRange *)(const void *)o->dfilter->data : NULL,
         .n_dfilter = o->dfilter->len,
         .perf = o->perf,
+        .profile = o->profile,
         .hot_threshold = o->has_threshold ? o->threshold : TR_HOT_THRESHOLD,
     };
 }

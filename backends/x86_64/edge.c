@@ -527,18 +527,54 @@ static void place_near(Fix *x)
     }
 }
 
+/* How many registers of each class the loop of header `b` needs for what it computes. */
+static unsigned floats_in_loop(const X64Gen *g, IrBlockId b)
+{
+    unsigned most = 0;
+
+    for (uint32_t k = g->block[b].order;
+         k < g->n_order && g->block[g->order[k]].depth >= g->block[b].depth; k++) {
+        unsigned n = g->block[g->order[k]].floats;
+
+        most = n > most ? n : most;
+    }
+    return most + 2;
+}
+
+/* Floats around a loop, as long as its body has registers to work with: those that are used after
+ * it, then those that change in it and would be stored each time. */
+static void place_floats(Fix *x)
+{
+    unsigned reserve = floats_in_loop(x->g, x->b);
+
+    for (unsigned pass = 0; pass < 2; pass++) {
+        for (unsigned k = 0; k < x->n; k++) {
+            X64Entry *e = &x->row[k];
+
+            if (x64_is_float(x->g->val[e->val].type) && e->reg == X64_NONE &&
+                e->slot == X64_SLOT_NONE && x->dist[k] != X64_NEVER - 1 &&
+                (pass || x->dist[k] != X64_NEVER) && (!pass || e->from) && spare(x, e) > reserve) {
+                give_any(x, e);
+            }
+        }
+    }
+}
+
 /* The rest: pinned slots in their registers, others where they are, as long as the block has
  * registers to work with. */
 static void place_far(Fix *x)
 {
     unsigned reserve = x->g->block[x->b].header ? 4 : 0;
 
+    if (reserve) {
+        place_floats(x);
+    }
     for (unsigned k = 0; k < x->n; k++) {
         X64Entry *e = &x->row[k];
         unsigned slot = e->slot != X64_SLOT_NONE ? e->slot : marked_slot(x, e->val);
         bool pinned = slot != X64_SLOT_NONE && x64_pins.reg_of[slot] != X64_NONE;
 
-        if (x->dist[k] == X64_NEVER - 1) {
+        if (x->dist[k] == X64_NEVER - 1 || e->reg != X64_NONE) {
             continue;
         }
         if (spare(x, e) > reserve &&

@@ -132,6 +132,7 @@ typedef struct X64Block {
     uint32_t merge;     /* number among the blocks with several predecessors; 0: not one */
     uint32_t order;   /* its place in X64Gen.order */
     uint32_t depth;
+    uint32_t floats;  /* most floats alive at once that live within the block only */
     uint32_t code;    /* host offset + 1; 0: not emitted yet */
     X64State *state;  /* one predecessor: what it left; NULL: still current */
     X64Entry *entry;  /* merge block: fixed locations, once reached */
@@ -181,6 +182,7 @@ struct X64Gen {
     uint32_t epoch;       /* select.c: counts the ops that look at the state */
     bool selecting;
     IrRef user;           /* select.c: the insn being looked at */
+    uint32_t floats;      /* select.c: floats of its block only that are alive there */
 
     X64Block *block;
     IrBlockId *order;

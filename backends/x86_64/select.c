@@ -154,6 +154,15 @@ static void fold_set(X64Gen *g, IrRef ref, IrRef leaf)
     }
 }
 
+/* A float for which no entry of a block provides */
+static bool in_block_only(const X64Gen *g, IrRef ref)
+{
+    const X64Val *v = &g->val[ref];
+
+    return x64_is_float(v->type) && !v->global && !v->is_const &&
+           x64_insn(g, ref)->op != IR_OP_param;
+}
+
 static void push_use(X64Gen *g, IrRef ref, uint32_t pos, uint32_t *first_use)
 {
     IrRef r = g->val[ref].rep;
@@ -161,6 +170,12 @@ static void push_use(X64Gen *g, IrRef ref, uint32_t pos, uint32_t *first_use)
 
     if (v->is_const && bits_fits_s(x64_insn(g, r)->imm, 32)) {
         return;
+    }
+    if (!v->uses && in_block_only(g, r)) {
+        X64Block *block = &g->block[g->now];
+
+        g->floats++;
+        block->floats = block->floats > g->floats ? block->floats : g->floats;
     }
     g->use[++g->n_uses] = (X64Use){ pos, v->uses };
     v->uses = g->n_uses;
@@ -302,6 +317,7 @@ static void select_insn(X64Gen *g, const IrInsn *i, IrRef ref, uint32_t pos, uin
     if (result && v->fwd_slot != X64_SLOT_NONE && v->fwd_epoch != g->epoch) {
         v->fwd_slot = X64_SLOT_NONE;
     }
+    g->floats -= result && v->uses && in_block_only(g, ref);
     select_uses(g, i, result ? ref : 0, pos, first_use);
     g->epoch += looks_at_state(i);
 }
@@ -314,6 +330,7 @@ static void select_block(X64Gen *g, IrBlockId b)
     uint32_t *first_use = g->dist_in ? g->dist_in + (size_t)b * (g->n_globals + 1) : NULL;
 
     g->now = x64_home(g, b);
+    g->floats = 0;
     g->epoch++;
     for (unsigned n = x64_successors(f, b, &edge); n-- > 0;) {
         for (uint32_t k = 0; k < edge[n].n_args && g->block[edge[n].block].n_preds > 1; k++) {

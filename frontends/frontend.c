@@ -14,7 +14,7 @@ void fe_poll(FeContext *c, uint64_t target)
 {
     IrBlockId block;
 
-    if (poll_flag(c, target) && c->block_at(c, target, &block)) {
+    if (!c->poll_at_head && poll_flag(c, target) && c->block_at(c, target, &block)) {
         ir_safepoint(&c->b, c->pc);
     }
 }

@@ -48,6 +48,8 @@ struct FeContext {
     bool ended;           /* set by fe_*: the current block has its terminator */
     bool threads;         /* the guest has had more than one thread: LR/SC must be exact */
     bool asked_threads;   /* set by the frontend when what it made depends on `threads` */
+    bool poll_at_head;    /* safepoints of loops are at the start of their first block, made by the
+                             translator: fe_poll() does nothing */
     bool one_insn;        /* each unit is one instruction (-one-insn-per-tb, exclusive stepping) */
 
     /* The block of this unit that starts at `pc`; false when none does.  Set by the translator. */

@@ -398,6 +398,16 @@ void ir_ststate(IrBuild *b, unsigned offset, IrRef value)
                         .arg = { value } });
 }
 
+void ir_addstate(IrBuild *b, unsigned offset, IrRef value)
+{
+    insert(b, (IrInsn){ .op = IR_OP_addstate, .imm = offset, .arg = { value } });
+}
+
+void ir_addhost(IrBuild *b, IrRef address, IrRef value)
+{
+    insert(b, (IrInsn){ .op = IR_OP_addhost, .arg = { address, value } });
+}
+
 IrRef ir_call(IrBuild *b, unsigned helper, IrRef a, IrRef c, IrRef d)
 {
     const IrHelper *row = &b->f->guest->helpers[helper];

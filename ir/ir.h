@@ -312,6 +312,8 @@ IrRef ir_cas(IrBuild *b, IrType type, IrRef addr, IrRef expected, IrRef desired)
 void ir_fence(IrBuild *b, unsigned order);
 IrRef ir_ldstate(IrBuild *b, IrType type, unsigned offset);
 void ir_ststate(IrBuild *b, unsigned offset, IrRef value);
+void ir_addstate(IrBuild *b, unsigned offset, IrRef value);
+void ir_addhost(IrBuild *b, IrRef address, IrRef value);
 IrRef ir_call(IrBuild *b, unsigned helper, IrRef a, IrRef c, IrRef d); /* unused args 0 */
 void ir_mark(IrBuild *b, uint64_t pc, unsigned length);
 void ir_safepoint(IrBuild *b, uint64_t pc);

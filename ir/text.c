@@ -8,6 +8,7 @@ static const IrTextForm forms[IR_OP_COUNT] = {
     [IR_OP_setreg] = { IR_AUX_NONE, IR_IMM_SLOT },
     [IR_OP_ldstate] = { IR_AUX_NONE, IR_IMM_NUMBER },
     [IR_OP_ststate] = { IR_AUX_NONE, IR_IMM_NUMBER },
+    [IR_OP_addstate] = { IR_AUX_NONE, IR_IMM_NUMBER },
     [IR_OP_insn] = { IR_AUX_LENGTH, IR_IMM_PC },
     [IR_OP_load] = { IR_AUX_MEM, IR_IMM_DISP },
     [IR_OP_store] = { IR_AUX_MEM, IR_IMM_DISP },

@@ -59,6 +59,7 @@ struct Vcpu {
     IrHelperFn *const *helpers; /* indexed by helper number */
     const void *const *backend_fns;   /* the backend's own C functions, indexed by it */
 
+    uint32_t index;      /* its number in the process, from 0 */
     const IrGuest *guest;
     void *owner;         /* whoever runs the vcpu (translator) */
     void *user;          /* whoever owns the run loop (userland thread, board) */

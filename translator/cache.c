@@ -583,6 +583,9 @@ void cache_evict_locked(void)
         codebuf_reset(tr.code);
         tr.backend->restart(tr.code);
     }
+    if (tr.config.instrument) {
+        instrument_forget();
+    }
     tr.generation++;
     tr.stats.evictions++;
     exclusive_for_each(run_forget);

@@ -6,6 +6,7 @@
  */
 #include "translator/state.h"
 
+#include <string.h>
 #include <sys/mman.h>
 
 /* Protects the list and the tickets; with it the conditions are waited for. */
@@ -27,19 +28,99 @@ static _Thread_local unsigned depth;
 
 _Thread_local TrVcpu *tr_self;
 
-void exclusive_add(TrVcpu *v)
+enum { VCPUS_MAX = 1 << 16 };
+
+/* With instrumentation, the memory of each number, which outlives its vcpu. */
+static TrVcpu *_Atomic numbered[VCPUS_MAX];
+static _Atomic unsigned n_numbered;
+
+static size_t vcpu_size(void)
+{
+    return sizeof(TrVcpu) + (tr.config.instrument ? tr.config.instrument->vcpu_memory : 0);
+}
+
+static unsigned next_index_locked(void)
+{
+    unsigned next = 0;
+
+    for (const TrVcpu *v = vcpus; v; v = v->next) {
+        next = v->vcpu.index >= next ? v->vcpu.index + 1 : next;
+    }
+    return next;
+}
+
+/* Zeroed, but for the instrumentation's memory of a number that was used before. */
+static TrVcpu *memory_locked(unsigned index)
+{
+    TrVcpu *v = index < VCPUS_MAX ? atomic_load(&numbered[index]) : NULL;
+
+    if (v) {
+        memset(v, 0, sizeof(*v));
+        return v;
+    }
+    v = mmap(NULL, vcpu_size(), PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (v == MAP_FAILED || index >= VCPUS_MAX) {
+        return NULL;
+    }
+    if (tr.config.instrument) {
+        atomic_store(&numbered[index], v);
+    }
+    if (index >= atomic_load(&n_numbered)) {
+        atomic_store(&n_numbered, index + 1);
+    }
+    return v;
+}
+
+TrVcpu *exclusive_new(void)
+{
+    unsigned index;
+    TrVcpu *v;
+
+    pthread_mutex_lock(&vcpus_lock);
+    index = next_index_locked();
+    v = memory_locked(index);
+    if (v) {
+        v->vcpu.index = index;
+        v->next = vcpus;
+        if (vcpus) {
+            vcpus->prev = v;
+        }
+        vcpus = v;
+    }
+    pthread_mutex_unlock(&vcpus_lock);
+    return v;
+}
+
+static void release(TrVcpu *v)
+{
+    if (!tr.config.instrument) {
+        munmap(v, sizeof(*v));
+    }
+}
+
+unsigned tr_vcpu_count(void)
+{
+    return atomic_load(&n_numbered);
+}
+
+void *tr_vcpu_memory(unsigned index)
+{
+    TrVcpu *v = index < VCPUS_MAX ? atomic_load(&numbered[index]) : NULL;
+
+    return v ? v + 1 : NULL;
+}
+
+void tr_for_each_vcpu(void (*fn)(Vcpu *vcpu, void *opaque), void *opaque)
 {
     pthread_mutex_lock(&vcpus_lock);
-    v->prev = NULL;
-    v->next = vcpus;
-    if (vcpus) {
-        vcpus->prev = v;
+    for (TrVcpu *v = vcpus; v; v = v->next) {
+        fn(&v->vcpu, opaque);
     }
-    vcpus = v;
     pthread_mutex_unlock(&vcpus_lock);
 }
 
-void exclusive_remove(TrVcpu *v)
+void exclusive_free(TrVcpu *v)
 {
     pthread_mutex_lock(&vcpus_lock);
     stats_fold(v);
@@ -51,6 +132,7 @@ void exclusive_remove(TrVcpu *v)
     } else {
         vcpus = v->next;
     }
+    release(v);
     pthread_mutex_unlock(&vcpus_lock);
 }
 
@@ -204,7 +286,7 @@ void tr_fork_child(Vcpu *vcpu)
     for (TrVcpu *v = vcpus, *next; v; v = next) {
         next = v->next;
         if (v != self) {
-            munmap(v, sizeof(*v));
+            release(v);
         }
     }
     self->prev = self->next = NULL;

@@ -64,7 +64,7 @@ bool tr_host_fault(int sig, siginfo_t *info, void *ucontext)
     BeHostRegs regs;
 
     /* si_code <= 0: sent by a process, not caused by the code that was interrupted. */
-    if (!v || !v->entered || info->si_code <= 0) {
+    if (!v || !v->entered || v->action || info->si_code <= 0) {
         return false;
     }
     if (sig == SIGFPE && tr.backend->fp_trap) {

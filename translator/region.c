@@ -26,6 +26,7 @@ typedef struct Block {
     uint64_t pc;
     uint32_t size;
     unsigned n_insns;
+    const TrBlock *seen; /* instrumentation: what the client was shown; else NULL */
     uint64_t target[2]; /* where it goes, when inside() allows; [1] follows in memory */
     bool goes[2];
     IrBlockId ir;
@@ -70,6 +71,12 @@ static int find_inside(uint64_t pc)
     return LAYOUT_NONE;
 }
 
+/* In the middle of a block, which is then split; with instrumentation blocks overlap instead. */
+static bool is_inside(uint64_t pc)
+{
+    return !tr.config.instrument && find_inside(pc) != LAYOUT_NONE;
+}
+
 static void set_target(Block *b, int k, uint64_t pc)
 {
     b->target[k] = pc;
@@ -85,8 +92,7 @@ static void set_targets(Block *b, const FeShape *s, uint64_t next)
         break;
     case FE_BRANCH:
         set_target(b, 1, next);
-        if (find_start(s->target) != LAYOUT_NONE || find_inside(s->target) != LAYOUT_NONE ||
-            is_warm(s->target)) {
+        if (find_start(s->target) != LAYOUT_NONE || is_inside(s->target) || is_warm(s->target)) {
             set_target(b, 0, s->target);
         }
         break;
@@ -128,6 +134,23 @@ static void scan(uint64_t pc)
     }
 }
 
+/* The same with instrumentation: a block of the client's. */
+static void scan_seen(uint64_t pc)
+{
+    const TrBlock *seen = instrument_block_locked(pc, r.max_insns - r.n_insns);
+    FeShape s;
+    Block *b;
+
+    if (!seen) {
+        return;
+    }
+    b = &r.block[r.n++];
+    *b = (Block){ .pc = pc, .size = seen->size, .n_insns = seen->n_insns, .seen = seen };
+    r.n_insns += seen->n_insns;
+    s = source_look(seen->insn[seen->n_insns - 1].pc);
+    set_targets(b, &s, pc + seen->size);
+}
+
 /* A jump into the middle of block `b`: two blocks, when an instruction starts at `pc`. */
 static void split(int b, uint64_t pc)
 {
@@ -155,7 +178,7 @@ static void split(int b, uint64_t pc)
 
 static void add(uint64_t pc)
 {
-    int inside = find_inside(pc);
+    int inside = is_inside(pc) ? find_inside(pc) : LAYOUT_NONE;
 
     if (find_start(pc) != LAYOUT_NONE) {
         return;
@@ -164,7 +187,11 @@ static void add(uint64_t pc)
         split(inside, pc);
     } else if (r.n < REGION_BLOCKS && r.n_insns < r.max_insns && pc % tr.frontend->pc_align == 0 &&
                source_look(pc).length) {
-        scan(pc);
+        if (tr.config.instrument) {
+            scan_seen(pc);
+        } else {
+            scan(pc);
+        }
     }
 }
 
@@ -230,6 +257,12 @@ static void start_block(IrFunc *f, int b, int before)
     r.current = b;
     source.c.ended = false;
     source_open_span(r.block[b].pc);
+    if (r.block[b].seen) {
+        if (l->body) {
+            ir_safepoint(build, r.block[b].pc); /* FeContext.poll_at_head */
+        }
+        source_open_block(r.block[b].seen);
+    }
 }
 
 static void translate_block(int b)
@@ -313,6 +346,9 @@ static BeStatus make(const TrUnit *hot, unsigned max_insns, TrUnit **out)
         return BE_OK;
     }
     f = make_ir();
+    if (source.again) {
+        return make(hot, max_insns, out);
+    }
     unit = unit_new_locked(hot->pc, hot->mode);
     if (!unit) {
         return BE_FULL;

@@ -35,13 +35,38 @@ static void update_mode(TrVcpu *v)
 /* Empties the code cache, unless somebody did since `generation`. */
 static void evict(uint64_t generation)
 {
+    bool evicted;
+
     exclusive_begin();
     pthread_mutex_lock(&tr.lock);
-    if (tr.generation == generation) {
+    evicted = tr.generation == generation;
+    if (evicted) {
         cache_evict_locked();
     }
     pthread_mutex_unlock(&tr.lock);
+    if (evicted && tr.config.instrument) {
+        tr.config.instrument->flushed();
+    }
     exclusive_end();
+}
+
+/* Set by any thread, taken by the first vcpu that comes by. */
+static _Atomic bool flush_wanted;
+
+void tr_flush_soon(void)
+{
+    atomic_store(&flush_wanted, true);
+    if (tr_self) {
+        atomic_store(&tr_self->vcpu.exit_req, 1);
+    }
+}
+
+static void flush_if_wanted(void)
+{
+    if (atomic_load_explicit(&flush_wanted, memory_order_relaxed) &&
+        atomic_exchange(&flush_wanted, false)) {
+        evict(tr.generation);
+    }
 }
 
 /* Makes the unit for the vcpu's pc.  False: v->fail says why there is none. */
@@ -263,6 +288,7 @@ static bool interrupted(TrVcpu *v, TrStop *stop)
     if (atomic_load(&v->vcpu.exit_req)) {
         atomic_store(&v->vcpu.exit_req, 0);
     }
+    flush_if_wanted();
     if (!atomic_load(&v->interrupt)) {
         return false;
     }

@@ -7,7 +7,7 @@ Source source;
 
 IrFunc *source_begin(uint64_t pc, uint32_t mode)
 {
-    IrFunc *f = ir_func_new(tr.ir, tr.frontend->guest, pc);
+    IrFunc *f = ir_func_new(tr.ir, tr.guest, pc);
     FeContext *c = &source.c;
 
     f->mode = mode & ~(uint32_t)(TR_MODE_STEP | TR_MODE_BARE);
@@ -16,9 +16,12 @@ IrFunc *source_begin(uint64_t pc, uint32_t mode)
     c->threads = atomic_load_explicit(&tr.threads, memory_order_relaxed);
     c->asked_threads = false;
     c->one_insn = mode & TR_MODE_STEP;
+    c->poll_at_head = tr.config.instrument != NULL;
     source.bare = mode & TR_MODE_BARE;
     source.window_size = 0;
     source.writable = false;
+    source.block = NULL;
+    source.again = false;
     source.n_insns = 0;
     source.n_spans = 0;
     source.n_copy = 0;
@@ -50,6 +53,61 @@ void source_open_span(uint64_t pc)
     source.span[source.n_spans++] = (TrSpan){ .pc = pc, .bytes = source.copy + source.n_copy };
 }
 
+void source_open_block(const TrBlock *block)
+{
+    source.block = block;
+    source.n_block = 0;
+    if (block && !source.bare) {
+        instrument_start_of_block(block);
+    }
+}
+
+/* The instruction was left for the translator to run alone, or for a debugger: nothing of it has
+ * been done. */
+static bool is_put_off(void)
+{
+    const IrFunc *f = source.c.b.f;
+    const IrInsn *last = &f->insn[f->block[source.c.b.block].last];
+
+    return source.c.ended && last->op == IR_OP_exit_trap &&
+           (last->aux == IR_TRAP_exclusive || last->aux == IR_TRAP_debug);
+}
+
+static void translate_or_break(const FeShape *shape)
+{
+    FeContext *c = &source.c;
+
+    if (!source.bare && debug_breaks_locked(c->pc, 1)) {
+        c->next_pc = c->pc + shape->length;
+        ir_mark(&c->b, c->pc, shape->length);
+        fe_trap(c, IR_TRAP_debug, c->pc);
+    } else {
+        tr.frontend->translate(c);
+    }
+}
+
+/* A bare step makes the accesses of an instruction that has been begun already. */
+static void translate_instrumented(const FeShape *shape)
+{
+    FeContext *c = &source.c;
+    const TrInsn *insn = &source.block->insn[source.n_block++];
+    IrRef first;
+
+    if (!source.bare) {
+        instrument_before_insn(insn);
+    }
+    first = c->b.f->n_insns;
+    translate_or_break(shape);
+    instrument_accesses(insn, first);
+    if (c->ended && (is_put_off() || source.n_block < source.block->n_insns)) {
+        instrument_stop_locked(c->pc, is_put_off());
+        source.again = true;
+    }
+    if (source.n_block == source.block->n_insns) {
+        source.block = NULL;
+    }
+}
+
 uint64_t source_translate(uint64_t pc, const FeShape *shape)
 {
     FeContext *c = &source.c;
@@ -59,12 +117,10 @@ uint64_t source_translate(uint64_t pc, const FeShape *shape)
     source.span[source.n_spans - 1].size += shape->length;
     source.n_insns++;
     c->pc = pc;
-    if (!source.bare && debug_breaks_locked(pc, 1)) {
-        c->next_pc = pc + shape->length;
-        ir_mark(&c->b, pc, shape->length);
-        fe_trap(c, IR_TRAP_debug, pc);
+    if (source.block) {
+        translate_instrumented(shape);
     } else {
-        tr.frontend->translate(c);
+        translate_or_break(shape);
     }
     return c->next_pc;
 }

@@ -26,6 +26,10 @@ typedef struct Source {
     bool writable; /* something of what was fetched may be changed by the guest */
     bool bare;     /* TR_MODE_BARE */
 
+    const TrBlock *block; /* instrumentation: the block being translated; NULL: none */
+    unsigned n_block;     /* instructions of it translated */
+    bool again;           /* its extent was wrong: make the IR anew */
+
     unsigned n_insns;
     unsigned n_spans;
     TrSpan span[SOURCE_SPANS];
@@ -44,6 +48,9 @@ FeShape source_look(uint64_t pc);
 
 /* The next instruction is not where the last one ended. */
 void source_open_span(uint64_t pc);
+
+/* Instrumentation: the block at `pc` begins; not when there is none or no client. */
+void source_open_block(const TrBlock *block);
 
 /* Translates the instruction at `pc` that was looked at last; returns where the next one is. */
 uint64_t source_translate(uint64_t pc, const FeShape *shape);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum {
     CACHE_DEFAULT = 64 << 20,
@@ -36,13 +35,20 @@ static bool start_helpers(const char **error)
 {
     const IrGuest *guest = tr.frontend->guest;
 
-    tr.helpers = calloc(guest->n_helpers + 1, sizeof(*tr.helpers));
-    if (!tr.helpers) {
+    unsigned more = tr.config.instrument ? instrument_helpers() : 0;
+    IrHelper *rows = more ? calloc(guest->n_helpers + more, sizeof(*rows)) : NULL;
+
+    tr.helpers = calloc(guest->n_helpers + more + 1, sizeof(*tr.helpers));
+    if (!tr.helpers || (more && !rows)) {
         *error = "Out of memory.";
         return false;
     }
     for (unsigned i = 0; i < guest->n_helpers; i++) {
         tr.helpers[i] = guest->helpers[i].fn;
+    }
+    if (more && !instrument_start(rows, tr.helpers)) {
+        *error = "No memory for instrumentation.";
+        return false;
     }
     if (tr.oracle && !check_start()) {
         *error = "Out of memory.";
@@ -58,19 +64,24 @@ bool tr_start(const TrConfig *config, const char **error)
         tr.config.cache_size = CACHE_DEFAULT;
     }
     tr.frontend = config->frontend;
+    tr.guest = config->instrument ? instrument_guest() : config->frontend->guest;
     tr.backend = config->tier == TR_TIER_interp ? &be_interp : &be_x86_64;
     tr.oracle = config->check && config->tier != TR_TIER_interp ? &be_interp : NULL;
     tr.no_chain = config->no_chain || tr.oracle;
+    if (tr.oracle && config->instrument) {
+        *error = "--check runs everything twice, which plugins would count: use one or the other.";
+        return false;
+    }
     return start_helpers(error) && start_code(error) && cache_start(error) && unit_start(error) &&
            perf_start(error) && profile_start(error);
 }
 
 Vcpu *tr_vcpu_new(void *user)
 {
-    TrVcpu *v = mmap(NULL, sizeof(*v), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    TrVcpu *v = exclusive_new();
     Vcpu *vcpu = &v->vcpu;
 
-    if (v == MAP_FAILED) {
+    if (!v) {
         return NULL;
     }
     vcpu->guest = tr.frontend->guest;
@@ -83,7 +94,6 @@ Vcpu *tr_vcpu_new(void *user)
     vcpu->jump_cache[0].pc = VCPU_NO_PC;
     tr.frontend->reset(vcpu);
     vcpu->mode = tr.frontend->mode(vcpu);
-    exclusive_add(v);
     return vcpu;
 }
 
@@ -95,6 +105,5 @@ void tr_vcpu_free(Vcpu *vcpu)
         tr_self = NULL;
     }
     profile_thread_end(v);
-    exclusive_remove(v);
-    munmap(v, sizeof(*v));
+    exclusive_free(v);
 }

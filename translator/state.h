@@ -23,6 +23,7 @@
 #include "backends/common/codebuf.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "translator/instrument.h"
 #include "translator/translator.h"
 
 typedef struct TrUnit TrUnit;
@@ -102,6 +103,8 @@ struct TrVcpu {
 
     volatile sig_atomic_t entered; /* inside backend->enter(): a host fault is the guest's */
     volatile sig_atomic_t alone;   /* stepping in an exclusive section */
+    const TrAction *volatile action; /* whose call is running */
+    uint64_t accessed;             /* in a call at a memory access: what was loaded or stored */
     bool cached;                   /* jump_cache or ring may hold host addresses */
     uint64_t generation;           /* of the code cache when translated code was entered */
     siginfo_t info;                /* of the last host fault */
@@ -124,6 +127,7 @@ typedef struct TrTable TrTable;
 typedef struct Translator {
     TrConfig config;
     const Frontend *frontend;
+    const IrGuest *guest; /* the frontend's, with the helpers of instrumentation */
     const Backend *backend;
     const Backend *oracle; /* --check: be_interp */
     CodeBuf *code;         /* NULL with be_interp */
@@ -215,6 +219,35 @@ void region_hot(TrVcpu *v);
 /* The IR of a region once more, for a report. */
 IrFunc *region_ir(const TrUnit *unit);
 
+/* ---- instrument.c: only when tr.config.instrument ---- */
+
+/* Rows and functions for the helpers of calls go behind the frontend's; how many there are. */
+bool instrument_start(IrHelper *rows, IrHelperFn **fns);
+unsigned instrument_helpers(void);
+
+/* The frontend's guest with these helpers. */
+const IrGuest *instrument_guest(void);
+
+/* The block that starts at `pc`, of at most `max` instructions, shown to the client; NULL when
+ * there is none.  Looks at guest code through source.h. */
+TrBlock *instrument_block_locked(uint64_t pc, unsigned max);
+
+/* Blocks end before (or after) the instruction at `pc`, whatever its shape says. */
+void instrument_stop_locked(uint64_t pc, bool before);
+
+/* Appends the IR of what is to be done there. */
+void instrument_start_of_block(const TrBlock *block);
+void instrument_before_insn(const TrInsn *insn);
+
+/* The same for the memory accesses among the IR from `first` on. */
+void instrument_accesses(const TrInsn *insn, IrRef first);
+
+/* Room for blocks is short: evict. */
+bool instrument_is_full_locked(void);
+
+/* Drops all blocks.  Caller: exclusive section and tr.lock. */
+void instrument_forget(void);
+
 /* ---- exclusive.c ---- */
 
 /* The vcpu may use units from here on; waits while someone runs alone. */
@@ -227,8 +260,9 @@ void exclusive_end(void);
 /* Somebody else waits for a section. */
 bool exclusive_wanted(void);
 
-void exclusive_add(TrVcpu *v);
-void exclusive_remove(TrVcpu *v);
+/* A vcpu in the list of all, all zero but for its number; NULL when out of memory. */
+TrVcpu *exclusive_new(void);
+void exclusive_free(TrVcpu *v);
 
 /* Calls fn for every vcpu.  Caller: exclusive section. */
 void exclusive_for_each(void (*fn)(TrVcpu *v));

@@ -32,6 +32,8 @@ typedef struct TrRange {
     uint64_t lo, hi; /* inclusive */
 } TrRange;
 
+typedef struct TrInstrument TrInstrument; /* translator/instrument.h */
+
 typedef struct TrConfig {
     const Frontend *frontend;
     TrTier tier;
@@ -45,6 +47,7 @@ typedef struct TrConfig {
     unsigned perf;          /* TR_PERF_... */
     const char *profile;    /* --profile: file of the report, "" for the log; NULL: none */
     uint32_t hot_threshold; /* entries before a unit is considered for a region; 0: never */
+    const TrInstrument *instrument; /* what to add to the guest's code; NULL: nothing */
 
     /* Copies up to `want` bytes of executable guest memory from `pc` to `buf`; returns how many
      * could be read (0: pc is not executable).  *writable: the guest may change them, here or

@@ -80,6 +80,47 @@ static uint64_t translate_insn(uint64_t pc, const FeShape *s, unsigned max)
     return next;
 }
 
+/* The block at `pc` becomes part of the unit; false when the unit ends in front of it. */
+static bool add_block(uint64_t pc, unsigned max, unsigned branches)
+{
+    const TrBlock *block;
+
+    if (source.n_insns && (source.n_insns >= UNIT_INSNS || branches >= UNIT_BRANCHES)) {
+        return false;
+    }
+    block = instrument_block_locked(pc, max - source.n_insns);
+    if (source.n_insns && block && source.n_insns + block->n_insns > UNIT_INSNS) {
+        return false;
+    }
+    source_open_block(block);
+    return true;
+}
+
+/* make_ir() with instrumentation: whole blocks. */
+static IrFunc *make_blocks(IrFunc *f, uint64_t pc, unsigned max, TrFail *fail)
+{
+    FeContext *c = &source.c;
+    unsigned branches = 0;
+
+    while (!c->ended) {
+        bool goes_on = source.block || (source.n_insns < max && add_block(pc, max, branches));
+        FeShape s = source_look(pc);
+
+        if (!s.length && source.n_insns == 0) {
+            *fail = (TrFail){ IR_TRAP_fetch, pc + c->n_bytes };
+            return NULL;
+        }
+        if (!s.length || !goes_on) {
+            fe_jump(c, pc);
+            break;
+        }
+        branches += s.kind == FE_BRANCH;
+        pc = translate_insn(pc, &s, max);
+    }
+    source_end(f);
+    return f;
+}
+
 /* The IR of the unit at `pc`; NULL when there is no instruction to fetch. */
 static IrFunc *make_ir(uint64_t pc, uint32_t mode, unsigned max, TrFail *fail)
 {
@@ -90,6 +131,9 @@ static IrFunc *make_ir(uint64_t pc, uint32_t mode, unsigned max, TrFail *fail)
     c->block_at = block_at;
     ir_build_at(&c->b, f, ir_block_new(f, pc));
     source_open_span(pc);
+    if (tr.config.instrument) {
+        return make_blocks(f, pc, max, fail);
+    }
     while (!c->ended) {
         FeShape s = source_look(pc);
 
@@ -170,6 +214,9 @@ static BeStatus make_unit(uint64_t pc, uint32_t mode, unsigned max, TrFail *fail
     BeStatus status;
 
     *out = NULL;
+    while (f && source.again) {
+        f = make_ir(pc, mode, max, fail);
+    }
     if (!f) {
         return BE_OK;
     }
@@ -219,7 +266,8 @@ static void count(const TrUnit *unit, uint64_t since)
 
 TrUnit *unit_translate_locked(uint64_t pc, uint32_t mode, TrFail *fail)
 {
-    unsigned max = tr.config.one_insn || (mode & TR_MODE_STEP) ? 1 : UNIT_INSNS;
+    unsigned most = tr.config.instrument ? SOURCE_INSNS : UNIT_INSNS;
+    unsigned max = tr.config.one_insn || (mode & TR_MODE_STEP) ? 1 : most;
     size_t mark = arena_mark(tr.ir);
     uint64_t since = is_measured() ? unit_clock() : 0;
     TrUnit *unit = NULL;
@@ -230,6 +278,9 @@ TrUnit *unit_translate_locked(uint64_t pc, uint32_t mode, TrFail *fail)
         return NULL;
     }
     *fail = (TrFail){ IR_TRAP_none, 0 };
+    if (tr.config.instrument && instrument_is_full_locked()) {
+        return NULL;
+    }
     do {
         status = make_unit(pc, mode, max, fail, &unit);
         arena_reset(tr.ir, mark);

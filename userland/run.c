@@ -43,6 +43,19 @@ int64_t task_block(Task *t, long nr, const uint64_t args[6])
     return r;
 }
 
+/* The observer's turn, with all vcpus stopped for good. */
+static void report_exit(const Task *t)
+{
+    const UserEvents *events = process.options->events;
+
+    if (events && events->exit) {
+        if (t) {
+            tr_exclusive_begin(t->vcpu);
+        }
+        events->exit();
+    }
+}
+
 void userland_report(void)
 {
     const Task *t = task_self();
@@ -50,6 +63,7 @@ void userland_report(void)
     if (!process.options || (t && t->in_vfork)) {
         return;
     }
+    report_exit(t);
     tr_profile_print();
     if (process.options->stats) {
         tr_stats_print(log_fd());
@@ -61,6 +75,22 @@ void userland_exit(int status)
     userland_report();
     HOST_CALL1(SYS_exit_group, status);
     __builtin_unreachable();
+}
+
+/* syscall_dispatch() with an observer. */
+static int64_t dispatch_observed(Task *t, uint64_t nr, const uint64_t args[6])
+{
+    const UserEvents *events = process.options->events;
+    int64_t r;
+
+    if (events->syscall) {
+        events->syscall(t->vcpu, nr, args);
+    }
+    r = syscall_dispatch(t, nr, args);
+    if (events->syscall_done && !t->exiting) {
+        events->syscall_done(t->vcpu, nr, r == -TASK_DONE ? 0 : r);
+    }
+    return r;
 }
 
 static void do_syscall(Task *t)
@@ -76,7 +106,8 @@ static void do_syscall(Task *t)
     t->syscall_pc = t->vcpu->pc;
     t->syscall_arg0 = args[0];
     t->vcpu->pc += abi->syscall_size;
-    r = syscall_dispatch(t, slot[abi->slot_nr], args);
+    r = process.options->events ? dispatch_observed(t, slot[abi->slot_nr], args)
+                                : syscall_dispatch(t, slot[abi->slot_nr], args);
     if (r == -TASK_ERESTARTSYS || r == -TASK_ERESTARTNOINTR || r == -TASK_ERESTARTNOHAND) {
         /* Again, unless a handler that runs first decides otherwise. */
         t->restart = (int)-r;
@@ -157,6 +188,11 @@ static void do_trap(Task *t, const TrStop *stop)
 
 void userland_run(Task *t)
 {
+    const UserEvents *events = process.options->events;
+
+    if (events && events->vcpu_start && !t->in_vfork) {
+        events->vcpu_start(t->vcpu);
+    }
     sig_release(t);
     while (!t->exiting) {
         TrStop stop = tr_run(t->vcpu);

@@ -68,6 +68,9 @@ static _Noreturn void report_bug(const Task *t, int sig, const siginfo_t *info,
     const HostAction by_default = { 0 };
     uint64_t bit = SIG_BIT(sig);
 
+    if (process.options->events && process.options->events->crash) {
+        process.options->events->crash(sig, info);
+    }
     log_warn("internal error: signal %d (code %d) at host pc %#lx, address %p, guest pc %#llx",
              sig, info->si_code, (unsigned long)host_pc(uc), info->si_addr,
              t ? (unsigned long long)t->vcpu->pc : 0ULL);

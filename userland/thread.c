@@ -204,6 +204,9 @@ void task_end(Task *t)
         process.leader_status = status;
     }
     left = task_unlink(t);
+    if (left && process.options->events && process.options->events->vcpu_end) {
+        process.options->events->vcpu_end(t->vcpu);
+    }
     if (left == 0) {
         userland_exit(process.leader_status);
     }

@@ -11,6 +11,17 @@
 #include "base/check.h"
 #include "translator/translator.h"
 
+/* What an observer is told; in the thread concerned, outside of translated code.  Any may be NULL. */
+typedef struct UserEvents {
+    void (*vcpu_start)(Vcpu *vcpu); /* its registers are set; before its first instruction */
+    void (*vcpu_end)(Vcpu *vcpu);   /* the thread ends, but not the process */
+    void (*syscall)(Vcpu *vcpu, uint64_t nr, const uint64_t args[6]);
+    void (*syscall_done)(Vcpu *vcpu, uint64_t nr, int64_t result); /* not when it does not return */
+    void (*exit)(void);             /* the process ends; no vcpu runs */
+    void (*crash)(int sig, const siginfo_t *info); /* a host fault that is not the guest's; returns
+                                                      when it is not the observer's either */
+} UserEvents;
+
 typedef struct UserOptions {
     const Frontend *guest;   /* &fe_riscv64 */
     const char *program;     /* file to run; searched as execve() does: no PATH */
@@ -26,6 +37,7 @@ typedef struct UserOptions {
     bool strace;             /* -strace */
     TrConfig translator;     /* tier, checks, dumps; the fields that userland knows are set by it */
     bool stats;              /* --stats at the end */
+    const UserEvents *events; /* NULL: nobody watches */
 
     /* What to put before "PROGRAM ARGS" so that the same options hold in a program that the guest
      * starts: execve() runs /proc/self/exe with it, and -L, -0 and --program-fd as they are needed

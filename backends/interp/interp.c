@@ -71,6 +71,16 @@ static uint64_t store_state(Machine *m, const InterpStep *s, uint64_t v)
     return 0;
 }
 
+static uint64_t add_word(void *word, uint64_t n)
+{
+    uint64_t v;
+
+    memcpy(&v, word, sizeof(v));
+    v += n;
+    memcpy(word, &v, sizeof(v));
+    return 0;
+}
+
 static void *host_address(Machine *m, uint64_t guest)
 {
     return (void *)(uintptr_t)(m->vcpu->mem_base + guest);
@@ -102,6 +112,10 @@ effect(Machine *m, IrOp op, const InterpStep *s, uint64_t a, uint64_t b, uint64_
         return load_state(m, s);
     case IR_OP_ststate:
         return store_state(m, s, a);
+    case IR_OP_addstate:
+        return add_word((char *)vcpu + s->imm, a);
+    case IR_OP_addhost:
+        return add_word((void *)(uintptr_t)a, b);
     case IR_OP_insn:
         return vcpu->pc = (uint64_t)s->imm;
     case IR_OP_load:

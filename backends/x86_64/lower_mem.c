@@ -321,3 +321,26 @@ RULE_FN(lower_ststate)
         x64_rm(&g->e, (size == 3 ? X64_F2 : X64_F3) | X64_0F | 0x11, false, r, m, 0);
     }
 }
+
+static void add_to(X64Gen *g, X64Mem m, IrRef value)
+{
+    int32_t imm;
+
+    if (x64_imm32_of(g, value, &imm)) {
+        x64_alu_mi(&g->e, X64_ADD, true, m, imm);
+    } else {
+        x64_rm(&g->e, 0x01, true, x64_use(g, value), m, 0);
+    }
+}
+
+RULE_FN(lower_addstate)
+{
+    (void)ref, (void)arg;
+    add_to(g, x64_state((int32_t)i->imm - VCPU_BIAS), i->arg[0]);
+}
+
+RULE_FN(lower_addhost)
+{
+    (void)ref, (void)arg;
+    add_to(g, x64_mem(x64_use(g, i->arg[0]), 0), i->arg[1]);
+}

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "plugins/plugins.h"
 
 #define OPTION_ERROR g_quark_from_static_string("ketch-option")
 
@@ -347,6 +348,12 @@ static bool option_log_file(RunOptions *o, const char *arg, GError **error)
     (void)error;
     o->log_file = arg;
     return true;
+}
+
+static bool option_plugin(RunOptions *o, const char *arg, GError **error)
+{
+    (void)o;
+    return plugins_add(arg, error);
 }
 
 static bool option_stats(RunOptions *o, const char *arg, GError **error)

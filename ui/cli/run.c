@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "frontends/frontend.h"
+#include "plugins/plugins.h"
 #include "ui/cli/commands.h"
 #include "ui/cli/options.h"
 #include "ui/cli/version.h"
@@ -70,8 +71,9 @@ static TrConfig translator_config(const RunOptions *o)
     };
 }
 
-static int run_program(const RunOptions *o, char **argv, int first)
+static int run_program(const char *self, const RunOptions *o, char **argv, int first)
 {
+    GError *error = NULL;
     bool keeps_argv0 = getauxval(AT_FLAGS) & BINFMT_PRESERVE_ARGV0 && argv[first + 1];
     UserOptions user = {
         .guest = &fe_riscv64,
@@ -90,6 +92,11 @@ static int run_program(const RunOptions *o, char **argv, int first)
         .stats = o->stats,
     };
 
+    if (!plugins_load(&user, &error)) {
+        fprintf(stderr, "%s: %s\n", self, error->message);
+        g_error_free(error);
+        return 1;
+    }
     g_ptr_array_add(o->kept, NULL);
     user.self_argv = (char **)o->kept->pdata;
     return userland_main(&user);
@@ -117,7 +124,7 @@ int command_run(const char *self, int argc, char **argv)
     } else if (o.log_file && !log_open(o.log_file)) {
         fprintf(stderr, "%s: cannot write the log %s: %s\n", self, o.log_file, g_strerror(errno));
     } else {
-        status = run_program(&o, argv, o.first);
+        status = run_program(self, &o, argv, o.first);
     }
     run_options_fini(&o);
     return status;

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events of the translator and of userland on their way to the plugins' callbacks. */
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "plugins/plugin.h"
+
+_Thread_local PluginRunning plugin_running;
+
+PluginFn *plugin_begin(Plugin *p, PluginEvent event, PluginRunning *outer)
+{
+    PluginFn *fn = atomic_load_explicit(&p->callback[event], memory_order_acquire);
+
+    *outer = plugin_running;
+    if (fn) {
+        plugin_running = (PluginRunning){ p, event };
+    }
+    return fn;
+}
+
+void plugin_end(PluginRunning outer)
+{
+    plugin_running = outer;
+}
+
+/* Calls every plugin's callback for `event`, in `type`'s signature. */
+#define CALL_ALL(event, type, ...)                                                     \
+    do {                                                                               \
+        PluginRunning outer;                                                           \
+                                                                                       \
+        for (unsigned i = 0; plugin_number(i); i++) {                                  \
+            Plugin *p = plugin_number(i);                                              \
+            PluginFn *fn = plugin_begin(p, PLUGIN_EV_##event, &outer);                 \
+                                                                                       \
+            if (fn) {                                                                  \
+                ((qemu_plugin_##type##_cb_t)fn)(__VA_ARGS__);                          \
+                plugin_end(outer);                                                     \
+            }                                                                          \
+        }                                                                              \
+    } while (0)
+
+/* ---- The translator's ---- */
+
+static void on_block(TrBlock *block)
+{
+    CALL_ALL(vcpu_tb_trans, vcpu_tb_trans, p->id, (struct qemu_plugin_tb *)block);
+}
+
+/* Nothing of a plugin that leaves is in translated code any more. */
+static void finish_leaving(Plugin *p)
+{
+    qemu_plugin_simple_cb_t after = p->after;
+
+    for (unsigned e = 0; e < PLUGIN_EV_COUNT; e++) {
+        atomic_store(&p->callback[e], NULL);
+    }
+    p->after = NULL;
+    atomic_store(&p->leaving, false);
+    if (after) {
+        after(p->id);
+    }
+}
+
+static void on_flushed(void)
+{
+    for (unsigned i = 0; plugin_number(i); i++) {
+        if (atomic_load(&plugin_number(i)->leaving)) {
+            finish_leaving(plugin_number(i));
+        }
+    }
+    CALL_ALL(flush, simple, p->id);
+}
+
+const TrInstrument plugin_instrument = {
+    .vcpu_memory = PLUGIN_VCPU_MEMORY,
+    .block = on_block,
+    .flushed = on_flushed,
+};
+
+/* ---- Userland's ---- */
+
+static void on_vcpu_start(Vcpu *vcpu)
+{
+    CALL_ALL(vcpu_init, vcpu_simple, p->id, vcpu->index);
+}
+
+static void on_vcpu_end(Vcpu *vcpu)
+{
+    CALL_ALL(vcpu_exit, vcpu_simple, p->id, vcpu->index);
+}
+
+static void on_syscall(Vcpu *vcpu, uint64_t nr, const uint64_t a[6])
+{
+    CALL_ALL(vcpu_syscall, vcpu_syscall, p->id, vcpu->index, (int64_t)nr, a[0], a[1], a[2], a[3],
+             a[4], a[5], 0, 0);
+}
+
+static void on_syscall_done(Vcpu *vcpu, uint64_t nr, int64_t result)
+{
+    CALL_ALL(vcpu_syscall_ret, vcpu_syscall_ret, p->id, vcpu->index, (int64_t)nr, result);
+}
+
+static void on_process_exit(void)
+{
+    CALL_ALL(atexit, udata, p->id, p->atexit_data);
+}
+
+const UserEvents plugin_events = {
+    .vcpu_start = on_vcpu_start,
+    .vcpu_end = on_vcpu_end,
+    .syscall = on_syscall,
+    .syscall_done = on_syscall_done,
+    .exit = on_process_exit,
+    .crash = plugin_blame,
+};
+
+/* ---- Whose fault it is ---- */
+
+static const char *const event_names[] = {
+#define EVENT(name, type) [PLUGIN_EV_##name] = "its " #name " callback",
+#include "plugins/events.def"
+    [PLUGIN_EV_install] = "qemu_plugin_install()",
+    [PLUGIN_EV_load] = "its constructors",
+    [PLUGIN_EV_exec] = "a callback of translated code",
+};
+
+static PluginRunning running(void)
+{
+    const TrAction *a = tr_running_action();
+
+    return a ? (PluginRunning){ a->owner, PLUGIN_EV_exec } : plugin_running;
+}
+
+void plugin_blame(int sig, const siginfo_t *info)
+{
+    PluginRunning now = running();
+
+    if (!now.plugin) {
+        return;
+    }
+    if (sig == SIGALRM) {
+        log_warn("plugin %s: %s did not return within 10 seconds", now.plugin->path,
+                 event_names[now.event]);
+    } else if (sig == SIGABRT) {
+        log_warn("plugin %s called abort() in %s", now.plugin->path, event_names[now.event]);
+    } else {
+        log_warn("plugin %s crashed in %s: signal %d (SIG%s), address %p", now.plugin->path,
+                 event_names[now.event], sig, sigabbrev_np(sig), info->si_addr);
+    }
+    _exit(1);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From -plugin to a plugin that is installed, or to a sentence that says why not. */
+#include <dlfcn.h>
+#include <elf.h>
+#include <limits.h>
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <time.h>
+
+#include "plugins/plugin.h"
+#include "plugins/plugins.h"
+
+#define PLUGIN_ERROR g_quark_from_static_string("ketch-plugin")
+
+enum { INSTALL_SECONDS = 10 };
+
+static GPtrArray *plugins;
+
+Plugin *plugin_number(unsigned index)
+{
+    return plugins && index < plugins->len ? plugins->pdata[index] : NULL;
+}
+
+Plugin *plugin_of(qemu_plugin_id_t id)
+{
+    return plugin_number((unsigned)id - 1);
+}
+
+/* ---- The option ---- */
+
+static Plugin *find(const char *path)
+{
+    for (unsigned i = 0; plugin_number(i); i++) {
+        if (!strcmp(plugin_number(i)->path, path)) {
+            return plugin_number(i);
+        }
+    }
+    return NULL;
+}
+
+static Plugin *plugin_new(const char *path)
+{
+    Plugin *p = g_new0(Plugin, 1);
+
+    if (!plugins) {
+        plugins = g_ptr_array_new();
+    }
+    p->path = g_strdup(path);
+    p->argv = g_ptr_array_new();
+    g_ptr_array_add(plugins, p);
+    p->id = plugins->len;
+    return p;
+}
+
+/* Cut at single commas; a doubled one is a comma. */
+static GPtrArray *split(const char *spec)
+{
+    GPtrArray *items = g_ptr_array_new_with_free_func(g_free);
+    GString *item = g_string_new("");
+
+    for (const char *s = spec; *s; s++) {
+        if (*s == ',' && s[1] != ',') {
+            g_ptr_array_add(items, g_string_free(item, FALSE));
+            item = g_string_new("");
+        } else {
+            g_string_append_c(item, *s);
+            s += *s == ',';
+        }
+    }
+    g_ptr_array_add(items, g_string_free(item, FALSE));
+    return items;
+}
+
+/* QEMU's older spelling of arguments: arg=name=value, arg=name. */
+static char *argument(const char *item)
+{
+    if (g_str_has_prefix(item, "arg=") && strcmp(item, "arg=on") && strcmp(item, "arg=off")) {
+        item += strlen("arg=");
+    }
+    return strchr(item, '=') ? g_strdup(item) : g_strdup_printf("%s=on", item);
+}
+
+bool plugins_add(const char *spec, GError **error)
+{
+    GPtrArray *items = split(spec);
+    const char *file = items->pdata[0];
+    Plugin *p;
+
+    if (g_str_has_prefix(file, "file=")) {
+        file += strlen("file=");
+    }
+    if (!*file) {
+        g_set_error(error, PLUGIN_ERROR, 0, "-plugin needs a file: '%s'", spec);
+        g_ptr_array_unref(items);
+        return false;
+    }
+    p = find(file);
+    p = p ? p : plugin_new(file);
+    for (unsigned i = 1; i < items->len; i++) {
+        g_ptr_array_add(p->argv, argument(items->pdata[i]));
+    }
+    g_ptr_array_unref(items);
+    return true;
+}
+
+/* ---- Guarding what runs in the plugin ---- */
+
+static const int watched[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM };
+
+static void on_signal(int sig, siginfo_t *info, void *context)
+{
+    (void)context;
+    plugin_blame(sig, info);
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+typedef struct Guard {
+    struct sigaction before[G_N_ELEMENTS(watched)];
+    timer_t timer;
+    bool has_timer;
+} Guard;
+
+static void guard_begin(Guard *g)
+{
+    struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
+    struct itimerspec in = { .it_value.tv_sec = INSTALL_SECONDS };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(watched); i++) {
+        sigaction(watched[i], &action, &g->before[i]);
+    }
+    g->has_timer = timer_create(CLOCK_MONOTONIC, &event, &g->timer) == 0 &&
+                   timer_settime(g->timer, 0, &in, NULL) == 0;
+}
+
+/* The handler for abort() stays until the guest wants its own: it does what the default does. */
+static void guard_end(Guard *g)
+{
+    if (g->has_timer) {
+        timer_delete(g->timer);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(watched); i++) {
+        if (watched[i] != SIGABRT || g->before[i].sa_handler == SIG_IGN) {
+            sigaction(watched[i], &g->before[i], NULL);
+        }
+    }
+}
+
+/* ---- Loading ---- */
+
+/* A program without an interpreter has no dynamic linker that could load anything. */
+static bool is_static(void)
+{
+    const ElfW(Phdr) *p = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+
+    for (unsigned long n = getauxval(AT_PHNUM); p && n > 0; n--, p++) {
+        if (p->p_type == PT_INTERP) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool wrong(const Plugin *p, GError **error, const char *why)
+{
+    g_set_error(error, PLUGIN_ERROR, 0, "plugin %s: %s", p->path, why);
+    return false;
+}
+
+static bool check_version(Plugin *p, const int *version, GError **error)
+{
+    if (!version) {
+        return wrong(p, error, "it does not export qemu_plugin_version");
+    }
+    p->version = *version;
+    if (p->version < PLUGIN_OLDEST || p->version > PLUGIN_NEWEST) {
+        g_set_error(error, PLUGIN_ERROR, 0,
+                    "plugin %s: it was built for version %d of the plugin interface; Ketch has "
+                    "versions %d to %d", p->path, p->version, PLUGIN_OLDEST, PLUGIN_NEWEST);
+        return false;
+    }
+    return true;
+}
+
+/* What dlerror() says, without the file name that it may begin with. */
+static bool linker_error(const Plugin *p, const char *file, GError **error)
+{
+    const char *why = dlerror();
+
+    if (g_str_has_prefix(why, file) && g_str_has_prefix(why + strlen(file), ": ")) {
+        why += strlen(file) + 2;
+    }
+    return wrong(p, error, why);
+}
+
+typedef int InstallFn(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
+
+static bool install(Plugin *p, const char *file, GError **error)
+{
+    qemu_info_t info = { .target_name = "riscv64", .version = { PLUGIN_OLDEST, PLUGIN_NEWEST } };
+    void *handle;
+    InstallFn *fn;
+    int status;
+
+    plugin_running = (PluginRunning){ p, PLUGIN_EV_load };
+    handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    if (!handle) {
+        return linker_error(p, file, error);
+    }
+    fn = (InstallFn *)dlsym(handle, "qemu_plugin_install");
+    if (!fn) {
+        return wrong(p, error, "it does not export qemu_plugin_install()");
+    }
+    if (!check_version(p, dlsym(handle, "qemu_plugin_version"), error)) {
+        return false;
+    }
+    plugin_running.event = PLUGIN_EV_install;
+    status = fn(p->id, &info, (int)p->argv->len, (char **)p->argv->pdata);
+    if (status) {
+        g_set_error(error, PLUGIN_ERROR, 0, "plugin %s: qemu_plugin_install() returned %d", p->path,
+                    status);
+    }
+    return status == 0;
+}
+
+static bool load(Plugin *p, GError **error)
+{
+    char file[PATH_MAX];
+    Guard guard;
+    bool ok;
+
+    if (!realpath(p->path, file)) {
+        return wrong(p, error, g_strerror(errno));
+    }
+    guard_begin(&guard);
+    ok = install(p, file, error);
+    plugin_running = (PluginRunning){ 0 };
+    guard_end(&guard);
+    return ok;
+}
+
+bool plugins_load(UserOptions *options, GError **error)
+{
+    if (!plugins) {
+        return true;
+    }
+    if (is_static()) {
+        g_set_error(error, PLUGIN_ERROR, 0, "this ketch is linked statically and cannot load "
+                                            "plugins: use one that is linked dynamically");
+        return false;
+    }
+    for (unsigned i = 0; plugin_number(i); i++) {
+        if (!load(plugin_number(i), error)) {
+            return false;
+        }
+    }
+    options->translator.instrument = &plugin_instrument;
+    options->events = &plugin_events;
+    return true;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plugins/plugin.h - what the files of this folder share; nobody else includes it.
+ *
+ * The set of plugins does not change once the guest runs.  A plugin that was uninstalled stays in
+ * it, and its code stays mapped, without callbacks.
+ */
+#ifndef KETCH_PLUGINS_PLUGIN_H
+#define KETCH_PLUGINS_PLUGIN_H
+
+#include "plugins/qemu-plugin.h"
+#include "translator/instrument.h"
+#include "userland/task.h"
+
+enum { PLUGIN_OLDEST = 1, PLUGIN_NEWEST = QEMU_PLUGIN_VERSION };
+
+typedef enum PluginEvent {
+#define EVENT(name, type) PLUGIN_EV_##name,
+#include "plugins/events.def"
+    PLUGIN_EV_COUNT,
+    PLUGIN_EV_install = PLUGIN_EV_COUNT, /* for messages only, with the following */
+    PLUGIN_EV_load,
+    PLUGIN_EV_exec,
+} PluginEvent;
+
+typedef void PluginFn(void);
+
+typedef struct Plugin {
+    qemu_plugin_id_t id; /* its place in the set + 1 */
+    char *path;          /* as the user wrote it */
+    GPtrArray *argv;
+    int version;
+
+    /* Written by the plugin's own registrations, also while the guest runs; read for each event. */
+    PluginFn *_Atomic callback[PLUGIN_EV_COUNT];
+    void *atexit_data;
+
+    /* A reset or uninstall is on its way; `after` is called when it is done. */
+    _Atomic bool leaving;
+    qemu_plugin_simple_cb_t after;
+} Plugin;
+
+/* All of them, in order; NULL at the end. */
+Plugin *plugin_number(unsigned index);
+Plugin *plugin_of(qemu_plugin_id_t id);
+
+/* The plugin whose callback this thread runs outside of translated code, and which. */
+typedef struct PluginRunning {
+    Plugin *plugin;
+    PluginEvent event;
+} PluginRunning;
+
+extern _Thread_local PluginRunning plugin_running;
+
+/* The callback of `p` for an event, NULL when none; with one, a call is begun and must be ended.
+ * Calls nest: a callback may cause events. */
+PluginFn *plugin_begin(Plugin *p, PluginEvent event, PluginRunning *outer);
+void plugin_end(PluginRunning outer);
+
+/* Ends Ketch with a sentence that blames a plugin, when this thread is in one. */
+void plugin_blame(int sig, const siginfo_t *info);
+
+/* events.c: what the translator and userland call. */
+extern const TrInstrument plugin_instrument;
+extern const UserEvents plugin_events;
+
+/* scoreboard.c: bytes of each vcpu's memory. */
+enum { PLUGIN_VCPU_MEMORY = 64 << 20 };
+
+/* Offset of the word in a vcpu's memory. */
+uint32_t plugin_word(qemu_plugin_u64 entry);
+
+#endif

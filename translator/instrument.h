@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * translator/instrument.h - things to do at points of guest code, added while it is translated.
+ *
+ * One client (TrConfig.instrument) is shown every guest block before it is translated and says
+ * what to do at its start, before an instruction, or at an instruction's memory accesses: call a
+ * function, add to a word, store to one.  Each becomes IR, in front of all passes.  Code at which
+ * nothing is done is the code of a run without a client, up to where units end.
+ *
+ * Blocks are QEMU's translation blocks: from where execution arrives to the first jump or branch
+ * of any kind, the end of the guest page, or 512 instructions.  Code that is reached in its middle
+ * is a second block, which overlaps the first.  Units and regions are made of whole blocks, and a
+ * block is shown once until the code cache is emptied, however many units contain it.
+ *
+ * Words.  Each vcpu has TrInstrument.vcpu_memory bytes, zero at first, which generated code
+ * addresses in one instruction.  Vcpus are numbered from 0; the number of one that has ended, and
+ * its memory, go to the next that starts when it was the highest.
+ *
+ * Threading: block() runs under the translator's lock, so it must not translate, flush or wait for
+ * a vcpu.  Calls run in their vcpu's thread, inside translated code: nothing may stop all vcpus
+ * there, see tr_flush_soon().
+ */
+#ifndef KETCH_TRANSLATOR_INSTRUMENT_H
+#define KETCH_TRANSLATOR_INSTRUMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ir/ir.h"
+#include "translator/translator.h"
+
+typedef struct TrBlock TrBlock;
+typedef struct TrInsn TrInsn;
+
+typedef void TrCallFn(unsigned vcpu, void *data);
+typedef void TrAccessFn(unsigned vcpu, uint32_t access, uint64_t vaddr, void *data);
+
+typedef enum TrWhat { TR_CALL, TR_ADD, TR_STORE } TrWhat;
+
+/* What a call needs of the guest's registers: nothing, to see them, or to change them, too. */
+typedef enum TrRegs { TR_REGS_none, TR_REGS_read, TR_REGS_write, TR_REGS_COUNT } TrRegs;
+
+/* Bits of `access`: log2 of the size, then these.  A mask of the last two selects accesses. */
+enum { TR_ACCESS_SIZE = 7, TR_ACCESS_SIGN = 8, TR_ACCESS_LOAD = 16, TR_ACCESS_STORE = 32 };
+
+/* A 64-bit word: at byte `offset` of the vcpu's memory, or one of the host when `host` is set. */
+typedef struct TrWord {
+    uint64_t *host;
+    uint32_t offset;
+} TrWord;
+
+typedef struct TrAction {
+    struct TrAction *next;
+    TrWhat what;
+    TrWord word;     /* add, store */
+    uint64_t imm;    /* add, store */
+    TrRegs regs;     /* call */
+    TrCallFn *call;  /* at blocks and instructions */
+    TrAccessFn *access;
+    void *data;
+    IrOp only_when;  /* eq ne ltu leu: call only when if_word only_when if_imm; 0: always */
+    bool if_not;     /* the opposite */
+    TrWord if_word;
+    uint64_t if_imm;
+    uint32_t mask;   /* at accesses: TR_ACCESS_LOAD, TR_ACCESS_STORE */
+    void *owner;     /* for the client, see tr_running_action() */
+} TrAction;
+
+typedef struct TrActions {
+    TrAction *first, **end;
+} TrActions;
+
+struct TrInsn {
+    TrBlock *block;
+    uint64_t pc;
+    const uint8_t *bytes;
+    uint32_t size;
+    TrActions before, accesses;
+};
+
+struct TrBlock {
+    TrBlock *next; /* the translator's table */
+    uint64_t pc;
+    uint32_t n_insns;
+    uint32_t size;   /* bytes */
+    uint8_t *bytes;
+    TrInsn *insn;
+    TrActions start;
+};
+
+struct TrInstrument {
+    size_t vcpu_memory;             /* bytes for each vcpu */
+    void (*block)(TrBlock *block);  /* a block is about to be translated */
+    void (*flushed)(void);          /* all blocks and actions are gone; no vcpu runs */
+};
+
+/* Appends a copy of `action`.  Only from TrInstrument.block(), for its block. */
+void tr_do_at_block(TrBlock *block, const TrAction *action);
+void tr_do_at_insn(TrInsn *insn, const TrAction *action);
+void tr_do_at_accesses(TrInsn *insn, const TrAction *action);
+
+/* Memory of vcpu `index`, also of one that has ended; NULL when there was none of that number. */
+void *tr_vcpu_memory(unsigned index);
+
+/* One more than the highest number that a vcpu ever had. */
+unsigned tr_vcpu_count(void);
+
+/* Calls fn for each vcpu that exists. */
+void tr_for_each_vcpu(void (*fn)(Vcpu *vcpu, void *opaque), void *opaque);
+
+/* Inside TrAction.access of this thread: the bits that were loaded or stored, zero-extended. */
+void tr_access_value(uint64_t *low, uint64_t *high);
+
+/* Empties the code cache as soon as no vcpu runs, so that all code is translated anew, and calls
+ * TrInstrument.flushed().  Any thread, also inside a call. */
+void tr_flush_soon(void);
+
+/* The action whose call this thread is in; NULL when none.  Async-signal-safe. */
+const TrAction *tr_running_action(void);
+
+/* Whether the registers of this thread's vcpu are exact now: always outside of translated code,
+ * inside a call when it said so. */
+bool tr_registers_readable(void);
+bool tr_registers_writable(void);
+
+#endif

@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 
-enum { OWNFD_FIRST = 1000, OWNFD_MOST = 64 };
+enum { OWNFD_FIRST = 1000, OWNFD_MOST = 128 };
 
 /* Descriptor + 1; 0: free. */
 static _Atomic uint32_t own[OWNFD_MOST];

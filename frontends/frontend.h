@@ -76,6 +76,7 @@ typedef struct Frontend {
     const IrGuest *guest;
     uint16_t elf_machine;  /* EM_RISCV */
     unsigned max_insn;     /* bytes */
+    const char *gdb_name;  /* gdb's name of the architecture: "riscv:rv64" */
     const FeRegister *registers; /* by number */
     unsigned n_registers;
     unsigned pc_align;     /* a pc that is not a multiple of it is IR_TRAP_misaligned_fetch */

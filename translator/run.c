@@ -260,12 +260,12 @@ static IrTrap execute_watched(TrVcpu *v)
 }
 
 /* One instruction, while the others wait. */
-static IrTrap execute_step(TrVcpu *v)
+static IrTrap execute_step(TrVcpu *v, uint32_t how)
 {
     IrTrap trap;
 
     begin_alone(v);
-    trap = execute_one(v, TR_MODE_STEP);
+    trap = execute_one(v, TR_MODE_STEP | how);
     end_alone(v);
     return trap;
 }
@@ -376,7 +376,7 @@ TrStop tr_run(Vcpu *vcpu)
     return stop;
 }
 
-TrStop tr_step(Vcpu *vcpu)
+TrStop tr_step(Vcpu *vcpu, bool bare)
 {
     TrVcpu *v = vcpu->owner;
     IrTrap trap;
@@ -387,7 +387,7 @@ TrStop tr_step(Vcpu *vcpu)
     if (sigsetjmp(v->raise, 0)) {
         trap = raised(v);
     } else {
-        trap = execute_step(v);
+        trap = execute_step(v, bare ? TR_MODE_BARE : 0);
     }
     if (!handle(v, trap, &stop)) {
         fill_stop(v, &stop, IR_TRAP_interrupt);

@@ -78,8 +78,9 @@ typedef struct TrStop {
 /* Runs the vcpu until it stops.  fence_i, mode, exclusive, hot and lookups are handled inside. */
 TrStop tr_run(Vcpu *vcpu);
 
-/* One instruction, while no other vcpu runs.  IR_TRAP_interrupt: it is done. */
-TrStop tr_step(Vcpu *vcpu);
+/* One instruction, while no other vcpu runs.  IR_TRAP_interrupt: it is done.  `bare`: breakpoints
+ * and watchpoints do not count. */
+TrStop tr_step(Vcpu *vcpu, bool bare);
 
 /* Makes tr_run() of that vcpu return with IR_TRAP_interrupt soon.  Any thread, also from a
  * signal handler. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "userland/debug.h"
 #include "userland/elf.h"
 #include "userland/host.h"
 #include "userland/mem.h"
@@ -72,6 +73,11 @@ void userland_report(void)
 
 void userland_exit(int status)
 {
+    Task *t = task_self();
+
+    if (t && !t->exiting) {
+        debug_end(t, status, 0);
+    }
     userland_report();
     HOST_CALL1(SYS_exit_group, status);
     __builtin_unreachable();
@@ -93,22 +99,36 @@ static int64_t dispatch_observed(Task *t, uint64_t nr, const uint64_t args[6])
     return r;
 }
 
+static void get_args(const Task *t, uint64_t args[6])
+{
+    for (unsigned i = 0; i < 6; i++) {
+        args[i] = t->vcpu->slot[process.abi->slot_arg[i]];
+    }
+}
+
+static bool is_restart(int64_t r)
+{
+    return r == -TASK_ERESTARTSYS || r == -TASK_ERESTARTNOINTR || r == -TASK_ERESTARTNOHAND;
+}
+
 static void do_syscall(Task *t)
 {
     const UserAbi *abi = process.abi;
     uint64_t *slot = t->vcpu->slot;
-    uint64_t args[6];
+    uint64_t args[6], nr;
     int64_t r;
 
-    for (unsigned i = 0; i < 6; i++) {
-        args[i] = slot[abi->slot_arg[i]];
-    }
     t->syscall_pc = t->vcpu->pc;
-    t->syscall_arg0 = args[0];
     t->vcpu->pc += abi->syscall_size;
-    r = process.options->events ? dispatch_observed(t, slot[abi->slot_nr], args)
-                                : syscall_dispatch(t, slot[abi->slot_nr], args);
-    if (r == -TASK_ERESTARTSYS || r == -TASK_ERESTARTNOINTR || r == -TASK_ERESTARTNOHAND) {
+    debug_syscall_entry(t, slot[abi->slot_nr]);
+    nr = slot[abi->slot_nr];
+    get_args(t, args);
+    t->syscall_arg0 = args[0];
+    r = process.options->events ? dispatch_observed(t, nr, args) : syscall_dispatch(t, nr, args);
+    if (r == -EINTR && t->pending && t->debug) {
+        r = -TASK_ERESTARTNOHAND; /* perhaps no signal at all, or one without a handler */
+    }
+    if (is_restart(r)) {
         /* Again, unless a handler that runs first decides otherwise. */
         t->restart = (int)-r;
         t->vcpu->pc = t->syscall_pc;
@@ -116,6 +136,7 @@ static void do_syscall(Task *t)
     } else if (r != -TASK_DONE) {
         slot[abi->slot_result] = (uint64_t)r;
     }
+    debug_syscall_return(t, nr, is_restart(r));
 }
 
 /* A data access failed: SIGSEGV or SIGBUS, as the host said, in the guest's terms. */
@@ -177,11 +198,14 @@ static void do_trap(Task *t, const TrStop *stop)
     case IR_TRAP_div_zero:
         sig_fault(t, SIGFPE, FPE_INTDIV, pc);
         break;
+    case IR_TRAP_debug:
+        debug_trap(t, stop);
+        break;
     case IR_TRAP_interrupt:
         break;
     case IR_TRAP_none: case IR_TRAP_lookup: case IR_TRAP_syscall: case IR_TRAP_fence_i:
-    case IR_TRAP_mode: case IR_TRAP_exclusive: case IR_TRAP_hot: case IR_TRAP_debug:
-    case IR_TRAP_watch: case IR_TRAP_COUNT:
+    case IR_TRAP_mode: case IR_TRAP_exclusive: case IR_TRAP_hot: case IR_TRAP_watch:
+    case IR_TRAP_COUNT:
         CHECK(false, "the translator returned with trap %s", ir_trap_name(stop->trap));
     }
 }
@@ -195,10 +219,13 @@ void userland_run(Task *t)
     }
     sig_release(t);
     while (!t->exiting) {
-        TrStop stop = tr_run(t->vcpu);
+        unsigned resumes = debug_resumes(t);
+        TrStop stop = debug_run(t);
 
         if (stop.trap == IR_TRAP_syscall) {
             do_syscall(t);
+        } else if (stop.trap == IR_TRAP_watch) {
+            debug_trap(t, &stop); /* the access is done and will not come again */
         } else if (!t->pending) {
             do_trap(t, &stop);
         }
@@ -206,6 +233,7 @@ void userland_run(Task *t)
         if (t->pending || t->held || t->restore_mask || t->restart) {
             sig_deliver(t);
         }
+        debug_stepped(t, resumes);
     }
 }
 
@@ -418,6 +446,10 @@ int userland_main(const UserOptions *options)
     sig_init(t);
     t->vcpu->pc = entry;
     t->vcpu->slot[process.abi->slot_sp] = sp;
+    if (!debug_init(options)) {
+        return 1;
+    }
+    debug_start(t);
     userland_run(t);
     task_end(t);
     return 0;

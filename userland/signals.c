@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "userland/abi.h"
+#include "userland/debug.h"
 #include "userland/host.h"
 #include "userland/mem.h"
 #include "userland/proc.h"
@@ -93,11 +94,22 @@ static void handle_fault(Task *t, int sig, siginfo_t *info, ucontext_t *uc)
     }
 }
 
+/* The thread comes back from translated code, or from the system call that it is about to begin. */
+static void interrupt(Task *t, ucontext_t *uc)
+{
+    uintptr_t pc = host_pc(uc);
+
+    atomic_store_explicit(&t->pending, 1, memory_order_relaxed);
+    if (pc >= (uintptr_t)host_call_window && pc < (uintptr_t)host_call_done) {
+        host_set_pc(uc, (uintptr_t)host_call_window);
+    }
+    tr_interrupt(t->vcpu);
+}
+
 /* Notes a signal for the guest; it is delivered between two guest instructions. */
 static void note_signal(Task *t, int sig, const siginfo_t *info, ucontext_t *uc)
 {
     uint64_t all = ALL_SIGNALS & ~reserved;
-    uintptr_t pc = host_pc(uc);
 
     if (is_reserved(sig) && ((t->sigmask & SIG_BIT(sig)) || t->async_sig)) {
         t->held |= SIG_BIT(sig);
@@ -106,12 +118,8 @@ static void note_signal(Task *t, int sig, const siginfo_t *info, ucontext_t *uc)
     }
     t->async_sig = sig;
     t->async_info = *info;
-    atomic_store_explicit(&t->pending, 1, memory_order_relaxed);
     memcpy(&uc->uc_sigmask, &all, sizeof(all));
-    if (pc >= (uintptr_t)host_call_window && pc < (uintptr_t)host_call_done) {
-        host_set_pc(uc, (uintptr_t)host_call_window);
-    }
-    tr_interrupt(t->vcpu);
+    interrupt(t, uc);
 }
 
 /* A signal that is not the guest's has ended a system call that sleeps: it begins again. */
@@ -131,6 +139,11 @@ static void host_handler(int sig, siginfo_t *info, void *ucontext)
         resume_call(t, ucontext);
     } else if (is_reserved(sig) && info->si_code > 0) {
         handle_fault(t, sig, info, ucontext);
+    } else if (debug_is_kick(info)) {
+        if (t && t->debug) {
+            t->debug->kicked = 1;
+            interrupt(t, ucontext);
+        }
     } else if (t) {
         note_signal(t, sig, info, ucontext);
     }
@@ -141,7 +154,8 @@ int64_t sig_install(int sig, const SigAction *action)
 {
     HostAction a = { .restorer = (uint64_t)(uintptr_t)host_sigreturn,
                      .mask = ALL_SIGNALS & ~reserved };
-    bool catch = action->handler > 1 || is_reserved(sig);
+    bool catch = action->handler > 1 || is_reserved(sig) ||
+                 (action->handler == 0 && debug_wants_signals() && sig != SIGKILL && sig != SIGSTOP);
 
     a.handler = catch ? (uint64_t)(uintptr_t)host_handler : action->handler;
     a.flags = HOST_SA_RESTORER | SA_SIGINFO | SA_ONSTACK |
@@ -300,6 +314,7 @@ void sig_die(int sig)
     const struct rlimit no_core = { 0, 0 };
     uint64_t bit = SIG_BIT(sig);
 
+    debug_end(task_self(), 0, sig);
     /* A core of this process would be one of Ketch, not of the guest. */
     setrlimit(RLIMIT_CORE, &no_core);
     HOST_CALL4(SYS_rt_sigaction, sig, &by_default, 0, SIGSET_SIZE);
@@ -400,10 +415,31 @@ static SigAction take_action(Task *t, int sig)
     return action;
 }
 
+/* False: the signal is dropped.  When it becomes another one, *info is made in `other`. */
+static bool ask_debugger(Task *t, int *sig, const siginfo_t **info, siginfo_t *other)
+{
+    int instead = debug_signal(t, *sig, *info);
+
+    if (instead && instead != *sig) {
+        memset(other, 0, sizeof(*other));
+        other->si_signo = instead;
+        other->si_code = SI_USER;
+        other->si_pid = getpid();
+        *info = other;
+    }
+    *sig = instead;
+    return instead != 0;
+}
+
 static void handle(Task *t, int sig, const siginfo_t *info)
 {
-    SigAction action = take_action(t, sig);
+    siginfo_t other;
+    SigAction action;
 
+    if (!ask_debugger(t, &sig, &info, &other)) {
+        return;
+    }
+    action = take_action(t, sig);
     syscall_trace_signal(t, info);
     if (action.handler == 0) {
         default_action(t, sig);
@@ -415,8 +451,13 @@ static void handle(Task *t, int sig, const siginfo_t *info)
 void sig_fault_info(Task *t, const siginfo_t *info)
 {
     int sig = info->si_signo;
-    SigAction action = take_action(t, sig);
+    siginfo_t other;
+    SigAction action;
 
+    if (!ask_debugger(t, &sig, &info, &other)) {
+        return;
+    }
+    action = take_action(t, sig);
     log_line(LOG_int, "fault: signal %d code %d address %p at pc %#llx\n", sig, info->si_code,
              info->si_addr, (unsigned long long)t->vcpu->pc);
     syscall_trace_signal(t, info);
@@ -465,6 +506,7 @@ void sig_deliver(Task *t)
 {
     siginfo_t info;
 
+    debug_checkpoint(t);
     while (next_signal(t, &info)) {
         handle(t, info.si_signo, &info);
         sig_release(t);

@@ -28,6 +28,7 @@
 #include "userland/userland.h"
 
 typedef struct Task Task;
+typedef struct TaskDebug TaskDebug; /* userland/debug.h */
 typedef struct UserAbi UserAbi; /* userland/abi.h: what differs between guest architectures */
 
 enum {
@@ -84,6 +85,7 @@ struct Task {
     bool in_vfork;          /* runs as a vfork child on its parent's Task */
     void *exec_memory;      /* what an execve() in a vfork child leaves to be freed */
     void *host_altstack;
+    TaskDebug *debug;       /* NULL: no debugger has cared */
 };
 
 typedef struct Process {

@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "userland/abi.h"
+#include "userland/debug.h"
 #include "userland/mem.h"
 #include "userland/proc.h"
 #include "userland/run.h"
@@ -195,13 +196,17 @@ void task_end(Task *t)
     bool leader = t->tid == (pid_t)HOST_CALL0(SYS_getpid);
     unsigned left;
 
-    if (!sig_hold(t)) {
+    debug_checkpoint(t);
+    if (!sig_hold(t) && t->async_sig) {
         pass_on_signal(t);
     }
     walk_robust_list(t);
     HOST_CALL2(SYS_set_robust_list, &no_robust, ROBUST_HEAD);
     if (leader) {
         process.leader_status = status;
+    }
+    if (process.n_tasks == 1) {
+        debug_end(t, process.leader_status, 0);
     }
     left = task_unlink(t);
     if (left && process.options->events && process.options->events->vcpu_end) {
@@ -210,6 +215,7 @@ void task_end(Task *t)
     if (left == 0) {
         userland_exit(process.leader_status);
     }
+    debug_task_end(t);
     if (t->clear_child_tid && mem_write_u32(t->clear_child_tid, 0)) {
         HOST_CALL3(SYS_futex, t->clear_child_tid, FUTEX_WAKE, 1);
     }
@@ -325,6 +331,7 @@ static void become_child(Task *t, const CloneArgs *c)
     for (Task *o = process.tasks, *next; o; o = next) {
         next = o->next;
         if (o != t) {
+            free(o->debug);
             free(o);
         }
     }
@@ -370,6 +377,7 @@ static int64_t do_fork(Task *t, const CloneArgs *c)
     if (!sig_hold(t)) {
         return -TASK_ERESTARTNOINTR;
     }
+    debug_fork_prepare(t);
     tr_fork_prepare(t->vcpu, c->flags & CLONE_FILES);
     pthread_mutex_lock(&process.lock);
     pthread_mutex_lock(&t->sighand->lock);
@@ -384,9 +392,11 @@ static int64_t do_fork(Task *t, const CloneArgs *c)
         tr_fork_child(t->vcpu);
         become_child(t, c);
         enter_child(t, c);
+        debug_fork_child(t);
     } else {
         tr_fork_parent(t->vcpu);
         put_tid(pid > 0 && (c->flags & CLONE_PARENT_SETTID) ? c->parent_tid : 0, (pid_t)pid);
+        debug_fork_parent(t, pid);
     }
     sig_release(t);
     return pid;
@@ -405,6 +415,7 @@ static int vfork_main(void *opaque)
     const CloneArgs *c = v->args;
     Task *t = v->task;
 
+    debug_vfork(t, (pid_t)HOST_CALL0(SYS_gettid));
     t->tid = (pid_t)HOST_CALL0(SYS_gettid);
     t->in_vfork = true;
     t->held = 0;
@@ -464,6 +475,7 @@ static int64_t do_vfork(Task *t, const CloneArgs *c)
     vcpu->fp_flags = saved_vcpu.fp_flags;
     vcpu->fp_rm = saved_vcpu.fp_rm;
     vcpu->mode = saved_vcpu.mode;
+    debug_vfork_done(t);
     sig_release(t);
 out:
     free(hand);

@@ -22,6 +22,16 @@ typedef struct UserEvents {
                                                       when it is not the observer's either */
 } UserEvents;
 
+/* The debugger that may connect (ui/gdb/server.h). */
+struct GdbTarget; /* ui/gdb/target.h */
+
+typedef struct UserDebugger {
+    bool suspend; /* the first thread waits for it */
+    bool (*start)(const struct GdbTarget *target);
+    bool (*forked)(const struct GdbTarget *target, bool followed);
+    void (*end)(void);
+} UserDebugger;
+
 typedef struct UserOptions {
     const Frontend *guest;   /* &fe_riscv64 */
     const char *program;     /* file to run; searched as execve() does: no PATH */
@@ -38,6 +48,7 @@ typedef struct UserOptions {
     TrConfig translator;     /* tier, checks, dumps; the fields that userland knows are set by it */
     bool stats;              /* --stats at the end */
     const UserEvents *events; /* NULL: nobody watches */
+    const UserDebugger *debugger; /* -g; NULL: none */
 
     /* What to put before "PROGRAM ARGS" so that the same options hold in a program that the guest
      * starts: execve() runs /proc/self/exe with it, and -L, -0 and --program-fd as they are needed

@@ -148,6 +148,7 @@ const Frontend fe_riscv64 = {
     .guest = &rv_guest,
     .elf_machine = EM_RISCV,
     .max_insn = 4,
+    .gdb_name = "riscv:rv64",
     .registers = rv_registers,
     .n_registers = RV_REGISTERS,
     .pc_align = 2,

@@ -570,7 +570,7 @@ TEST(Debug, BreakpointInARunningLoop)
         EXPECT_EQ(n, cpu[a1]);
         EXPECT_EQ(IR_TRAP_debug, cpu.run().trap) << "it stays until it is removed";
         ASSERT_TRUE(tr_set_breakpoints(nullptr, 0));
-        EXPECT_EQ(IR_TRAP_interrupt, tr_step(cpu.vcpu).trap);
+        EXPECT_EQ(IR_TRAP_interrupt, tr_step(cpu.vcpu, false).trap);
         EXPECT_EQ(loop + 4, cpu.vcpu->pc);
         ASSERT_TRUE(tr_set_breakpoints(&loop, 1));
     }
@@ -587,15 +587,15 @@ TEST(Debug, StepsStopWithTheTrapOfTheirInstruction)
     uint64_t call = c.ecall();
     Cpu cpu(start);
     cpu[a2] = NOWHERE;
-    EXPECT_EQ(IR_TRAP_interrupt, tr_step(cpu.vcpu).trap);
+    EXPECT_EQ(IR_TRAP_interrupt, tr_step(cpu.vcpu, false).trap);
     EXPECT_EQ(3u, cpu[a0]);
-    TrStop stop = tr_step(cpu.vcpu);
+    TrStop stop = tr_step(cpu.vcpu, false);
     EXPECT_EQ(IR_TRAP_fault, stop.trap);
     EXPECT_EQ(NOWHERE, stop.arg);
     EXPECT_EQ(load, cpu.vcpu->pc);
     cpu[a2] = DATA;
-    EXPECT_EQ(IR_TRAP_interrupt, tr_step(cpu.vcpu).trap);
-    EXPECT_EQ(IR_TRAP_syscall, tr_step(cpu.vcpu).trap);
+    EXPECT_EQ(IR_TRAP_interrupt, tr_step(cpu.vcpu, false).trap);
+    EXPECT_EQ(IR_TRAP_syscall, tr_step(cpu.vcpu, false).trap);
     EXPECT_EQ(call, cpu.vcpu->pc);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "plugins/plugins.h"
+#include "ui/gdb/server.h"
 
 #define OPTION_ERROR g_quark_from_static_string("ketch-option")
 
@@ -354,6 +355,18 @@ static bool option_plugin(RunOptions *o, const char *arg, GError **error)
 {
     (void)o;
     return plugins_add(arg, error);
+}
+
+static bool option_gdb(RunOptions *o, const char *arg, GError **error)
+{
+    const char *why;
+
+    o->gdb = strcmp(arg, "none") != 0;
+    if (o->gdb && !gdb_server_set(arg, &why)) {
+        g_set_error(error, OPTION_ERROR, 0, "-g %s: %s", arg, why);
+        return false;
+    }
+    return true;
 }
 
 static bool option_stats(RunOptions *o, const char *arg, GError **error)

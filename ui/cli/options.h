@@ -34,6 +34,7 @@ typedef struct RunOptions {
     bool check;
     bool no_chain;
     bool stats;
+    bool gdb;             /* gdb_server_set() has been called */
     unsigned perf;        /* TR_PERF_... */
     char *profile;        /* TrConfig.profile; owned */
     const char *log_items;

@@ -11,6 +11,7 @@
 #include "ui/cli/commands.h"
 #include "ui/cli/options.h"
 #include "ui/cli/version.h"
+#include "ui/gdb/server.h"
 #include "userland/userland.h"
 
 /* Linux's binfmt_misc tells through AT_FLAGS that argv is "interpreter path argv0 args" (flag P). */
@@ -75,6 +76,10 @@ static int run_program(const char *self, const RunOptions *o, char **argv, int f
 {
     GError *error = NULL;
     bool keeps_argv0 = getauxval(AT_FLAGS) & BINFMT_PRESERVE_ARGV0 && argv[first + 1];
+    const UserDebugger debugger = { .suspend = gdb_server_suspends(),
+                                    .start = gdb_server_start,
+                                    .forked = gdb_server_forked,
+                                    .end = gdb_server_end };
     UserOptions user = {
         .guest = &fe_riscv64,
         .program = argv[first],
@@ -90,6 +95,7 @@ static int run_program(const char *self, const RunOptions *o, char **argv, int f
         .strace = log_enabled(LOG_strace),
         .translator = translator_config(o),
         .stats = o->stats,
+        .debugger = o->gdb ? &debugger : NULL,
     };
 
     if (!plugins_load(&user, &error)) {

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* General questions and settings. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ui/gdb/signals.h"
+#include "ui/gdb/stub.h"
+
+enum { THREADS_AT_A_TIME = 200, MONITOR_TEXT = (GDB_PACKET - 8) / 2 };
+
+/* ---- Negotiation ---- */
+
+static bool wants(const char *list, const char *feature)
+{
+    const char *at = list;
+    size_t n = strlen(feature);
+
+    while ((at = strstr(at, feature))) {
+        if ((at == list || at[-1] == ';' || at[-1] == ':') && (at[n] == ';' || !at[n])) {
+            return true;
+        }
+        at += n;
+    }
+    return false;
+}
+
+void gdb_supported(GdbSession *s, const char *args)
+{
+    s->multiprocess = wants(args, "multiprocess+");
+    s->catch.forks = s->multiprocess && s->target->follow_child && wants(args, "fork-events+");
+    s->catch.vforks = s->catch.forks && wants(args, "vfork-events+");
+    s->catch.execs = wants(args, "exec-events+");
+    s->target->set_catch(&s->catch);
+    gdb_putf(&s->out, "PacketSize=%x", GDB_PACKET);
+    gdb_put(&s->out, ";qXfer:features:read+;qXfer:threads:read+;QStartNoAckMode+;vContSupported+"
+                     ";swbreak+;hwbreak+;multiprocess+;QPassSignals+");
+    gdb_put(&s->out, s->target->auxv ? ";qXfer:auxv:read+" : "");
+    gdb_put(&s->out, s->target->exec_file ? ";qXfer:exec-file:read+" : "");
+    gdb_put(&s->out, s->target->siginfo ? ";qXfer:siginfo:read+;QCatchSyscalls+" : "");
+    gdb_put(&s->out, s->catch.forks ? ";fork-events+" : "");
+    gdb_put(&s->out, s->catch.vforks ? ";vfork-events+" : "");
+    gdb_put(&s->out, s->catch.execs ? ";exec-events+" : "");
+}
+
+/* The reply is still acknowledged. */
+void gdb_start_no_ack(GdbSession *s, const char *args)
+{
+    (void)args;
+    gdb_ok(s);
+    gdb_reply(s);
+    s->no_reply = true;
+    s->no_ack = true;
+}
+
+void gdb_non_stop(GdbSession *s, const char *args)
+{
+    if (*args == '0') {
+        gdb_ok(s);
+    } else {
+        gdb_refuse(s, "Ketch stops all threads together; use `set non-stop off`");
+    }
+}
+
+void gdb_attached(GdbSession *s, const char *args)
+{
+    (void)args;
+    gdb_put(&s->out, s->target->is_started() ? "0" : "1");
+}
+
+/* ---- What is reported ---- */
+
+void gdb_pass_signals(GdbSession *s, const char *args)
+{
+    uint64_t number;
+
+    s->catch.pass_signals = 0;
+    while (gdb_number(&args, &number)) {
+        int sig = gdb_signal_to_linux((int)number);
+
+        if (sig) {
+            s->catch.pass_signals |= UINT64_C(1) << (sig - 1);
+        }
+        args += *args == ';';
+    }
+    s->target->set_catch(&s->catch);
+    gdb_ok(s);
+}
+
+static size_t count(const char *text, char c)
+{
+    size_t n = 0;
+
+    for (; *text; text++) {
+        n += *text == c;
+    }
+    return n;
+}
+
+/* 0, or 1 and the numbers, if not all. */
+void gdb_catch_syscalls(GdbSession *s, const char *args)
+{
+    int *numbers = calloc(count(args, ';') + 1, sizeof(*numbers)), *old = s->catch_numbers;
+    uint64_t number;
+
+    if (!numbers) {
+        gdb_error(s, ENOMEM);
+        return;
+    }
+    s->catch_numbers = numbers;
+    s->catch.syscalls = *args == '1';
+    s->catch.numbers = numbers;
+    s->catch.n_numbers = 0;
+    args += *args != '\0';
+    while (*args == ';') {
+        args++;
+        if (!gdb_number(&args, &number)) {
+            break;
+        }
+        numbers[s->catch.n_numbers++] = (int)number;
+    }
+    s->target->set_catch(&s->catch);
+    free(old);
+    gdb_ok(s);
+}
+
+/* ---- Threads ---- */
+
+void gdb_current_thread(GdbSession *s, const char *args)
+{
+    (void)args;
+    gdb_put(&s->out, "QC");
+    gdb_put_thread(s, &s->out, s->general);
+}
+
+void gdb_first_threads(GdbSession *s, const char *args)
+{
+    size_t n = s->target->threads(s->threads, GDB_THREADS);
+
+    s->n_threads = n < GDB_THREADS ? n : GDB_THREADS;
+    s->next_thread = 0;
+    gdb_more_threads(s, args);
+}
+
+void gdb_more_threads(GdbSession *s, const char *args)
+{
+    (void)args;
+    if (s->next_thread == s->n_threads) {
+        gdb_put(&s->out, "l");
+        return;
+    }
+    for (unsigned i = 0; i < THREADS_AT_A_TIME && s->next_thread < s->n_threads; i++) {
+        gdb_put(&s->out, i ? "," : "m");
+        gdb_put_thread(s, &s->out, s->threads[s->next_thread++]);
+    }
+}
+
+void gdb_thread_name(GdbSession *s, const char *args)
+{
+    char name[64] = "";
+    GdbId id;
+
+    if (!gdb_thread_id(&args, &id)) {
+        gdb_error(s, EINVAL);
+        return;
+    }
+    s->target->thread_name(id.tid, name, sizeof(name));
+    gdb_put_hex(&s->out, name, strlen(name));
+}
+
+/* ---- monitor ---- */
+
+void gdb_monitor(GdbSession *s, const char *args)
+{
+    char command[256], text[MONITOR_TEXT];
+
+    command[gdb_unhex(args, command, sizeof(command) - 1)] = '\0';
+    text[0] = '\0';
+    if (!s->target->monitor || !s->target->monitor(command, text, sizeof(text))) {
+        static const char unknown[] = "unknown command; `monitor help` lists them\n";
+
+        memcpy(text, unknown, sizeof(unknown));
+    }
+    if (text[0]) {
+        gdb_put_hex(&s->out, text, strlen(text));
+    } else {
+        gdb_ok(s);
+    }
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ui/gdb/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/ownfd.h"
+#include "ui/gdb/session.h"
+
+typedef union Address {
+    struct sockaddr any;
+    struct sockaddr_un un;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+} Address;
+
+static struct {
+    const char *spec;
+    char where[512];     /* it, without its options */
+    bool suspend;
+    bool per_process;    /* has a %d */
+    char socket_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "" for TCP */
+    pid_t owner;         /* of the socket's file */
+    const GdbTarget *target;
+    int listener, connection;
+    GdbSession *session;
+} server = { .suspend = true, .listener = -1, .connection = -1 };
+
+const char *gdb_server_spec(void)
+{
+    return server.spec;
+}
+
+bool gdb_server_suspends(void)
+{
+    return server.suspend;
+}
+
+/* ---- What -g says ---- */
+
+static bool is_port(const char *text)
+{
+    return *text && strspn(text, "0123456789") == strlen(text) && strlen(text) <= 5 &&
+           atoi(text) > 0 && atoi(text) <= UINT16_MAX;
+}
+
+static const char *unix_path(void)
+{
+    if (strncmp(server.where, "unix:", 5) == 0) {
+        return server.where + 5;
+    }
+    return strchr(server.where, '/') ? server.where : NULL;
+}
+
+static bool take_suspend(const char *option)
+{
+    if (strcmp(option, "suspend=n") != 0 && strcmp(option, "suspend=y") != 0) {
+        return false;
+    }
+    server.suspend = option[8] == 'y';
+    return true;
+}
+
+/* HOST or PORT may be missing: 127.0.0.1, or every address for "*". */
+static bool tcp_address(Address *a, socklen_t *size)
+{
+    const char *colon = strrchr(server.where, ':'), *port = colon ? colon + 1 : server.where;
+    char host[128];
+
+    snprintf(host, sizeof(host), "%.*s", colon ? (int)(colon - server.where) : 0, server.where);
+    memset(a, 0, sizeof(*a));
+    if (!is_port(port)) {
+        return false;
+    }
+    if (!host[0] || strcmp(host, "localhost") == 0) {
+        strcpy(host, "127.0.0.1");
+    } else if (strcmp(host, "*") == 0) {
+        strcpy(host, "0.0.0.0");
+    } else if (host[0] == '[' && host[strlen(host) - 1] == ']') {
+        host[strlen(host) - 1] = '\0';
+        a->in6.sin6_family = AF_INET6;
+        a->in6.sin6_port = htons((uint16_t)atoi(port));
+        *size = sizeof(a->in6);
+        return inet_pton(AF_INET6, host + 1, &a->in6.sin6_addr) == 1;
+    }
+    a->in.sin_family = AF_INET;
+    a->in.sin_port = htons((uint16_t)atoi(port));
+    *size = sizeof(a->in);
+    return inet_pton(AF_INET, host, &a->in.sin_addr) == 1;
+}
+
+bool gdb_server_set(const char *spec, const char **error)
+{
+    const char *comma = strchr(spec, ',');
+    Address address;
+    socklen_t size;
+
+    snprintf(server.where, sizeof(server.where), "%.*s",
+             (int)(comma ? comma - spec : (ptrdiff_t)strlen(spec)), spec);
+    if (comma && !take_suspend(comma + 1)) {
+        *error = "the only option behind the address is suspend=y or suspend=n";
+        return false;
+    }
+    if (!unix_path() && !tcp_address(&address, &size)) {
+        *error = "wanted PORT, HOST:PORT with a numeric HOST, or unix:PATH";
+        return false;
+    }
+    server.per_process = unix_path() && strstr(server.where, "%d");
+    server.spec = spec;
+    return true;
+}
+
+/* ---- Listening ---- */
+
+static bool unix_address(Address *a, socklen_t *size)
+{
+    const char *path = unix_path(), *percent = strstr(path, "%d");
+    int n;
+
+    memset(a, 0, sizeof(*a));
+    a->un.sun_family = AF_UNIX;
+    if (percent) {
+        n = snprintf(a->un.sun_path, sizeof(a->un.sun_path), "%.*s%d%s", (int)(percent - path),
+                     path, (int)getpid(), percent + 2);
+    } else {
+        n = snprintf(a->un.sun_path, sizeof(a->un.sun_path), "%s", path);
+    }
+    *size = sizeof(a->un);
+    errno = ENAMETOOLONG;
+    return n > 0 && (size_t)n < sizeof(a->un.sun_path);
+}
+
+/* A socket that nobody listens to any more is in nobody's way. */
+static void remove_stale(const Address *a, socklen_t size)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct stat st;
+
+    if (fd >= 0 && connect(fd, &a->any, size) < 0 && errno == ECONNREFUSED &&
+        lstat(a->un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        unlink(a->un.sun_path);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+static bool bind_to(int fd, const Address *a, socklen_t size)
+{
+    int one = 1;
+
+    if (a->any.sa_family != AF_UNIX) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+        return bind(fd, &a->any, size) == 0;
+    }
+    remove_stale(a, size);
+    if (bind(fd, &a->any, size) < 0) {
+        return false;
+    }
+    snprintf(server.socket_path, sizeof(server.socket_path), "%s", a->un.sun_path);
+    server.owner = getpid();
+    return chmod(a->un.sun_path, 0600) == 0; /* nobody can connect before listen() */
+}
+
+static bool start_listening(void)
+{
+    Address a;
+    socklen_t size;
+    bool known = unix_path() ? unix_address(&a, &size) : tcp_address(&a, &size);
+    int fd = known ? socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+
+    if (fd < 0 || !bind_to(fd, &a, size) || listen(fd, 1) < 0) {
+        log_warn("-g %s: cannot listen: %s", server.spec, strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+        return false;
+    }
+    server.listener = ownfd_take(fd);
+    return true;
+}
+
+void gdb_server_end(void)
+{
+    if (server.socket_path[0] && server.owner == getpid()) {
+        unlink(server.socket_path);
+    }
+}
+
+/* ---- Serving ---- */
+
+static bool send_all(void *opaque, const void *bytes, size_t n)
+{
+    const char *from = bytes;
+
+    (void)opaque;
+    while (n > 0) {
+        ssize_t done = send(server.connection, from, n, MSG_NOSIGNAL);
+
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done <= 0) {
+            return false;
+        }
+        from += done;
+        n -= (size_t)done;
+    }
+    return true;
+}
+
+/* False: the debugger has hung up. */
+static bool serve_once(void)
+{
+    struct pollfd fds[2] = { { .fd = server.connection, .events = POLLIN },
+                             { .fd = server.target->event_fd(), .events = POLLIN } };
+    char bytes[4096];
+    ssize_t n;
+
+    if (poll(fds, 2, -1) < 0) {
+        return errno == EINTR;
+    }
+    if (fds[1].revents) {
+        gdb_session_event(server.session);
+    }
+    if (!fds[0].revents) {
+        return true;
+    }
+    n = recv(server.connection, bytes, sizeof(bytes), 0);
+    if (n > 0) {
+        gdb_session_input(server.session, bytes, (size_t)n);
+    }
+    return n > 0 || (n < 0 && errno == EINTR);
+}
+
+static void serve_session(void)
+{
+    while (!gdb_session_is_over(server.session) && serve_once()) {
+    }
+    gdb_session_free(server.session);
+    server.session = NULL;
+    ownfd_close(server.connection);
+    server.connection = -1;
+}
+
+static bool await_connection(void)
+{
+    int one = 1, fd;
+
+    do {
+        fd = accept4(server.listener, NULL, NULL, SOCK_CLOEXEC);
+    } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+    if (fd < 0) {
+        return false;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    server.connection = ownfd_take(fd);
+    server.session = gdb_session_new(server.target, send_all, NULL, server.connection);
+    return server.session;
+}
+
+static void *serve(void *opaque)
+{
+    (void)opaque;
+    if (server.session) {
+        gdb_session_take_over(server.session);
+        serve_session();
+    }
+    while (server.listener >= 0 && await_connection()) {
+        serve_session();
+    }
+    return NULL;
+}
+
+/* The thread takes none of the guest's signals; faults of its own are not blocked. */
+static bool start_thread(void)
+{
+    sigset_t all, old;
+    pthread_attr_t attr;
+    pthread_t thread;
+    bool ok;
+
+    sigfillset(&all);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGILL);
+    sigdelset(&all, SIGFPE);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    ok = pthread_create(&thread, &attr, serve, NULL) == 0;
+    pthread_attr_destroy(&attr);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return ok;
+}
+
+bool gdb_server_start(const GdbTarget *target)
+{
+    server.target = target;
+    return start_listening() && start_thread();
+}
+
+bool gdb_server_forked(const GdbTarget *target, bool followed)
+{
+    if (followed) {
+        server.owner = getpid();
+        return start_thread();
+    }
+    ownfd_close(server.listener);
+    ownfd_close(server.connection);
+    server.listener = server.connection = -1;
+    server.session = NULL; /* its memory is the parent's copy, whose files it had open */
+    server.suspend = false;
+    server.socket_path[0] = '\0';
+    return server.per_process && gdb_server_start(target);
+}

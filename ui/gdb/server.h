@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ui/gdb/server.h - where gdb connects: the socket and the thread that serves it.
+ *
+ * One connection at a time; after it has gone the next one is awaited.  A UNIX socket is for its
+ * owner only, TCP listens on 127.0.0.1 unless a host is named.
+ */
+#ifndef KETCH_UI_GDB_SERVER_H
+#define KETCH_UI_GDB_SERVER_H
+
+#include <stdbool.h>
+
+#include "ui/gdb/target.h"
+
+/* What -g says: PORT, HOST:PORT, unix:PATH or a path with a slash, and ",suspend=n".  "%d" in a
+ * path stands for the process id.  False, and *error a sentence, when it is none of these. */
+bool gdb_server_set(const char *spec, const char **error);
+
+/* What was set; NULL when nothing was. */
+const char *gdb_server_spec(void);
+
+/* ",suspend=n" was not given: the target waits for its debugger. */
+bool gdb_server_suspends(void);
+
+/* Listens and serves, on a thread of its own.  False: it cannot, which has been said. */
+bool gdb_server_start(const GdbTarget *target);
+
+/* In the child of a fork.  `followed`: the debugger's session goes on here.  Else all that was
+ * open for it is closed, and true means that a debugger may connect at an address of its own. */
+bool gdb_server_forked(const GdbTarget *target, bool followed);
+
+/* The process ends. */
+void gdb_server_end(void);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ui/gdb/target.h - what a debugger works on: threads with registers, memory, places to stop at.
+ *
+ * The gdb stub asks through this interface and knows nothing else of what it debugs.  Whoever runs
+ * guest code implements it once.  Guest addresses, Linux signal numbers, thread ids as the guest's
+ * kernel has them.
+ *
+ * All-stop:   resume() lets threads go on; when next_event() has returned an event, no thread runs
+ *             until the next resume().  Threads, registers, memory and points may be looked at and
+ *             changed only between the two.
+ * Threading:  one thread of the debugger calls everything.
+ */
+#ifndef KETCH_UI_GDB_TARGET_H
+#define KETCH_UI_GDB_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frontends/frontend.h"
+
+enum {
+    GDB_PATH = 4096,
+    GDB_SIGINFO = 128, /* bytes of siginfo_t */
+    GDB_SIGNALS = 64,
+};
+
+typedef enum GdbEventKind {
+    GDB_EVENT_signal,         /* sig, about to be delivered */
+    GDB_EVENT_breakpoint,
+    GDB_EVENT_step,           /* what resume() asked for is done */
+    GDB_EVENT_watch,          /* addr, point */
+    GDB_EVENT_request,        /* stop() */
+    GDB_EVENT_syscall_entry,  /* number */
+    GDB_EVENT_syscall_return, /* number */
+    GDB_EVENT_fork,           /* child */
+    GDB_EVENT_vfork,          /* child */
+    GDB_EVENT_vfork_done,
+    GDB_EVENT_exec,           /* path */
+    GDB_EVENT_exited,         /* status; there are no threads any more */
+    GDB_EVENT_killed,         /* sig; the same */
+} GdbEventKind;
+
+typedef enum GdbPoint {
+    GDB_POINT_break,
+    GDB_POINT_write,
+    GDB_POINT_read,
+    GDB_POINT_access,
+} GdbPoint;
+
+typedef struct GdbEvent {
+    GdbEventKind kind;
+    int tid;
+    int sig;
+    int status;
+    int number;
+    int child; /* process id, which is its thread's id too */
+    uint64_t addr;
+    GdbPoint point;
+    const char *path; /* valid until the next resume() */
+} GdbEvent;
+
+typedef enum GdbMove { GDB_MOVE_stay, GDB_MOVE_run, GDB_MOVE_step, GDB_MOVE_range } GdbMove;
+
+/* What a thread does after resume(). */
+typedef struct GdbResume {
+    int tid;         /* -1: every thread that no entry before names */
+    GdbMove move;
+    int sig;         /* to be delivered first; 0: none, what it had stopped for is dropped */
+    uint64_t lo, hi; /* GDB_MOVE_range: steps while pc is in [lo, hi) */
+} GdbResume;
+
+/* Which events are wanted that no point stands for. */
+typedef struct GdbCatch {
+    uint64_t pass_signals;  /* bit sig - 1: delivered without an event */
+    bool syscalls;
+    const int *numbers;     /* of system calls; only those, when n_numbers */
+    size_t n_numbers;
+    bool forks, vforks, execs;
+} GdbCatch;
+
+typedef struct GdbTarget GdbTarget;
+
+struct GdbTarget {
+    const Frontend *guest;
+    /* By the debugger: gdb ends it when it quits, instead of leaving it running. */
+    bool (*is_started)(void);
+    /* Readable when next_event() should be called. */
+    int (*event_fd)(void);
+    int (*pid)(void);
+
+    /* Before anything else, at each connection: stops all threads; the event says where. */
+    void (*attach)(GdbEvent *event);
+    /* Removes every point, lets all threads go on. */
+    void (*detach)(void);
+    void (*kill)(void);
+
+    void (*resume)(const GdbResume *list, size_t n);
+    void (*stop)(void);
+    /* False: nothing happened. */
+    bool (*next_event)(GdbEvent *event);
+
+    /* The threads; returns how many there are, of which at most `max` are stored. */
+    size_t (*threads)(int *tid, size_t max);
+    void (*thread_name)(int tid, char *name, size_t size);
+    bool (*get_register)(int tid, const FeRegister *r, uint64_t *value);
+    bool (*set_register)(int tid, const FeRegister *r, uint64_t value);
+    /* The signal that the thread has stopped for; false when none. */
+    bool (*siginfo)(int tid, uint8_t info[GDB_SIGINFO]);
+
+    /* Bytes done before the first address that is not mapped.  Protections do not matter. */
+    size_t (*read)(uint64_t addr, void *bytes, size_t n);
+    size_t (*write)(uint64_t addr, const void *bytes, size_t n);
+
+    /* False: cannot be. */
+    bool (*set_point)(GdbPoint point, uint64_t addr, uint64_t size, bool on);
+    void (*set_catch)(const GdbCatch *catch);
+
+    /* The auxiliary vector; returns its size. */
+    size_t (*auxv)(void *bytes, size_t max);
+    void (*exec_file)(char path[GDB_PATH]);
+    /* Files as the guest would find them: open(2), and the host's name.  NULL: the host's own. */
+    int (*open_file)(const char *path, int flags, int mode);
+    void (*host_path)(const char *path, char host[GDB_PATH]);
+
+    /* A child that a fork event told of: it goes on without debugger, or the debugger goes over to
+     * it and leaves this process to itself. */
+    void (*leave_child)(int pid);
+    bool (*follow_child)(int pid, int connection);
+
+    /* Text for a command of `monitor`; false: no such command. */
+    bool (*monitor)(const char *command, char *text, size_t size);
+};
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * userland/debug.h - a debugger's view of the guest process: the GdbTarget of user mode.
+ *
+ * The debugger runs on a thread of its own (TrConfig and Task know nothing of it).  A guest thread
+ * that has something to say *reports* it: it waits until the debugger lets it go on.  All others are
+ * then asked to wait too: a host signal that no guest can send gets them out of translated code and
+ * out of system calls, which begin again later.
+ *
+ * Every hook returns at once while no debugger is connected.  A vfork child, which runs on its
+ * parent's Task, is not debugged.
+ */
+#ifndef KETCH_USERLAND_DEBUG_H
+#define KETCH_USERLAND_DEBUG_H
+
+#include "translator/translator.h"
+#include "ui/gdb/target.h"
+#include "userland/task.h"
+
+/* What the debugger knows of a thread: Task.debug, made when it is first needed. */
+typedef struct TaskDebug {
+    volatile sig_atomic_t kicked; /* shall wait; set by the signal handler of this thread */
+    bool parked, go;              /* under the debugger's lock */
+    bool has_event, reported;
+    GdbEvent event;
+    uint64_t sequence;            /* of the event */
+    siginfo_t info;               /* of a signal */
+    bool has_info;
+    GdbMove move;                 /* what it was resumed with */
+    int sig;
+    uint64_t lo, hi;
+    unsigned resumes;             /* counts */
+    bool again;                   /* the system call begins again: its entry has been reported */
+} TaskDebug;
+
+/* ---- Hooks of the guest's threads ---- */
+
+/* Before the first instruction: waits for the debugger when it is to be there from the start. */
+void debug_start(Task *t);
+
+/* tr_run(), or a step. */
+TrStop debug_run(Task *t);
+
+/* After it, and after what it stopped for has been dealt with; `resumes` was taken before. */
+void debug_stepped(Task *t, unsigned resumes);
+
+static inline unsigned debug_resumes(const Task *t)
+{
+    return t->debug ? t->debug->resumes : 0;
+}
+
+/* tr_run() returned with one of the debugger's traps. */
+void debug_trap(Task *t, const TrStop *stop);
+
+/* A signal is about to be delivered: the one to deliver instead, 0 for none. */
+int debug_signal(Task *t, int sig, const siginfo_t *info);
+
+/* Around a system call. */
+void debug_syscall_entry(Task *t, uint64_t nr);
+void debug_syscall_return(Task *t, uint64_t nr, bool again);
+
+/* The thread is at a place where it may wait. */
+void debug_checkpoint(Task *t);
+
+/* In the host's signal handler: is it the signal that asks to wait? */
+bool debug_is_kick(const siginfo_t *info);
+
+/* The process ends, by exit or by a signal (the other one 0). */
+void debug_end(Task *t, int status, int sig);
+
+/* The thread ends. */
+void debug_task_end(Task *t);
+
+/* Around fork(2).  In the parent the child's id, or -errno. */
+void debug_fork_prepare(Task *t);
+void debug_fork_parent(Task *t, int64_t pid);
+void debug_fork_child(Task *t);
+
+/* In a vfork child, before it is anything but its parent's thread; and in the parent, after it. */
+void debug_vfork(Task *t, pid_t child);
+void debug_vfork_done(Task *t);
+
+/* Signals at their default have to reach us, too. */
+bool debug_wants_signals(void);
+
+/* ---- The debugger's side ---- */
+
+/* The first thread is there.  False: the debugger cannot listen, which has been said. */
+MUST_USE bool debug_init(const UserOptions *options);
+
+#endif

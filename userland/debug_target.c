@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the debugger sees of a stopped guest: threads, registers, memory, files, points. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "userland/debug_state.h"
+#include "userland/mem.h"
+#include "userland/proc.h"
+
+/* ---- Points.  Set at once, put into the translator when threads go on: gdb removes all of them
+ * whenever the guest has stopped, and inserts them again. ---- */
+
+static struct {
+    uint64_t *pc;
+    size_t n_pc, cap_pc;
+    TrWatch watch[TR_WATCHES];
+    unsigned n_watch;
+} points;
+
+static const unsigned watch_kind[] = { [GDB_POINT_break] = 0,
+                                       [GDB_POINT_write] = TR_WATCH_write,
+                                       [GDB_POINT_read] = TR_WATCH_read,
+                                       [GDB_POINT_access] = TR_WATCH_access };
+
+GdbPoint debug_watch_point(uint64_t addr)
+{
+    for (unsigned i = 0; i < points.n_watch; i++) {
+        for (unsigned p = GDB_POINT_write; p <= GDB_POINT_access; p++) {
+            if (points.watch[i].addr == addr && points.watch[i].kind == watch_kind[p]) {
+                return (GdbPoint)p;
+            }
+        }
+    }
+    return GDB_POINT_write;
+}
+
+static bool add_break(uint64_t pc)
+{
+    if (points.n_pc == points.cap_pc) {
+        size_t cap = points.cap_pc ? 2 * points.cap_pc : 16;
+        uint64_t *new = realloc(points.pc, cap * sizeof(*new));
+
+        if (!new) {
+            return false;
+        }
+        points.pc = new;
+        points.cap_pc = cap;
+    }
+    points.pc[points.n_pc++] = pc;
+    return true;
+}
+
+static bool set_break(uint64_t pc, bool on)
+{
+    for (size_t i = 0; i < points.n_pc; i++) {
+        if (points.pc[i] == pc) {
+            if (!on) {
+                points.pc[i] = points.pc[--points.n_pc];
+            }
+            return true;
+        }
+    }
+    return on ? add_break(pc) : true;
+}
+
+static bool set_watch(const TrWatch *watch, bool on)
+{
+    for (unsigned i = 0; i < points.n_watch; i++) {
+        const TrWatch *w = &points.watch[i];
+
+        if (w->addr == watch->addr && w->size == watch->size && w->kind == watch->kind) {
+            if (!on) {
+                points.watch[i] = points.watch[--points.n_watch];
+            }
+            return true;
+        }
+    }
+    if (!on) {
+        return true;
+    }
+    if (points.n_watch == TR_WATCHES || watch->size == 0 || watch->size > TR_WATCH_SIZE) {
+        return false;
+    }
+    points.watch[points.n_watch++] = *watch;
+    return true;
+}
+
+static bool set_point(GdbPoint point, uint64_t addr, uint64_t size, bool on)
+{
+    TrWatch watch = { addr, size > TR_WATCH_SIZE ? 0 : (uint32_t)size, watch_kind[point] };
+
+    return point == GDB_POINT_break ? set_break(addr, on) : set_watch(&watch, on);
+}
+
+void debug_clear_points(void)
+{
+    points.n_pc = 0;
+    points.n_watch = 0;
+}
+
+void debug_apply_points(void)
+{
+    if (!tr_set_breakpoints(points.pc, points.n_pc)) {
+        log_warn("gdb: out of memory for breakpoints");
+    }
+    tr_set_watches(points.watch, points.n_watch);
+}
+
+/* ---- Threads ---- */
+
+static int compare_tids(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+static size_t threads(int *tid, size_t max)
+{
+    size_t n = 0;
+
+    pthread_mutex_lock(&process.lock);
+    for (const Task *t = process.tasks; t; t = t->next, n++) {
+        if (n < max) {
+            tid[n] = t->tid;
+        }
+    }
+    pthread_mutex_unlock(&process.lock);
+    qsort(tid, n < max ? n : max, sizeof(*tid), compare_tids);
+    return n;
+}
+
+/* It stays while everybody is stopped.  A child of a fork is still what its parent is. */
+static Task *find_task(int tid)
+{
+    Task *found = NULL;
+
+    pthread_mutex_lock(&process.lock);
+    for (Task *t = process.tasks; t; t = t->next) {
+        if (t->tid == tid || (debug.child && tid == debug.child && t->debug &&
+                              t->debug->event.child == tid)) {
+            found = t;
+        }
+    }
+    pthread_mutex_unlock(&process.lock);
+    return found;
+}
+
+static void thread_name(int tid, char *name, size_t size)
+{
+    char path[64];
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/comm", tid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = fd < 0 ? 0 : read(fd, name, size - 1);
+    name[n > 0 ? n - 1 : 0] = '\0'; /* without its newline */
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+static bool get_register(int tid, const FeRegister *r, uint64_t *value)
+{
+    const Task *t = find_task(tid);
+
+    if (t) {
+        *value = r->get(t->vcpu, r->slot);
+    }
+    return t;
+}
+
+static bool set_register(int tid, const FeRegister *r, uint64_t value)
+{
+    Task *t = find_task(tid);
+
+    if (t) {
+        r->set(t->vcpu, r->slot, value);
+        t->restart = t->vcpu->pc == t->syscall_pc ? t->restart : 0;
+    }
+    return t;
+}
+
+static bool siginfo(int tid, uint8_t info[GDB_SIGINFO])
+{
+    const Task *t = find_task(tid);
+
+    if (!t || !t->debug || !t->debug->has_info) {
+        return false;
+    }
+    memcpy(info, &t->debug->info, GDB_SIGINFO);
+    return true;
+}
+
+/* ---- Memory: /proc/self/mem, which minds no protection ---- */
+
+static int open_memory(int flags)
+{
+    return open("/proc/self/mem", flags | O_CLOEXEC);
+}
+
+static uint64_t inside(uint64_t addr, size_t n)
+{
+    return addr >= mem_limit ? 0 : n < mem_limit - addr ? n : mem_limit - addr;
+}
+
+static size_t read_memory(uint64_t addr, void *bytes, size_t n)
+{
+    int fd = open_memory(O_RDONLY);
+    ssize_t done;
+
+    n = inside(addr, n);
+    if (fd < 0) {
+        return mem_read(bytes, addr, n) ? n : 0;
+    }
+    done = pread(fd, bytes, n, (off_t)addr);
+    close(fd);
+    return done < 0 ? 0 : (size_t)done;
+}
+
+static size_t write_memory(uint64_t addr, const void *bytes, size_t n)
+{
+    int fd = open_memory(O_WRONLY);
+    ssize_t done;
+
+    n = inside(addr, n);
+    if (fd < 0) {
+        done = mem_write(addr, bytes, n) ? (ssize_t)n : 0;
+    } else {
+        done = pwrite(fd, bytes, n, (off_t)addr);
+        close(fd);
+    }
+    tr_invalidate(addr, n);
+    return done < 0 ? 0 : (size_t)done;
+}
+
+/* ---- The process ---- */
+
+static int pid(void)
+{
+    return getpid();
+}
+
+static int event_fd(void)
+{
+    return debug.event_fd;
+}
+
+static bool is_started(void)
+{
+    return debug.user->suspend;
+}
+
+static void kill_process(void)
+{
+    debug.user->end();
+    HOST_CALL2(SYS_kill, getpid(), SIGKILL);
+}
+
+static size_t auxv(void *bytes, size_t max)
+{
+    size_t n = process.auxv_end - process.auxv_start;
+
+    n = n < max ? n : max;
+    return mem_read(bytes, process.auxv_start, n) ? n : 0;
+}
+
+static void exec_file(char path[GDB_PATH])
+{
+    snprintf(path, GDB_PATH, "%s", process.exe);
+}
+
+static void host_path(const char *path, char host[GDB_PATH])
+{
+    char buf[PATH_MAX];
+
+    snprintf(host, GDB_PATH, "%s", proc_path(path, buf));
+}
+
+static int open_file(const char *path, int flags, int mode)
+{
+    char host[GDB_PATH];
+    int64_t fd;
+
+    if (proc_open(path, flags, &fd)) {
+        errno = fd < 0 ? (int)-fd : 0;
+        return fd < 0 ? -1 : (int)fd;
+    }
+    host_path(path, host);
+    return open(host, flags, mode);
+}
+
+/* ---- monitor ---- */
+
+static void show_maps(char *text, size_t size)
+{
+    char *maps = mem_maps_text();
+
+    snprintf(text, size, "%s", maps ? maps : "");
+    free(maps);
+}
+
+static void show_stats(char *text, size_t size)
+{
+    int fd = memfd_create("stats", MFD_CLOEXEC);
+    ssize_t n = 0;
+
+    if (fd >= 0) {
+        tr_stats_print(fd);
+        n = pread(fd, text, size - 1, 0);
+        close(fd);
+    }
+    text[n < 0 ? 0 : n] = '\0';
+}
+
+static void show_help(char *text, size_t size);
+
+static const struct {
+    const char *name;
+    void (*show)(char *text, size_t size);
+    const char *help;
+} commands[] = {
+    { "help", show_help, "these lines" },
+    { "maps", show_maps, "the guest's memory, as /proc/self/maps there" },
+    { "stats", show_stats, "counters of the translator" },
+};
+
+static void show_help(char *text, size_t size)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]) && at < size; i++) {
+        at += (size_t)snprintf(text + at, size - at, "%-8s %s\n", commands[i].name,
+                               commands[i].help);
+    }
+}
+
+static bool monitor(const char *command, char *text, size_t size)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(command, commands[i].name) == 0) {
+            commands[i].show(text, size);
+            return true;
+        }
+    }
+    return false;
+}
+
+const GdbTarget debug_target = {
+    .guest = &fe_riscv64,
+    .event_fd = event_fd,
+    .is_started = is_started,
+    .pid = pid,
+    .attach = debug_attach,
+    .detach = debug_detach,
+    .kill = kill_process,
+    .resume = debug_resume,
+    .stop = debug_stop,
+    .next_event = debug_next_event,
+    .threads = threads,
+    .thread_name = thread_name,
+    .get_register = get_register,
+    .set_register = set_register,
+    .siginfo = siginfo,
+    .read = read_memory,
+    .write = write_memory,
+    .set_point = set_point,
+    .set_catch = debug_set_catch,
+    .auxv = auxv,
+    .exec_file = exec_file,
+    .open_file = open_file,
+    .host_path = host_path,
+    .leave_child = debug_leave_child,
+    .follow_child = debug_follow_child,
+    .monitor = monitor,
+};

@@ -168,7 +168,8 @@ struct X64Cold {
 
 struct X64Gen {
     X64Emit e;
-    uint8_t *limit;       /* code stops before this */
+    uint8_t *limit;       /* hot code stops before this: the cold paths need what is behind */
+    uint8_t *end;         /* all code stops before this */
     const uint8_t *code;  /* where e.start will execute */
     const IrFunc *f;
     Arena *arena;

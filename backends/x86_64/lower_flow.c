@@ -4,10 +4,15 @@
 
 #include "backends/x86_64/host.h"
 
+enum {
+    COLD_ROOM = 96, /* bytes of code that a cold path takes on average, at most */
+};
+
 /* ---- Cold paths ---- */
 
 X64Cold *x64_cold(X64Gen *g, X64ColdFn *fn, uint8_t *jump)
 {
+    g->limit -= COLD_ROOM;
     g->cold = arena_grow(g->arena, g->cold, g->n_cold, &g->cap_cold, sizeof(*g->cold));
     g->cold[g->n_cold] = (X64Cold){ .fn = fn, .at = (uint32_t)(jump - g->e.start),
                                     .back = x64_here(g) };
@@ -31,7 +36,7 @@ void x64_emit_cold(X64Gen *g)
             x64_patch(g->e.start + c->also, g->e.p);
         }
         c->fn(g, c);
-        g->big |= g->e.p > g->limit;
+        g->big |= g->e.p > g->end;
     }
 }
 
@@ -40,12 +45,6 @@ void x64_emit_cold(X64Gen *g)
 RULE_FN(lower_nothing)
 {
     (void)g, (void)i, (void)ref, (void)arg;
-}
-
-RULE_FN(lower_insn)
-{
-    (void)ref, (void)arg;
-    g->guest_pc = (uint64_t)i->imm;
 }
 
 /* A parameter is where the block's entry says, or dead. */
@@ -126,12 +125,6 @@ RULE_FN(lower_setreg)
     x64_set_slot(g, (unsigned)i->imm, leaf, flags);
     x64_end_uses(g);
     x64_refresh(g, leaf);
-}
-
-RULE_FN(lower_const)
-{
-    (void)i, (void)arg;
-    x64_refresh(g, ref);
 }
 
 /* ---- Exits ---- */

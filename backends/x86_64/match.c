@@ -14,29 +14,25 @@
 
 bool x64_const(const X64Gen *g, IrRef ref, uint64_t *v)
 {
-    const IrInsn *i = x64_insn(g, ref);
     IrRef rep = g->val[ref].rep;
 
-    if (i->op != IR_OP_const) {
-        if (rep == ref || !g->val[rep].is_const) {
-            return false;
-        }
-        *v = bits_zext((uint64_t)g->f->insn[rep].imm, ir_bits(i->type));
-        return true;
+    if (!g->val[rep].is_const) {
+        return false;
     }
-    *v = bits_zext((uint64_t)i->imm, ir_bits(i->type));
+    *v = bits_zext((uint64_t)x64_insn(g, rep)->imm, ir_bits(x64_insn(g, ref)->type));
     return true;
 }
 
 bool x64_imm32_of(const X64Gen *g, IrRef ref, int32_t *v)
 {
+    unsigned type = x64_insn(g, ref)->type;
     uint64_t c;
     int64_t s;
 
-    if (!x64_const(g, ref, &c) || x64_is_float(x64_insn(g, ref)->type)) {
+    if (!x64_const(g, ref, &c) || x64_is_float(type)) {
         return false;
     }
-    s = bits_sext(c, ir_bits(x64_insn(g, ref)->type));
+    s = bits_sext(c, ir_bits(type));
     if (s != (int32_t)s) {
         return false;
     }
@@ -122,11 +118,12 @@ X64Addr x64_match_addr(X64Gen *g, IrRef addr, int64_t disp)
     const IrInsn *i = x64_insn(g, r);
     uint64_t c;
 
-    if (x64_const(g, addr, &c) && disp_fits(disp, (int64_t)c)) {
-        return (X64Addr){ .disp = disp + (int64_t)c };
-    }
-    if (bits_fits_s(disp, 32) && r < g->f->n_insns && i->op == IR_OP_add && i->type == IR_I64 &&
-        x64_fold(g, r)) {
+    if (g->val[r].is_const) {
+        if (x64_const(g, addr, &c) && disp_fits(disp, (int64_t)c)) {
+            return (X64Addr){ .disp = disp + (int64_t)c };
+        }
+    } else if (r < g->f->n_insns && i->op == IR_OP_add && i->type == IR_I64 &&
+               bits_fits_s(disp, 32) && x64_fold(g, r)) {
         return match_sum(g, i, disp);
     }
     return (X64Addr){ .base = r, .disp = disp };
@@ -227,7 +224,8 @@ IrRef x64_match_set(const X64Gen *g, IrRef ref, uint8_t *flags)
     const IrInsn *i = x64_insn(g, r);
 
     *flags = 0;
-    if (!only_set(g, r)) {
+    if ((i->op != IR_OP_fbox && i->op != IR_OP_fcanon && i->op != IR_OP_sext) ||
+        !only_set(g, r)) {
         return r;
     }
     if (i->op == IR_OP_fbox && x64_insn(g, i->arg[0])->type == IR_F32) {

@@ -90,13 +90,26 @@ static void count_use(X64Gen *g, IrRef ref, IrBlockId b, bool set)
     }
 }
 
-static void define(X64Gen *g, const IrInsn *i, IrRef ref, IrBlockId b)
+static const X64Val blank = { .next = X64_NEVER, .reg = X64_NONE, .home = X64_SLOT_NONE,
+                              .hint = X64_NONE, .fwd_slot = X64_SLOT_NONE, .zbits = 64 };
+
+static X64Val *new_value(X64Gen *g, IrRef ref, unsigned type, IrBlockId b)
 {
     X64Val *v = &g->val[ref];
 
-    *v = (X64Val){ .rep = representative(g, i, ref, b), .next = X64_NEVER, .reg = X64_NONE,
-                   .home = X64_SLOT_NONE, .hint = X64_NONE, .fwd_slot = X64_SLOT_NONE,
-                   .block = (uint16_t)b, .type = i->type, .is_const = i->op == IR_OP_const };
+    *v = blank;
+    v->rep = ref;
+    v->block = (uint16_t)b;
+    v->type = (uint8_t)type;
+    return v;
+}
+
+static void define(X64Gen *g, const IrInsn *i, IrRef ref, IrBlockId b)
+{
+    X64Val *v = new_value(g, ref, i->type, b);
+
+    v->rep = representative(g, i, ref, b);
+    v->is_const = i->op == IR_OP_const;
     v->zbits = (uint8_t)zero_bits(g, i);
 }
 
@@ -109,19 +122,19 @@ static void count_block(X64Gen *g, IrBlockId b, uint32_t *pos)
     g->block[b].start = *pos;
     for (IrRef ref = f->block[b].first; ref; ref = f->insn[ref].next) {
         const IrInsn *i = &f->insn[ref];
-        const IrOpInfo *info = &ir_op_info[i->op];
 
         ++*pos;
-        if (info->result != IR_VOID) {
+        if (i->op == IR_OP_insn) {
+            continue;
+        }
+        if (ir_op_info[i->op].result != IR_VOID) {
             define(g, i, ref, home);
             if (g->val[ref].rep != ref) {
                 continue;
             }
         }
-        for (unsigned k = 0; k < 3; k++) {
-            if (i->arg[k]) {
-                count_use(g, i->arg[k], home, i->op == IR_OP_setreg);
-            }
+        for (unsigned k = 0; k < 3 && i->arg[k]; k++) {
+            count_use(g, i->arg[k], home, i->op == IR_OP_setreg);
         }
     }
     g->block[b].end = *pos - 1;
@@ -135,12 +148,7 @@ static void count_block(X64Gen *g, IrBlockId b, uint32_t *pos)
 static void define_pins(X64Gen *g, IrBlockId b)
 {
     for (unsigned p = 0; p < X64_PINS; p++) {
-        IrRef ref = x64_pin_ref(g, b, p);
-
-        g->val[ref] = (X64Val){ .rep = ref, .next = X64_NEVER, .reg = X64_NONE,
-                                .home = X64_SLOT_NONE, .hint = X64_NONE,
-                                .fwd_slot = X64_SLOT_NONE, .zbits = 64,
-                                .type = p < IR_PIN_GPRS ? IR_I64 : IR_F64 };
+        (void)new_value(g, x64_pin_ref(g, b, p), p < IR_PIN_GPRS ? IR_I64 : IR_F64, 0);
     }
 }
 
@@ -234,10 +242,8 @@ static void push_cond(X64Gen *g, IrRef ref, uint32_t pos, uint32_t *first_use)
 
 static void push_args(X64Gen *g, const IrInsn *i, unsigned from, uint32_t pos, uint32_t *first_use)
 {
-    for (unsigned k = from; k < 3; k++) {
-        if (i->arg[k]) {
-            push_use(g, i->arg[k], pos, first_use);
-        }
+    for (unsigned k = from; k < 3 && i->arg[k]; k++) {
+        push_use(g, i->arg[k], pos, first_use);
     }
 }
 
@@ -337,9 +343,13 @@ static void select_block(X64Gen *g, IrBlockId b)
             push_use(g, f->edge_args[edge[n].first_arg + k], pos, first_use);
         }
     }
-    for (IrRef ref = f->block[b].last; ref; ref = f->insn[ref].prev) {
-        g->user = ref;
-        select_insn(g, &f->insn[ref], ref, pos--, first_use);
+    for (IrRef ref = f->block[b].last; ref; ref = f->insn[ref].prev, pos--) {
+        const IrInsn *i = &f->insn[ref];
+
+        if (i->op != IR_OP_insn && i->op != IR_OP_const) {
+            g->user = ref;
+            select_insn(g, i, ref, pos, first_use);
+        }
     }
 }
 

@@ -11,10 +11,6 @@
 
 X64Pins x64_pins;
 
-enum {
-    COLD_ROOM = 96, /* bytes of code per cold path, at most */
-};
-
 /* docs/architecture.md, "Between units": the registers in this order */
 static const X64Reg pin_reg[X64_PINS] = {
     X64_R12, X64_RBX, X64_R14, X64_RSI, X64_RDI, X64_R8, X64_R9, X64_R15,
@@ -50,6 +46,39 @@ static void restart(CodeBuf *code)
 
 /* ---- Compiling ---- */
 
+static void note_where(const X64Gen *g, IrRef ref)
+{
+    if (g->options->where) {
+        g->options->where[ref] = x64_here(g);
+    }
+}
+
+static void emit_insn(X64Gen *g, const IrInsn *i, IrRef ref)
+{
+    const X64Rule *rule = &x64_rules[i->op];
+    X64Val *v = &g->val[ref];
+
+    if (ir_op_info[i->op].result == IR_VOID) {
+        g->fwd = X64_SLOT_NONE;
+        note_where(g, ref);
+        rule->fn(g, i, ref, rule->arg);
+    } else if (v->mode == X64_M_EMIT) {
+        g->fwd = i->op == IR_OP_load || !(ir_op_info[i->op].effects & IR_TRAPS) ? v->fwd_slot
+                                                                              : X64_SLOT_NONE;
+        note_where(g, ref);
+        rule->fn(g, i, ref, rule->arg);
+        if (v->reg != X64_NONE && v->next == X64_NEVER) {
+            x64_drop_if_dead(g, ref);
+        }
+    } else {
+        return;
+    }
+    x64_end_insn(g);
+    if (g->options->show_registers) {
+        x64_dump_alloc(g, ref);
+    }
+}
+
 static bool emit_block(X64Gen *g, IrBlockId b)
 {
     const IrFunc *f = g->f;
@@ -60,29 +89,18 @@ static bool emit_block(X64Gen *g, IrBlockId b)
     }
     for (IrRef ref = f->block[b].first; ref; ref = f->insn[ref].next) {
         const IrInsn *i = &f->insn[ref];
-        const X64Rule *rule = &x64_rules[i->op];
-        bool result = ir_op_info[i->op].result != IR_VOID;
 
-        g->at++;
-        g->pos = g->at - 1;
-        if (result && g->val[ref].mode != X64_M_EMIT) {
+        g->pos = g->at++;
+        if (i->op == IR_OP_insn) {
+            g->guest_pc = (uint64_t)i->imm;
+            note_where(g, ref);
             continue;
         }
-        g->fwd = result && (i->op == IR_OP_load || !(ir_op_info[i->op].effects & IR_TRAPS))
-                     ? g->val[ref].fwd_slot
-                     : X64_SLOT_NONE;
-        if (g->options->where) {
-            g->options->where[ref] = x64_here(g);
+        if (i->op == IR_OP_const) {
+            continue; /* made where it is used */
         }
-        rule->fn(g, i, ref, rule->arg);
-        if (result && g->val[ref].reg != X64_NONE && g->val[ref].next == X64_NEVER) {
-            x64_drop_if_dead(g, ref);
-        }
-        x64_end_insn(g);
-        if (g->options->show_registers) {
-            x64_dump_alloc(g, ref);
-        }
-        if (g->big || g->e.p + g->n_cold * COLD_ROOM > g->limit) {
+        emit_insn(g, i, ref);
+        if (g->big || g->e.p > g->limit) {
             return false;
         }
     }
@@ -148,7 +166,7 @@ static BeStatus compile(CodeBuf *code, const IrFunc *f, const BeOptions *options
         return BE_FULL;
     }
     g->code = codebuf_rx(code, g->e.start);
-    g->limit = g->e.start + room - X64_INSN_ROOM;
+    g->limit = g->end = g->e.start + room - X64_INSN_ROOM;
     if (x64_select(g) && emit_all(g)) {
         finish(g, code, out);
         status = BE_OK;

@@ -25,14 +25,6 @@ typedef enum BeStatus {
     BE_BIG,  /* the function is too large for this backend: split it */
 } BeStatus;
 
-/* A direct exit of a unit, which link() can point at another unit's code. */
-typedef struct BeExit {
-    uint64_t pc;       /* guest pc that it goes to */
-    const void *linked; /* entry of the unit that it jumps to now; NULL: leaves to the run loop */
-    uint32_t site;     /* where its jump is: byte offset in the code */
-    uint32_t stub;     /* where its unlinked path is: byte offset in the code */
-} BeExit;
-
 /* BeOptions.where of an insn without code of its own. */
 #define BE_NOWHERE UINT32_MAX
 
@@ -43,11 +35,10 @@ typedef void BeTextFn(void *opaque, uint32_t offset, unsigned size, const char *
  * backend's side memory until release(). */
 typedef struct BeCode {
     const void *entry; /* enter() and links go here */
-    size_t size;       /* host bytes from entry on, cold part included */
-    BeExit *exits;
-    unsigned n_exits;
-    void *side; /* backend's own: stack maps, IR of the interpreter */
-    size_t side_size;
+    void *side;    /* backend's own: exits, stack maps, IR of the interpreter */
+    uint32_t size; /* host bytes from entry on, cold part included */
+    uint32_t side_size;
+    uint32_t n_exits; /* direct ones, each of which link() can point at another unit's code */
 } BeCode;
 
 /* Host registers at a fault, from the signal frame. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Finding units: by guest pc and mode (open addressing, read without a lock), by host address
- * (units in the order of their code, binary search), by guest page (for invalidation).
+ * (units in the order of their code, with an index by page of it), by guest page (for invalidation).
  *
  * A reader that is `running` may look at the table while it grows: a full table is replaced by a
- * larger copy, and the old one stays until the next eviction.  Units leave the tables in exclusive
- * sections only, or by being replaced in place.
+ * larger copy, and the old one stays until the next eviction, unless there is no other thread.
+ * Units leave the tables in exclusive sections only, or by being replaced in place.
  */
 #include "translator/state.h"
 
@@ -18,22 +18,21 @@ enum {
     TABLE_FIRST = 1024, /* slots */
     PAGES_FIRST = 256,  /* slots */
     PAGE_SHIFT = 12,
+    HOST_PAGE = 4096,
     UNIT_MIN_HOST = 64,      /* bytes of host code that a unit takes at least, for sizing */
     UNIT_MEMORY_RATIO = 4,   /* memory for units, in sizes of the code cache */
     UNIT_RESERVE = 64 << 10, /* what one unit may take at most */
 };
 
-/* A reader that sees the key sees the unit, too. */
-typedef struct Slot {
-    _Atomic uint64_t key; /* of the unit's pc, mode not included; 0: free */
-    _Atomic(TrUnit *) unit;
-} Slot;
-
+/* A slot is the unit's name and, above, bits of its pc; 0: free. */
 struct TrTable {
     TrTable *older; /* replaced by this one; freed at eviction */
     size_t mask;
-    Slot slot[];
+    _Atomic uint64_t slot[];
 };
+
+/* What a slot names whose unit was dropped: probing goes on.  Nothing of the arena's has it. */
+enum { REMOVED = 1 };
 
 /* The units with bytes on one guest page. */
 typedef struct PageUnit {
@@ -57,12 +56,24 @@ static TrUnit **units;
 static _Atomic size_t n_units;
 static size_t max_units, unit_memory;
 
+/* Per page of the code cache: number of the first unit that starts there or later, + 1; 0: there is
+ * none. */
+static _Atomic uint32_t *host_page;
+static size_t n_host_pages; /* filled */
+
 /* Those with a copy of their guest bytes; reserved memory of the same size. */
 static TrUnit **writable;
 static size_t n_writable;
 
-/* In a slot whose unit was dropped: probing goes on. */
-static TrUnit removed = { .pc = VCPU_NO_PC, .dead = true };
+static void *named(TrName name)
+{
+    return (char *)tr.units + (size_t)name * 16;
+}
+
+static TrName name_of(const void *p)
+{
+    return (TrName)((size_t)((const char *)p - (const char *)tr.units) / 16);
+}
 
 static uint64_t hash(uint64_t pc)
 {
@@ -71,10 +82,15 @@ static uint64_t hash(uint64_t pc)
     return h >> 32 ^ h;
 }
 
-/* Never 0.  What it loses is compared in the unit. */
-static uint64_t key_of(uint64_t pc)
+/* What a slot has of the pc; what it lacks is compared in the unit. */
+static uint32_t tag_of(uint64_t pc)
 {
-    return pc << 1 | 1;
+    return (uint32_t)(pc >> 1);
+}
+
+static uint64_t slot_of(const TrUnit *unit)
+{
+    return (uint64_t)tag_of(unit->pc) << 32 | name_of(unit);
 }
 
 static TrTable *table_new(size_t slots)
@@ -101,10 +117,11 @@ bool cache_start(const char **error)
     max_units = code / UNIT_MIN_HOST;
     units = reserve(max_units * sizeof(*units));
     writable = reserve(max_units * sizeof(*writable));
+    host_page = reserve((code / HOST_PAGE + 1) * sizeof(*host_page));
     pages = calloc(PAGES_FIRST, sizeof(*pages));
     unit_memory = code * UNIT_MEMORY_RATIO;
     tr.units = arena_new(unit_memory);
-    if (!units || !writable || !pages || !tr.units) {
+    if (!units || !writable || !host_page || !pages || !tr.units) {
         *error = "No memory for the tables of translated code.";
         return false;
     }
@@ -121,30 +138,39 @@ TrUnit *cache_find(uint64_t pc, uint32_t mode)
     TrTable *t = atomic_load_explicit(&table, memory_order_acquire);
 
     for (size_t i = hash(pc);; i++) {
-        Slot *slot = &t->slot[i & t->mask];
-        uint64_t key = atomic_load_explicit(&slot->key, memory_order_acquire);
+        uint64_t slot = atomic_load_explicit(&t->slot[i & t->mask], memory_order_acquire);
 
-        if (key == key_of(pc)) {
-            TrUnit *u = atomic_load_explicit(&slot->unit, memory_order_acquire);
+        if (!slot) {
+            return NULL;
+        }
+        if (slot >> 32 == tag_of(pc) && (TrName)slot != REMOVED) {
+            TrUnit *u = named((TrName)slot);
 
             if (u->pc == pc && u->mode == mode && !u->dead) {
                 return u;
             }
-        } else if (!key) {
-            return NULL;
         }
     }
 }
 
-static void put(TrTable *t, TrUnit *unit)
+static void put(TrTable *t, const TrUnit *unit)
 {
     size_t i = hash(unit->pc);
 
-    while (atomic_load_explicit(&t->slot[i & t->mask].key, memory_order_relaxed)) {
+    while (atomic_load_explicit(&t->slot[i & t->mask], memory_order_relaxed)) {
         i++;
     }
-    atomic_store_explicit(&t->slot[i & t->mask].unit, unit, memory_order_relaxed);
-    atomic_store_explicit(&t->slot[i & t->mask].key, key_of(unit->pc), memory_order_release);
+    atomic_store_explicit(&t->slot[i & t->mask], slot_of(unit), memory_order_release);
+}
+
+static void free_older(TrTable *t)
+{
+    while (t->older) {
+        TrTable *older = t->older;
+
+        t->older = older->older;
+        free(older);
+    }
 }
 
 static void grow_table(void)
@@ -154,15 +180,18 @@ static void grow_table(void)
 
     table_used = 0;
     for (size_t i = 0; i <= old->mask; i++) {
-        TrUnit *u = atomic_load_explicit(&old->slot[i].unit, memory_order_relaxed);
+        TrName name = (TrName)atomic_load_explicit(&old->slot[i], memory_order_relaxed);
 
-        if (u && u != &removed) {
-            put(new, u);
+        if (name && name != REMOVED) {
+            put(new, named(name));
             table_used++;
         }
     }
     new->older = old;
     atomic_store_explicit(&table, new, memory_order_release);
+    if (!atomic_load_explicit(&tr.threads, memory_order_relaxed)) {
+        free_older(new);
+    }
 }
 
 static void table_insert(TrUnit *unit)
@@ -174,43 +203,62 @@ static void table_insert(TrUnit *unit)
     table_used++;
 }
 
-/* Puts `to` where `from` is. */
-static void table_exchange(const TrUnit *from, TrUnit *to)
+/* Puts `to` where `from` is; NULL: nothing. */
+static void table_exchange(const TrUnit *from, const TrUnit *to)
 {
     TrTable *t = atomic_load_explicit(&table, memory_order_relaxed);
     size_t i = hash(from->pc);
 
-    while (atomic_load_explicit(&t->slot[i & t->mask].unit, memory_order_relaxed) != from) {
+    while (atomic_load_explicit(&t->slot[i & t->mask], memory_order_relaxed) != slot_of(from)) {
         i++;
     }
-    atomic_store_explicit(&t->slot[i & t->mask].unit, to, memory_order_release);
+    atomic_store_explicit(&t->slot[i & t->mask], to ? slot_of(to) : REMOVED, memory_order_release);
 }
 
 /* ---- By host address ---- */
+
+static size_t host_page_of(const void *host)
+{
+    return (size_t)((const char *)host - (const char *)codebuf_base(tr.code)) / HOST_PAGE;
+}
 
 static void units_append(TrUnit *unit)
 {
     size_t n = atomic_load_explicit(&n_units, memory_order_relaxed);
 
     units[n] = unit;
+    for (; tr.code && n_host_pages <= host_page_of(unit->code.entry); n_host_pages++) {
+        atomic_store_explicit(&host_page[n_host_pages], (uint32_t)n + 1, memory_order_relaxed);
+    }
     atomic_store_explicit(&n_units, n + 1, memory_order_release);
+}
+
+/* Number of the first of `n` units that starts on page `page` or later. */
+static size_t first_on(size_t page, size_t n)
+{
+    uint32_t first = atomic_load_explicit(&host_page[page], memory_order_relaxed);
+
+    return first && first <= n ? first - 1 : n;
 }
 
 TrUnit *cache_find_host(const void *host)
 {
-    uintptr_t at = (uintptr_t)host;
-    size_t lo = 0, hi = atomic_load_explicit(&n_units, memory_order_acquire);
+    size_t n = atomic_load_explicit(&n_units, memory_order_acquire), page = host_page_of(host);
+    size_t lo = first_on(page, n), hi = first_on(page + 1, n);
 
+    lo -= lo > 0; /* it may begin on an earlier page */
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
         TrUnit *u = units[mid];
+        uintptr_t offset = (uintptr_t)host - (uintptr_t)u->code.entry;
 
-        if (at < (uintptr_t)u->code.entry) {
-            hi = mid;
-        } else if (at - (uintptr_t)u->code.entry >= u->code.size) {
-            lo = mid + 1;
-        } else {
+        if (offset < u->code.size) {
             return u;
+        }
+        if ((uintptr_t)host < (uintptr_t)u->code.entry) {
+            hi = mid;
+        } else {
+            lo = mid + 1;
         }
     }
     return NULL;
@@ -294,30 +342,32 @@ static bool unit_overlaps(const TrUnit *unit, uint64_t start, uint64_t last)
 static void link_remove(TrLink *l)
 {
     if (l->next) {
-        l->next->prev = l->prev;
+        ((TrLink *)named(l->next))->prev = l->prev;
     }
     if (l->prev) {
-        l->prev->next = l->next;
+        ((TrLink *)named(l->prev))->next = l->next;
     } else {
-        l->to->incoming = l->next;
+        ((TrUnit *)named(l->to))->incoming = l->next;
     }
-    l->to = NULL;
+    l->to = 0;
 }
 
 static void link_add(TrLink *l, TrUnit *to)
 {
-    l->to = to;
-    l->prev = NULL;
+    l->to = name_of(to);
+    l->prev = 0;
     l->next = to->incoming;
+    to->incoming = name_of(l);
     if (l->next) {
-        l->next->prev = l;
+        ((TrLink *)named(l->next))->prev = to->incoming;
     }
-    to->incoming = l;
 }
 
-static void point(TrLink *l, const void *target)
+static void point(const TrLink *l, const void *target)
 {
-    tr.backend->link(tr.code, &l->from->code, (unsigned)(l - l->from->links), target);
+    TrUnit *from = named(l->from);
+
+    tr.backend->link(tr.code, &from->code, (unsigned)(l - from->links), target);
 }
 
 void cache_link_locked(TrUnit *from, unsigned exit, TrUnit *to)
@@ -335,7 +385,7 @@ void cache_link_locked(TrUnit *from, unsigned exit, TrUnit *to)
 static void unlink_incoming(TrUnit *unit)
 {
     while (unit->incoming) {
-        TrLink *l = unit->incoming;
+        TrLink *l = named(unit->incoming);
 
         link_remove(l);
         point(l, NULL);
@@ -363,9 +413,8 @@ TrUnit *cache_unit_new(uint64_t pc, uint32_t mode, const TrSpan *spans, unsigned
         (!tr.code && tr.side_used > tr.config.cache_size)) {
         return NULL;
     }
-    unit = ARENA_NEW(tr.units, TrUnit, 1);
+    unit = arena_raw(tr.units, sizeof(*unit) + n_spans * sizeof(TrSpan));
     *unit = (TrUnit){ .pc = pc, .mode = mode };
-    unit->spans = ARENA_NEW(tr.units, TrSpan, n_spans);
     unit->n_spans = (uint16_t)n_spans;
     for (unsigned i = 0; i < n_spans; i++) {
         unit->spans[i] = spans[i];
@@ -382,7 +431,7 @@ static void add(TrUnit *unit)
 {
     unit->links = ARENA_NEW(tr.units, TrLink, unit->code.n_exits);
     for (unsigned i = 0; i < unit->code.n_exits; i++) {
-        unit->links[i].from = unit;
+        unit->links[i].from = name_of(unit);
     }
     tr.side_used += unit->code.side_size;
     units_append(unit);
@@ -406,7 +455,7 @@ void cache_replace_locked(TrUnit *from, TrUnit *to)
     from->replaced = true;
     from->counter = 0;
     while (from->incoming) {
-        TrLink *l = from->incoming;
+        TrLink *l = named(from->incoming);
 
         link_remove(l);
         link_add(l, to);
@@ -420,7 +469,7 @@ static void drop(TrUnit *unit)
     unlink_incoming(unit);
     unlink_outgoing(unit);
     if (!unit->replaced) {
-        table_exchange(unit, &removed);
+        table_exchange(unit, NULL);
     }
     unit->dead = true;
     tr.stats.invalidated++;
@@ -549,12 +598,7 @@ static void table_clear(void)
 {
     TrTable *t = atomic_load_explicit(&table, memory_order_relaxed);
 
-    while (t->older) {
-        TrTable *older = t->older;
-
-        t->older = older->older;
-        free(older);
-    }
+    free_older(t);
     memset(t->slot, 0, (t->mask + 1) * sizeof(t->slot[0]));
     table_used = 0;
 }
@@ -573,6 +617,8 @@ void cache_evict_locked(void)
         }
     }
     atomic_store_explicit(&n_units, 0, memory_order_release);
+    memset((void *)host_page, 0, n_host_pages * sizeof(*host_page));
+    n_host_pages = 0;
     n_writable = 0;
     table_clear();
     memset(pages, 0, (pages_mask + 1) * sizeof(*pages));

@@ -122,7 +122,7 @@ void dump_ir(LogCategory category, const IrFunc *f)
 void dump_host(const TrUnit *unit)
 {
     if (dump_wanted(LOG_out, unit->pc) && tr.backend->dump) {
-        log_line(LOG_out, "host code of unit %#llx, %zu bytes\n", (unsigned long long)unit->pc,
+        log_line(LOG_out, "host code of unit %#llx, %u bytes\n", (unsigned long long)unit->pc,
                  unit->code.size);
         tr.backend->dump(&unit->code, log_fd());
     }

@@ -101,7 +101,7 @@ static bool open_jitdump(void)
 static void add_map(const BeCode *code, const char *name)
 {
     char line[NAME_SIZE + 64];
-    int n = snprintf(line, sizeof(line), "%" PRIxPTR " %zx %s\n", (uintptr_t)code->entry,
+    int n = snprintf(line, sizeof(line), "%" PRIxPTR " %" PRIx32 " %s\n", (uintptr_t)code->entry,
                      code->size, name);
 
     write_all(perf.map, &(struct iovec){ line, (size_t)n }, 1);

@@ -151,7 +151,7 @@ static void print_units(const Report *r)
         const Row *row = &r->row[i];
 
         if (row->unit) {
-            dprintf(r->fd, "%5.1f %% %9" PRIu64 " %12u %11zu %14" PRIu64 "  %s\n",
+            dprintf(r->fd, "%5.1f %% %9" PRIu64 " %12u %11u %14" PRIu64 "  %s\n",
                     percent(row->samples, r->total), row->samples, row->unit->n_insns,
                     row->unit->code.size, exits_taken(row->unit), row->name);
         } else {
@@ -462,7 +462,7 @@ static void print_listing(const Report *r, const Row *row)
 {
     Listing l = { .r = r, .row = row, .p = row->unit->profile };
 
-    dprintf(r->fd, "\n==== %s at %#" PRIx64 ": %.1f %% of the time, %u guest instructions, %zu bytes\n",
+    dprintf(r->fd, "\n==== %s at %#" PRIx64 ": %.1f %% of the time, %u guest instructions, %u bytes\n",
             row->name, row->pc, percent(row->samples, r->total), row->unit->n_insns,
             row->unit->code.size);
     print_exits(r, row->unit);

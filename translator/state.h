@@ -31,11 +31,15 @@ typedef struct TrVcpu TrVcpu;
 
 /* ---- Units ---- */
 
-/* A direct exit and where it is linked to; in the list of the units that jump to `to`. */
+/* There are many of them and they are small: units and links name each other by where they are in
+ * tr.units, in steps of 16 bytes.  0 names none. */
+typedef uint32_t TrName;
+
+/* A direct exit and where it is linked to; in the list of the links to `to`. */
 typedef struct TrLink {
-    TrUnit *from;
-    TrUnit *to; /* NULL: not linked */
-    struct TrLink *prev, *next;
+    TrName from;       /* unit */
+    TrName to;         /* unit; 0: not linked */
+    TrName prev, next; /* links */
 } TrLink;
 
 /* Guest bytes that a unit was made from. */
@@ -56,9 +60,9 @@ struct TrUnit {
     uint32_t counter; /* entries left until the unit is hot; generated code decrements it */
     BeCode code;
     BeCode *oracle;   /* --check: the same for the interpreter, not optimised */
-    TrLink *links;    /* one for each of code.exits */
-    TrLink *incoming; /* links to here */
-    TrSpan *spans;
+    struct ProfileUnit *profile; /* --profile; else NULL */
+    TrLink *links;    /* one for each direct exit of the code */
+    TrName incoming;  /* first link to here */
     uint16_t n_spans;
     uint16_t n_insns; /* of the guest */
     bool dead;        /* invalidated: nothing leads there */
@@ -66,7 +70,7 @@ struct TrUnit {
     bool region;
     bool asked_threads; /* must go when the guest gets its second thread */
     bool writable;      /* has a span with a copy of its bytes */
-    struct ProfileUnit *profile; /* --profile; else NULL */
+    TrSpan spans[];
 };
 
 /* Where a translation could not be made: what the vcpu stops with. */

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/x86_64/host.h"
+
 /* Capstone is loaded at the first dump: its tables hold so many addresses that relocating them
  * would take most of the start of a short run. */
 static struct {
@@ -78,6 +80,21 @@ static void print_insn(void *opaque, uint32_t offset, unsigned size, const char 
     dprintf(d->fd, "  %04" PRIx32 "  %-24s %s\n", offset, bytes, text);
 }
 
+/* Is this, at `at`, a call that a guest pc follows? */
+static bool is_call_with_pc(const uint8_t *at, unsigned size)
+{
+    const uint8_t *to;
+    int32_t rel;
+
+    if (size != X64_CALL_SIZE || *at != 0xe8) {
+        return false;
+    }
+    memcpy(&rel, at + 1, sizeof(rel));
+    to = at + X64_CALL_SIZE + rel;
+    return to == x64_host.stub[X64_STUB_link] || to == x64_host.stub[X64_STUB_hot] ||
+           to == x64_host.stub[X64_STUB_poll];
+}
+
 bool x64_disassemble(const BeCode *code, BeTextFn *fn, void *opaque)
 {
     const uint8_t *p = code->entry;
@@ -95,6 +112,16 @@ bool x64_disassemble(const BeCode *code, BeTextFn *fn, void *opaque)
     while (cs.disasm_iter(handle, &p, &left, &address, insn)) {
         snprintf(text, sizeof(text), "%s %s", insn->mnemonic, insn->op_str);
         fn(opaque, (uint32_t)insn->address, insn->size, text);
+        if (is_call_with_pc(p - insn->size, insn->size)) {
+            uint64_t pc;
+
+            memcpy(&pc, p, sizeof(pc));
+            snprintf(text, sizeof(text), ".quad %#" PRIx64, pc);
+            fn(opaque, (uint32_t)address, sizeof(pc), text);
+            p += sizeof(pc);
+            left -= sizeof(pc);
+            address += sizeof(pc);
+        }
     }
     cs.free(insn, 1);
     cs.close(&handle);

@@ -123,6 +123,7 @@ static inline void x64_lea(X64Emit *e, bool w, X64Reg r, X64Mem m)
 uint8_t *x64_jmp(X64Emit *e, const uint8_t *target);
 uint8_t *x64_jcc(X64Emit *e, unsigned cc, const uint8_t *target);
 uint8_t *x64_call(X64Emit *e, const uint8_t *target);
+enum { X64_CALL_SIZE = 5 };
 /* Short forward jumps; the displacement byte is patched by x64_patch8(). */
 uint8_t *x64_jcc8(X64Emit *e, unsigned cc);
 uint8_t *x64_jmp8(X64Emit *e);

@@ -141,6 +141,12 @@ typedef struct X64Block {
     bool done;        /* its code is part of its predecessor's branch */
 } X64Block;
 
+/* A direct exit of the unit: byte offsets in its code. */
+typedef struct X64Exit {
+    uint32_t site; /* of its jump */
+    uint32_t stub; /* of its unlinked path */
+} X64Exit;
+
 /* A jump whose target is not emitted yet. */
 typedef struct X64Fixup {
     uint32_t at;
@@ -222,7 +228,7 @@ struct X64Gen {
     uint32_t n_fixups, cap_fixups;
     X64Cold *cold;
     uint32_t n_cold, cap_cold;
-    BeExit *exit;
+    X64Exit *exit;
     uint32_t n_exits, cap_exits;
     uint32_t deopt;       /* host offset + 1 of the common part of deopts; 0: none yet */
     uint32_t side_at;     /* host offset of the pointer to the side data */
@@ -451,15 +457,16 @@ void x64_map_start(X64Gen *g);
 /* Records the state now for host offset `host`: where the insn that may fault starts, or any
  * number of a byte that starts none. */
 void x64_map_at(X64Gen *g, uint32_t host, uint64_t guest_pc);
-/* The side data of a unit */
+/* The side data of a unit; its stack maps come after the exits. */
 typedef struct X64Side {
     const uint8_t *code; /* where the unit executes */
     uint64_t pc;         /* guest pc of the unit */
-    uint32_t n_map;
-    uint8_t map[];
+    uint32_t n_map;      /* bytes */
+    uint32_t n_exits;
+    X64Exit exit[];
 } X64Side;
 
-X64Side *x64_map_finish(const X64Gen *g, size_t *size);
+X64Side *x64_side_new(const X64Gen *g, uint32_t *size);
 /* Guest state at `host`, an offset in the unit; false when no record is there. */
 bool x64_map_restore(const X64Side *side, uint32_t host, const BeHostRegs *regs, Vcpu *vcpu);
 

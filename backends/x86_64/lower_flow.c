@@ -129,21 +129,22 @@ RULE_FN(lower_setreg)
 
 /* ---- Exits ---- */
 
+/* The call never returns: the stub finds the pc behind it. */
+static void call_with_pc(X64Gen *g, X64Stub stub, uint64_t pc)
+{
+    x64_call(&g->e, x64_stub(g, stub));
+    x64_imm64(&g->e, pc);
+}
+
 static void emit_exit_stub(X64Gen *g, const X64Cold *c)
 {
-    BeExit *x = &g->exit[c->index];
-
-    x->stub = x64_here(g);
-    x64_mov_ri(&g->e, X64_RAX, x->pc);
-    x64_store(&g->e, X64_RAX, x64_state(X64_VCPU(pc)));
-    x64_lea(&g->e, true, X64_RAX, (X64Mem){ X64_RIP, X64_NONE, 0, (int32_t)x->stub });
-    x64_jmp(&g->e, x64_stub(g, X64_STUB_link));
+    g->exit[c->index].stub = x64_here(g);
+    call_with_pc(g, X64_STUB_link, c->value);
 }
 
 static void emit_poll_stub(X64Gen *g, const X64Cold *c)
 {
-    x64_mov_ri(&g->e, X64_RAX, c->value);
-    x64_jmp(&g->e, x64_stub(g, X64_STUB_interrupt));
+    call_with_pc(g, X64_STUB_poll, c->value);
 }
 
 static void compare_exit_req(X64Gen *g)
@@ -151,10 +152,10 @@ static void compare_exit_req(X64Gen *g)
     x64_alu_mi(&g->e, X64_CMP, false, x64_state(X64_VCPU(exit_req)), 0);
 }
 
-static uint32_t new_exit(X64Gen *g, uint64_t pc)
+static uint32_t new_exit(X64Gen *g, uint32_t site)
 {
     g->exit = arena_grow(g->arena, g->exit, g->n_exits, &g->cap_exits, sizeof(*g->exit));
-    g->exit[g->n_exits] = (BeExit){ .pc = pc };
+    g->exit[g->n_exits] = (X64Exit){ .site = site };
     return g->n_exits++;
 }
 
@@ -171,10 +172,10 @@ static void align_exit(X64Gen *g, unsigned opcode)
 
 static void note_exit(X64Gen *g, uint8_t *jump, uint64_t pc)
 {
-    uint32_t n = new_exit(g, pc);
+    X64Cold *c = x64_cold(g, emit_exit_stub, jump);
 
-    g->exit[n].site = (uint32_t)(jump - 1 - g->e.start);
-    x64_cold(g, emit_exit_stub, jump)->index = n;
+    c->index = new_exit(g, (uint32_t)(jump - 1 - g->e.start));
+    c->value = pc;
 }
 
 static void direct_exit(X64Gen *g, uint64_t pc)
@@ -230,9 +231,7 @@ RULE_FN(lower_exit_trap)
 static void emit_hot_stub(X64Gen *g, const X64Cold *c)
 {
     (void)c;
-    x64_mov_ri(&g->e, X64_RAX, g->f->pc);
-    x64_mov_ri(&g->e, X64_RCX, IR_TRAP_hot);
-    x64_jmp(&g->e, x64_stub(g, X64_STUB_trap));
+    call_with_pc(g, X64_STUB_hot, g->f->pc);
 }
 
 void x64_emit_counter(X64Gen *g)

@@ -154,16 +154,20 @@ void x64_map_at(X64Gen *g, uint32_t host, uint64_t guest_pc)
     g->map_guest = guest_pc;
 }
 
-X64Side *x64_map_finish(const X64Gen *g, size_t *size)
+X64Side *x64_side_new(const X64Gen *g, uint32_t *size)
 {
     X64Side *side;
 
-    *size = sizeof(X64Side) + g->n_map;
+    *size = (uint32_t)(sizeof(X64Side) + g->n_exits * sizeof(X64Exit)) + g->n_map;
     side = malloc(*size);
     CHECK(side, "out of memory");
-    *side = (X64Side){ .code = g->code, .pc = g->f->pc, .n_map = g->n_map };
+    *side = (X64Side){ .code = g->code, .pc = g->f->pc, .n_map = g->n_map,
+                       .n_exits = g->n_exits };
+    if (g->n_exits) {
+        memcpy(side->exit, g->exit, g->n_exits * sizeof(X64Exit));
+    }
     if (g->n_map) {
-        memcpy(side->map, g->map, g->n_map);
+        memcpy(side->exit + g->n_exits, g->map, g->n_map);
     }
     return side;
 }
@@ -242,7 +246,7 @@ static void apply(const Place place[VCPU_SLOTS], const BeHostRegs *regs, Vcpu *v
 bool x64_map_restore(const X64Side *side, uint32_t host, const BeHostRegs *regs, Vcpu *vcpu)
 {
     Place place[VCPU_SLOTS] = { { 0 } };
-    const uint8_t *p = side->map, *end = p + side->n_map;
+    const uint8_t *p = (const uint8_t *)(side->exit + side->n_exits), *end = p + side->n_map;
     uint64_t at = 0, pc = side->pc, d;
 
     for (unsigned k = 0; k < X64_PINS; k++) {

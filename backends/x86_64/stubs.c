@@ -93,8 +93,13 @@ static void emit_exit(X64Emit *e, const uint8_t *leave)
     x64_jmp(e, leave);
 }
 
+/* Called by an exit; the guest pc that it goes to follows the call. */
 static void emit_link(X64Emit *e, const uint8_t *leave)
 {
+    pop(e, X64_RAX);
+    x64_load(e, X64_RCX, x64_mem(X64_RAX, 0));
+    x64_store(e, X64_RCX, x64_state(X64_VCPU(pc)));
+    x64_alu_ri(e, X64_SUB, true, X64_RAX, X64_CALL_SIZE);
     x64_store(e, X64_RAX, x64_state(X64_VCPU(exit_site)));
     store_trap(e, IR_TRAP_none);
     x64_jmp(e, leave);
@@ -113,6 +118,14 @@ static void emit_known_trap(X64Emit *e, unsigned trap, const uint8_t *leave)
 {
     x64_mov_ri(e, X64_RCX, trap);
     x64_jmp(e, leave);
+}
+
+/* Called; the guest pc follows the call. */
+static void emit_called_trap(X64Emit *e, unsigned trap, const uint8_t *leave)
+{
+    pop(e, X64_RAX);
+    x64_load(e, X64_RAX, x64_mem(X64_RAX, 0));
+    emit_known_trap(e, trap, leave);
 }
 
 static void emit_deopt(X64Emit *e, const uint8_t *leave)
@@ -167,6 +180,10 @@ static void emit_all(X64Emit *e)
     emit_link(e, exit);
     trap = begin(e, X64_STUB_trap);
     emit_trap(e, exit);
+    begin(e, X64_STUB_hot);
+    emit_called_trap(e, IR_TRAP_hot, trap);
+    begin(e, X64_STUB_poll);
+    emit_called_trap(e, IR_TRAP_interrupt, trap);
     begin(e, X64_STUB_lookup);
     emit_known_trap(e, IR_TRAP_lookup, trap);
     begin(e, X64_STUB_interrupt);

@@ -134,18 +134,13 @@ static bool emit_all(X64Gen *g)
 /* Everything is final: hands out the exits and the side data. */
 static void finish(X64Gen *g, CodeBuf *code, BeCode *out)
 {
-    size_t size = (size_t)(g->e.p - g->e.start), side_size;
-    X64Side *side = x64_map_finish(g, &side_size);
-    BeExit *exits = malloc(g->n_exits * sizeof(*exits) + 1);
+    uint32_t size = x64_here(g), side_size;
+    X64Side *side = x64_side_new(g, &side_size);
 
-    CHECK(exits, "out of memory");
-    if (g->n_exits) {
-        memcpy(exits, g->exit, g->n_exits * sizeof(*exits));
-    }
     if (g->side_at) {
         memcpy(g->e.start + g->side_at, &side, sizeof(side));
     }
-    *out = (BeCode){ .entry = codebuf_commit(code, size), .size = size, .exits = exits,
+    *out = (BeCode){ .entry = codebuf_commit(code, size), .size = size,
                      .n_exits = g->n_exits, .side = side, .side_size = side_size };
 }
 
@@ -177,7 +172,6 @@ static BeStatus compile(CodeBuf *code, const IrFunc *f, const BeOptions *options
 
 static void release(BeCode *code)
 {
-    free(code->exits);
     free(code->side);
     *code = (BeCode){ 0 };
 }
@@ -230,7 +224,7 @@ static const void *leave(void)
 
 static void link_exit(CodeBuf *buf, BeCode *code, unsigned exit, const void *target)
 {
-    BeExit *x = &code->exits[exit];
+    const X64Exit *x = &((const X64Side *)code->side)->exit[exit];
     const uint8_t *entry = code->entry, *to = target ? target : entry + x->stub;
     uint8_t *at = codebuf_rw(buf, entry + x->site + 1);
     uint64_t *word = (uint64_t *)((uintptr_t)at & ~(uintptr_t)7), bytes = *word;
@@ -239,15 +233,15 @@ static void link_exit(CodeBuf *buf, BeCode *code, unsigned exit, const void *tar
     /* One aligned word holds all of it: other threads see the old or the new jump. */
     memcpy((uint8_t *)&bytes + (at - (uint8_t *)word), &rel, sizeof(rel));
     __atomic_store_n(word, bytes, __ATOMIC_RELEASE);
-    x->linked = target;
 }
 
 static unsigned exit_index(const BeCode *code, const void *site)
 {
     uint32_t stub = (uint32_t)((const uint8_t *)site - (const uint8_t *)code->entry);
+    const X64Exit *exit = ((const X64Side *)code->side)->exit;
     unsigned k = 0;
 
-    while (k < code->n_exits && code->exits[k].stub != stub) {
+    while (k < code->n_exits && exit[k].stub != stub) {
         k++;
     }
     CHECK(k < code->n_exits, "not an exit of this unit");

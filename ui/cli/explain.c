@@ -129,7 +129,7 @@ static int show_host(const IrFunc *f)
         fputs("ketch explain: too much for one unit\n", stderr);
         return 1;
     }
-    printf("\nhost code, %zu bytes\n", code.size);
+    printf("\nhost code, %u bytes\n", code.size);
     fflush(stdout);
     be_x86_64.dump(&code, STDOUT_FILENO);
     be_x86_64.release(&code);

@@ -5,6 +5,9 @@
  * A vfork child (CLONE_VM | CLONE_VFORK) is a real one on the host: a process that shares memory
  * and runs on its parent's Task and Vcpu, on a host stack of its own, while the kernel keeps the
  * parent's thread waiting.  So what it writes is seen by the parent, as posix_spawn() needs.
+ *
+ * A process that shares memory while its parent goes on (CLONE_VM alone) is the vfork child of a
+ * host thread that does nothing else: that lends it a Task, a Vcpu and the C library's state.
  */
 #include <errno.h>
 #include <limits.h>
@@ -251,8 +254,14 @@ int64_t sys_exit_group(Task *t, const uint64_t a[6])
 typedef struct Start {
     Task *task;
     const CloneArgs *args;
-    _Atomic uint32_t ready;
+    _Atomic int32_t ready; /* tid once the new task runs and needs no Start any more, or -errno */
 } Start;
+
+static void announce(Start *start, int64_t result)
+{
+    atomic_store(&start->ready, (int32_t)result);
+    HOST_CALL3(SYS_futex, &start->ready, FUTEX_WAKE_PRIVATE, 1);
+}
 
 static void *thread_main(void *opaque)
 {
@@ -275,14 +284,13 @@ static void *thread_main(void *opaque)
         HOST_CALL1(SYS_unshare, CLONE_FS);
     }
     task_link(t);
-    atomic_store(&start->ready, (uint32_t)t->tid);
-    HOST_CALL3(SYS_futex, &start->ready, FUTEX_WAKE_PRIVATE, 1);
+    announce(start, t->tid);
     userland_run(t);
     task_end(t);
     return NULL;
 }
 
-static bool start_thread(Start *start)
+static bool start_thread(Start *start, void *(*main)(void *))
 {
     pthread_attr_t attr;
     pthread_t thread;
@@ -291,7 +299,7 @@ static bool start_thread(Start *start)
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, THREAD_STACK);
-    ok = pthread_create(&thread, &attr, thread_main, start) == 0;
+    ok = pthread_create(&thread, &attr, main, start) == 0;
     pthread_attr_destroy(&attr);
     while (ok && !atomic_load(&start->ready)) {
         HOST_CALL4(SYS_futex, &start->ready, FUTEX_WAIT_PRIVATE, 0, 0);
@@ -299,7 +307,8 @@ static bool start_thread(Start *start)
     return ok;
 }
 
-static int64_t new_thread(Task *t, const CloneArgs *c)
+/* A task beside this one, of the same process or of another. */
+static int64_t new_task(Task *t, const CloneArgs *c, void *(*main)(void *))
 {
     Start start = { .args = c };
 
@@ -311,7 +320,7 @@ static int64_t new_thread(Task *t, const CloneArgs *c)
     if (start.task) {
         enter_child(start.task, c);
     }
-    if (!start.task || !start_thread(&start)) {
+    if (!start.task || !start_thread(&start, main)) {
         if (start.task) {
             tr_vcpu_free(start.task->vcpu);
             free(start.task);
@@ -404,16 +413,11 @@ static int64_t do_fork(Task *t, const CloneArgs *c)
 
 /* ---- vfork ---- */
 
-typedef struct Vfork {
-    Task *task;
-    const CloneArgs *args;
-} Vfork;
-
 static int vfork_main(void *opaque)
 {
-    Vfork *v = opaque;
-    const CloneArgs *c = v->args;
-    Task *t = v->task;
+    Start *start = opaque;
+    const CloneArgs *c = start->args;
+    Task *t = start->task;
 
     debug_vfork(t, (pid_t)HOST_CALL0(SYS_gettid));
     t->tid = (pid_t)HOST_CALL0(SYS_gettid);
@@ -428,33 +432,47 @@ static int vfork_main(void *opaque)
     put_tid(c->flags & CLONE_PARENT_SETTID ? c->parent_tid : 0, t->tid);
     put_tid(c->flags & CLONE_CHILD_SETTID ? c->child_tid : 0, t->tid);
     enter_child(t, c);
+    announce(start, t->tid);
     userland_run(t);
     task_end(t); /* of a process that the child forked: it came back from here too */
     return 0;
 }
 
-static int64_t run_vfork(Task *t, const CloneArgs *c, char *stack)
+static char *vfork_stack(void)
 {
-    uint64_t pass = CLONE_FS | CLONE_FILES | CLONE_PIDFD | CLONE_SYSVSEM | CLONE_PARENT;
-    uint64_t flags = (c->flags & pass) | CLONE_VM | CLONE_VFORK | c->exit_signal;
-    Vfork v = { t, c };
-    int pid = clone(vfork_main, stack + THREAD_STACK, (int)flags, &v,
-                    mem_host(c->pidfd, 4));
+    char *stack = mmap(NULL, THREAD_STACK, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 
-    return pid < 0 ? -errno : pid;
+    return stack == MAP_FAILED ? NULL : stack;
+}
+
+/* Comes back when the child has ended or runs another program. */
+static int64_t run_vfork(Start *start, char *stack)
+{
+    const CloneArgs *c = start->args;
+    uint64_t ours = CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND;
+    uint64_t flags = (c->flags & ~ours) | CLONE_VM | CLONE_VFORK | c->exit_signal;
+    Task *t = start->task;
+    int pid = clone(vfork_main, stack + THREAD_STACK, (int)flags, start, mem_host(c->pidfd, 4),
+                    NULL, mem_host(c->child_tid, 4));
+    int64_t result = pid < 0 ? -errno : pid;
+
+    tr_vfork_done(t->vcpu);
+    exec_free(t->exec_memory);
+    return result;
 }
 
 static int64_t do_vfork(Task *t, const CloneArgs *c)
 {
-    char *stack = mmap(NULL, THREAD_STACK, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    char *stack = vfork_stack();
     SigHand *hand = sig_hand_copy(t->sighand, c->flags & CLONE_CLEAR_SIGHAND);
+    Start start = { .task = t, .args = c };
     Vcpu *vcpu = t->vcpu;
     Vcpu saved_vcpu;
     int64_t pid = -ENOMEM;
     Task saved;
 
-    if (stack == MAP_FAILED || !hand) {
+    if (!stack || !hand) {
         goto out;
     }
     if (!sig_hold(t)) {
@@ -464,9 +482,7 @@ static int64_t do_vfork(Task *t, const CloneArgs *c)
     saved = *t;
     memcpy(&saved_vcpu, vcpu, offsetof(Vcpu, jump_cache));
     t->sighand = hand;
-    pid = run_vfork(t, c, stack);
-    tr_vfork_done(vcpu);
-    exec_free(t->exec_memory);
+    pid = run_vfork(&start, stack);
     saved.prev = t->prev;
     saved.next = t->next;
     *t = saved;
@@ -479,10 +495,51 @@ static int64_t do_vfork(Task *t, const CloneArgs *c)
     sig_release(t);
 out:
     free(hand);
-    if (stack != MAP_FAILED) {
+    if (stack) {
         munmap(stack, THREAD_STACK);
     }
     return pid;
+}
+
+/* The host thread behind a process that shares memory; every signal but the reserved ones stays
+ * blocked in it.  After run_vfork() *start is gone, unless there is no child. */
+static void *sharing_main(void *opaque)
+{
+    Start *start = opaque;
+    Task *t = start->task;
+    const UserEvents *events = process.options->events;
+    bool shared_hand = start->args->flags & CLONE_SIGHAND;
+    SigHand *hand = shared_hand ? t->sighand
+                                : sig_hand_copy(t->sighand, start->args->flags & CLONE_CLEAR_SIGHAND);
+    char *stack = vfork_stack();
+    int64_t pid = -ENOMEM;
+
+    t->sighand = hand;
+    task_set_self(t);
+    sig_thread_init(t);
+    if (events && events->vcpu_start) {
+        events->vcpu_start(t->vcpu);
+    }
+    if (stack && hand) {
+        pid = run_vfork(start, stack);
+    }
+    if (events && events->vcpu_end) {
+        events->vcpu_end(t->vcpu);
+    }
+    sig_thread_end(t);
+    task_set_self(NULL);
+    tr_vcpu_free(t->vcpu);
+    free(t);
+    if (!shared_hand) {
+        free(hand);
+    }
+    if (stack) {
+        munmap(stack, THREAD_STACK);
+    }
+    if (pid < 0) {
+        announce(start, pid);
+    }
+    return NULL;
 }
 
 static int64_t do_clone(Task *t, const CloneArgs *c)
@@ -490,17 +547,15 @@ static int64_t do_clone(Task *t, const CloneArgs *c)
     uint64_t thread = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
 
     if (c->flags & CLONE_THREAD) {
-        return (c->flags & thread) == thread ? new_thread(t, c) : -EINVAL;
+        return (c->flags & thread) == thread ? new_task(t, c, thread_main) : -EINVAL;
     }
     if ((c->flags & (CLONE_VM | CLONE_VFORK)) == (CLONE_VM | CLONE_VFORK)) {
         return do_vfork(t, c);
     }
-    if (c->flags & (CLONE_VM | CLONE_SIGHAND)) {
-        log_line(LOG_unimp, "clone: a process that shares memory without waiting (flags %#llx)\n",
-                 (unsigned long long)c->flags);
-        return -EINVAL;
+    if (c->flags & CLONE_VM) {
+        return new_task(t, c, sharing_main);
     }
-    return do_fork(t, c);
+    return c->flags & CLONE_SIGHAND ? -EINVAL : do_fork(t, c);
 }
 
 int64_t sys_clone(Task *t, const uint64_t a[6])
@@ -529,7 +584,7 @@ int64_t sys_clone3(Task *t, const uint64_t a[6])
     if (!mem_read(&c, a[0], a[1] < sizeof(c) ? a[1] : sizeof(c))) {
         return -EFAULT;
     }
-    if (c.set_tid || c.set_tid_size || c.cgroup || (c.stack == 0) != (c.stack_size == 0) ||
+    if ((c.flags & CSIGNAL) || c.set_tid || c.set_tid_size || c.cgroup || (c.stack == 0) != (c.stack_size == 0) ||
         ((c.flags & CLONE_THREAD) && c.exit_signal) || c.exit_signal > TASK_SIGNALS) {
         return -EINVAL;
     }

@@ -59,9 +59,133 @@ static void silent_end(void)
     CHECK_EQ(chdir("/"), 0);
 }
 
-int main(void)
+enum { STACK = 64 << 10, ROUNDS = 2000 };
+
+static char stack[STACK] __attribute__((aligned(16)));
+static _Atomic int turn, stop;
+static _Atomic long sum;
+static _Atomic pid_t child_tid;
+
+static void on_usr1(int sig)
 {
+    sum += sig;
+}
+
+/* Runs beside its parent: each waits for what the other writes. */
+static int ping(void *arg)
+{
+    struct sigaction act = { .sa_handler = SIG_DFL };
+
+    sigaction(SIGUSR1, &act, NULL);
+    close(*(int *)arg);
+    for (int i = 0; i < ROUNDS; i++) {
+        while (turn != 1) {
+            sched_yield();
+        }
+        sum += i;
+        turn = 0;
+    }
+    return 17;
+}
+
+static void shared_memory(void)
+{
+    int fd = open("/dev/null", O_RDONLY);
+    pid_t tid = 0, pid;
+
+    CHECK(signal(SIGUSR1, on_usr1) != SIG_ERR);
+    child_tid = 1;
+    pid = clone(ping, stack + STACK, CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD,
+                &fd, &tid, NULL, &child_tid);
+    CHECK(pid > 0);
+    CHECK_EQ(tid, pid);
+    for (int i = 0; i < ROUNDS; i++) {
+        turn = 1;
+        while (turn != 0) {
+            sched_yield();
+        }
+    }
+    CHECK_EQ(wait_for(pid), 17);
+    CHECK_EQ(child_tid, 0);
+    CHECK_EQ(sum, (long)ROUNDS * (ROUNDS - 1) / 2);
+    CHECK_EQ(close(fd), 0); /* the child's descriptors and handlers were its own */
+    sum = 0;
+    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(sum, SIGUSR1);
+}
+
+static int spin(void *arg)
+{
+    (void)arg;
+    while (!stop) {
+        sum++;
+    }
+    return 0;
+}
+
+/* It dies in the middle of a loop; the parent maps and forks meanwhile and afterwards. */
+static void killed_sharer(void)
+{
+    int status;
+    pid_t pid, other;
+
+    sum = 0;
+    pid = clone(spin, stack + STACK, CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_SIGHAND | SIGCHLD,
+                NULL);
+    CHECK(pid > 0);
+    while (sum < 1000) {
+    }
+    for (int i = 0; i < 10; i++) {
+        other = fork();
+        if (other == 0) {
+            _exit(3);
+        }
+        CHECK_EQ(wait_for(other), 3);
+    }
+    CHECK_EQ(kill(pid, SIGKILL), 0);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK(WIFSIGNALED(status));
+    other = fork();
+    if (other == 0) {
+        _exit(4);
+    }
+    CHECK_EQ(wait_for(other), 4);
+}
+
+static int exec_true(void *arg)
+{
+    (void)arg;
+    execl("/proc/self/exe", "clones", "child", NULL);
+    return 1;
+}
+
+static void sharer_execs(void)
+{
+    pid_t pid = clone(exec_true, stack + STACK, CLONE_VM | SIGCHLD, NULL);
+
+    CHECK(pid > 0);
+    CHECK_EQ(wait_for(pid), 23);
+}
+
+static void refused(void)
+{
+    CHECK_ERRNO(raw_clone(CLONE_SIGHAND | SIGCHLD), EINVAL);
+    CHECK_ERRNO(raw_clone(CLONE_THREAD | CLONE_SIGHAND | SIGCHLD), EINVAL);
+    CHECK_ERRNO(clone(spin, stack + STACK, CLONE_VM | CLONE_FS | CLONE_NEWNS | SIGCHLD, NULL),
+                EINVAL);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argv;
+    if (argc > 1) {
+        return 23;
+    }
     shared_files();
     silent_end();
+    shared_memory();
+    killed_sharer();
+    sharer_execs();
+    refused();
     return passed();
 }

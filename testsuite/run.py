@@ -36,6 +36,7 @@ SUITES = [
           ("--tier=interp,jit,regions", "--count=5000")),
     Suite("guests", "userland/guests.py", (), ()),
     Suite("processes", "userland/processes.py", (), ()),
+    Suite("precise", "userland/precise/precise.py", ("--count=6",), ("--count=60", "--seed=7")),
     Suite("tracing", "userland/tracing.py", (), ()),
     Suite("observing", "observe/observe.py", (), ()),
     Suite("programs", "programs/programs.py", ("--tier=jit",), ("--full",)),

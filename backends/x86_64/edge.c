@@ -790,6 +790,7 @@ void x64_begin_block(X64Gen *g, IrBlockId b)
     X64Block *block = &g->block[b];
 
     g->now = b;
+    g->guest_pc = g->f->block[b].pc; /* its first op may be of an instruction that a branch split */
     g->at = g->pos = block->start - 1;
     g->block_end = g->block[g->chain ? g->order[g->n_order - 1] : b].end;
     if (b == 0) {

@@ -130,7 +130,7 @@ def profile_report(options, folder, target):
                     r"\d+\.\d %  hot_sum\n",
                     r"\d+\.\d % +\d+ +\d+ +\d+ +\d+  hot_sum\+0x[0-9a-f]+ \[region\]\n",
                     r"==== hot_sum\+0x[0-9a-f]+ \[region\] at 0x",
-                    r" +1  100\.0 %  return +0x[0-9a-f]+  c\.jr ra\n",
+                    r" +\d+  100\.0 %  return +0x[0-9a-f]+  c\.jr ra\n",
                     r"block 1, loop\n",
                     r"0x[0-9a-f]+  mul a\d,a\d,a\d +\| %\d+:i64 = mul %\d+, %\d+ +\| (mov|imul) r"]:
         if not re.search(pattern, report):

@@ -219,6 +219,33 @@ TEST(Fault, RegistersAreExactInALoop)
     }
 }
 
+/* The check for alignment splits an atomic: the access is in a block that begins without an
+ * instruction of its own, and that is laid out behind the end of the loop. */
+TEST(Fault, PcOfAnAtomicInALoop)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.li(a0, 0);
+    uint64_t loop = c.addi(a0, a0, 1);
+    c.slli(a4, a0, 63);
+    c.beq(a4, zero, c.pc + 12); /* every other time */
+    uint64_t atomic = c.amoadd_d(a3, a0, a2);
+    c.addi(a2, a2, 8);
+    c.bne(a0, a1, loop);
+    c.addi(a3, a3, 1);
+    c.ecall();
+
+    for (uint64_t n : { 0, 1, 2, 100, 5000 }) {
+        Cpu cpu(start);
+        cpu[a2] = DATA + DATA_SIZE - 8 * n;
+        cpu[a1] = 100000;
+        TrStop stop = cpu.run();
+        EXPECT_EQ(IR_TRAP_fault, stop.trap);
+        EXPECT_EQ(DATA + DATA_SIZE, stop.arg);
+        EXPECT_EQ(atomic, cpu.vcpu->pc);
+        EXPECT_EQ(2 * n + 1, cpu[a0]);
+    }
+}
+
 TEST(Fault, ContinuesAfterTheRegisterIsMended)
 {
     Asm c(fresh_code());

@@ -135,9 +135,16 @@ bool debug_is_kick(const siginfo_t *info)
 
 /* ---- Hooks ---- */
 
+static void install_signals(void);
+
 void debug_start(Task *t)
 {
     if (!debug.user) {
+        return;
+    }
+    if (debug.user->session) {
+        install_signals();
+        report(t, &(GdbEvent){ .kind = GDB_EVENT_exec, .path = process.exe }, NULL);
         return;
     }
     pthread_mutex_lock(&debug.lock);
@@ -338,9 +345,8 @@ void debug_leave_child(int pid)
     }
 }
 
-bool debug_follow_child(int pid, int connection)
+bool debug_follow_child(int pid)
 {
-    (void)connection;
     if (!debug.child || pid != debug.child || write(debug.handover[1], "f", 1) != 1) {
         return false;
     }
@@ -360,6 +366,29 @@ void debug_vfork_done(Task *t)
 {
     if (is_attached() && debug.catch.vforks && !t->in_vfork) {
         report(t, &(GdbEvent){ .kind = GDB_EVENT_vfork_done }, NULL);
+    }
+}
+
+/* ---- execve ---- */
+
+void debug_exec_prepare(const Task *t, DebugExec *e)
+{
+    const UserDebugger *user = process.options->debugger;
+    bool child = !debug.user || t->in_vfork;
+
+    *e = (DebugExec){ 0 };
+    if (user) {
+        user->exec_address(child, e->address, sizeof(e->address));
+    }
+    if (user && !child && is_attached() && debug.catch.execs) {
+        user->exec_session(e->session, sizeof(e->session));
+    }
+}
+
+void debug_exec_failed(const DebugExec *e)
+{
+    if (e->session[0]) {
+        debug.user->exec_failed();
     }
 }
 
@@ -644,5 +673,6 @@ bool debug_init(const UserOptions *options)
     }
     debug.event_fd = ownfd_take(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     debug.user = options->debugger;
+    atomic_store(&debug.attached, debug.user->session);
     return debug.user->start(&debug_target);
 }

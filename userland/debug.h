@@ -80,6 +80,16 @@ void debug_fork_child(Task *t);
 void debug_vfork(Task *t, pid_t child);
 void debug_vfork_done(Task *t);
 
+/* For the command line of the program that an execve() starts: -g and --gdb-session, "" when they
+ * are not needed. */
+typedef struct DebugExec {
+    char address[560];
+    char session[64];
+} DebugExec;
+
+void debug_exec_prepare(const Task *t, DebugExec *e);
+void debug_exec_failed(const DebugExec *e);
+
 /* Signals at their default have to reach us, too. */
 bool debug_wants_signals(void);
 

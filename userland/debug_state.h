@@ -36,7 +36,7 @@ void debug_stop(void);
 bool debug_next_event(GdbEvent *event);
 void debug_set_catch(const GdbCatch *catch);
 void debug_leave_child(int pid);
-bool debug_follow_child(int pid, int connection);
+bool debug_follow_child(int pid);
 
 /* debug_target.c: the points that resume() shall put into the translator. */
 void debug_apply_points(void);

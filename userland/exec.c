@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "userland/debug.h"
 #include "userland/elf.h"
 #include "userland/mem.h"
 #include "userland/proc.h"
@@ -21,7 +22,7 @@
 #include "userland/signals.h"
 
 enum {
-    SELF_ARGS = 8,     /* that exec_self() puts in front, beyond self_argv */
+    SELF_ARGS = 12,    /* that exec_self() puts in front, beyond self_argv */
     SCRIPT_DEPTH = 5,  /* interpreters that are scripts, as the kernel allows */
     HEAD_SIZE = 256,   /* of a file: what the kernel looks at */
     ARGS_MOST = 1 << 21,
@@ -203,8 +204,10 @@ static int64_t exec_self(Task *t, Exec *e, uint64_t envp)
     char *argv0 = e->argv[0], **args = e->argv;
     int fd = keep_open(e->path);
     char number[16];
+    DebugExec debugger;
     int64_t r;
 
+    debug_exec_prepare(t, &debugger);
     e->argv[0] = e->path;
     prepend(e, "--");
     prepend(e, argv0);
@@ -218,6 +221,14 @@ static int64_t exec_self(Task *t, Exec *e, uint64_t envp)
         prepend(e, process.sysroot);
         prepend(e, "-L");
     }
+    if (debugger.session[0]) {
+        prepend(e, debugger.session);
+        prepend(e, "--gdb-session");
+    }
+    if (debugger.address[0]) {
+        prepend(e, debugger.address);
+        prepend(e, "-g");
+    }
     for (size_t i = self_argc(); i-- > 0;) {
         prepend(e, process.options->self_argv[i]);
     }
@@ -230,6 +241,7 @@ static int64_t exec_self(Task *t, Exec *e, uint64_t envp)
     if (fd >= 0) {
         close(fd);
     }
+    debug_exec_failed(&debugger);
     return r;
 }
 

@@ -27,9 +27,17 @@ struct GdbTarget; /* ui/gdb/target.h */
 
 typedef struct UserDebugger {
     bool suspend; /* the first thread waits for it */
+    bool session; /* it was there before the execve() that started this program */
     bool (*start)(const struct GdbTarget *target);
     bool (*forked)(const struct GdbTarget *target, bool followed);
     void (*end)(void);
+
+    /* The arguments of -g for a program that is started by execve(), in this process or in a
+     * child of it; and of --gdb-session, when the debugger's session goes on there.  What
+     * session() has prepared, exec_failed() takes back. */
+    void (*exec_address)(bool child, char *text, size_t size);
+    void (*exec_session)(char *text, size_t size);
+    void (*exec_failed)(void);
 } UserDebugger;
 
 typedef struct UserOptions {

@@ -369,6 +369,17 @@ static bool option_gdb(RunOptions *o, const char *arg, GError **error)
     return true;
 }
 
+static bool option_gdb_session(RunOptions *o, const char *arg, GError **error)
+{
+    const char *why;
+
+    (void)o;
+    if (!gdb_server_inherit(arg, &why)) {
+        return wrong(error, why, arg);
+    }
+    return true;
+}
+
 static bool option_stats(RunOptions *o, const char *arg, GError **error)
 {
     (void)arg;
@@ -509,7 +520,8 @@ static bool read_environment(RunOptions *o, GError **error)
 static void keep_option(RunOptions *o, const OptionInfo *info, char **argv, int words)
 {
     if (info->fn == option_set_env || info->fn == option_unset_env || info->fn == option_argv0 ||
-        info->fn == option_sysroot || info->fn == option_program_fd) {
+        info->fn == option_sysroot || info->fn == option_program_fd || info->fn == option_gdb ||
+        info->fn == option_gdb_session) {
         return;
     }
     for (int i = 0; i < words; i++) {

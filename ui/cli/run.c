@@ -79,7 +79,11 @@ static int run_program(const char *self, const RunOptions *o, char **argv, int f
     const UserDebugger debugger = { .suspend = gdb_server_suspends(),
                                     .start = gdb_server_start,
                                     .forked = gdb_server_forked,
-                                    .end = gdb_server_end };
+                                    .end = gdb_server_end,
+                                    .session = gdb_server_has_session(),
+                                    .exec_address = gdb_server_exec_address,
+                                    .exec_session = gdb_server_exec_session,
+                                    .exec_failed = gdb_server_exec_failed };
     UserOptions user = {
         .guest = &fe_riscv64,
         .program = argv[first],

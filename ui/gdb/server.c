@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -37,11 +38,12 @@ static struct {
     const GdbTarget *target;
     int listener, connection;
     GdbSession *session;
+    const char *inherited; /* what --gdb-session says of it */
 } server = { .suspend = true, .listener = -1, .connection = -1 };
 
-const char *gdb_server_spec(void)
+bool gdb_server_has_session(void)
 {
-    return server.spec;
+    return server.inherited;
 }
 
 bool gdb_server_suspends(void)
@@ -268,7 +270,7 @@ static bool await_connection(void)
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     server.connection = ownfd_take(fd);
-    server.session = gdb_session_new(server.target, send_all, NULL, server.connection);
+    server.session = gdb_session_new(server.target, send_all, NULL);
     return server.session;
 }
 
@@ -276,7 +278,10 @@ static void *serve(void *opaque)
 {
     (void)opaque;
     if (server.session) {
-        gdb_session_take_over(server.session);
+        if (!server.inherited) {
+            gdb_session_take_over(server.session);
+        }
+        server.inherited = NULL;
         serve_session();
     }
     while (server.listener >= 0 && await_connection()) {
@@ -310,7 +315,52 @@ static bool start_thread(void)
 bool gdb_server_start(const GdbTarget *target)
 {
     server.target = target;
+    if (server.inherited) {
+        server.session = gdb_session_restore(target, send_all, NULL, server.inherited);
+    }
     return start_listening() && start_thread();
+}
+
+/* ---- execve ---- */
+
+bool gdb_server_inherit(const char *text, const char **error)
+{
+    char *end;
+    long fd = strtol(text, &end, 10);
+
+    if (end == text || *end != ':' || fcntl((int)fd, F_GETFD) < 0) {
+        *error = "only execve() can hand over a session";
+        return false;
+    }
+    server.connection = ownfd_take((int)fd);
+    server.inherited = end + 1;
+    return true;
+}
+
+/* Who has no debugger shall not wait for one. */
+void gdb_server_exec_address(bool child, char *text, size_t size)
+{
+    if (child && !server.per_process) {
+        snprintf(text, size, "none");
+    } else {
+        snprintf(text, size, "%s,suspend=%c", server.where,
+                 !child && server.connection >= 0 ? 'y' : 'n');
+    }
+}
+
+void gdb_server_exec_session(char *text, size_t size)
+{
+    int n;
+
+    if (server.session && fcntl(server.connection, F_SETFD, 0) == 0) {
+        n = snprintf(text, size, "%d:", server.connection);
+        gdb_session_save(server.session, text + n, size - (size_t)n);
+    }
+}
+
+void gdb_server_exec_failed(void)
+{
+    fcntl(server.connection, F_SETFD, FD_CLOEXEC);
 }
 
 bool gdb_server_forked(const GdbTarget *target, bool followed)

@@ -16,8 +16,15 @@
  * path stands for the process id.  False, and *error a sentence, when it is none of these. */
 bool gdb_server_set(const char *spec, const char **error);
 
-/* What was set; NULL when nothing was. */
-const char *gdb_server_spec(void);
+/* A connection that was there before execve() started this program: FD and what
+ * gdb_session_save() says. */
+bool gdb_server_inherit(const char *text, const char **error);
+bool gdb_server_has_session(void);
+
+/* The same for the program that an execve() from here starts; see UserDebugger. */
+void gdb_server_exec_address(bool child, char *text, size_t size);
+void gdb_server_exec_session(char *text, size_t size);
+void gdb_server_exec_failed(void);
 
 /* ",suspend=n" was not given: the target waits for its debugger. */
 bool gdb_server_suspends(void);

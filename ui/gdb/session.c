@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A session: input to packets, packets to handlers; threads' names; the end. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -204,7 +205,7 @@ void gdb_detach(GdbSession *s, const char *args)
         gdb_error(s, ESRCH);
     } else if (s->child) {
         /* The child answers. */
-        s->no_reply = s->target->follow_child(s->child, s->connection);
+        s->no_reply = s->target->follow_child(s->child);
         s->over = s->detached = s->no_reply;
         if (!s->no_reply) {
             gdb_refuse(s, "the child is gone");
@@ -370,7 +371,7 @@ bool gdb_session_is_over(const GdbSession *s)
     return s->over;
 }
 
-GdbSession *gdb_session_new(const GdbTarget *target, GdbSend *send, void *opaque, int connection)
+static GdbSession *session_new(const GdbTarget *target, GdbSend *send, void *opaque)
 {
     GdbSession *s = calloc(1, sizeof(*s));
 
@@ -378,10 +379,42 @@ GdbSession *gdb_session_new(const GdbTarget *target, GdbSend *send, void *opaque
         s->target = target;
         s->send = send;
         s->opaque = opaque;
-        s->connection = connection;
+        s->moved = -1;
+    }
+    return s;
+}
+
+GdbSession *gdb_session_new(const GdbTarget *target, GdbSend *send, void *opaque)
+{
+    GdbSession *s = session_new(target, send, opaque);
+
+    if (s) {
         target->attach(&s->last);
         s->general = s->last.tid;
-        s->moved = -1;
+    }
+    return s;
+}
+
+void gdb_session_save(const GdbSession *s, char *text, size_t size)
+{
+    snprintf(text, size, "%x%x%x%x%x:%llx", s->no_ack, s->multiprocess, s->catch.forks,
+             s->catch.vforks, s->catch.execs, (unsigned long long)s->catch.pass_signals);
+}
+
+GdbSession *gdb_session_restore(const GdbTarget *target, GdbSend *send, void *opaque,
+                                const char *text)
+{
+    GdbSession *s = strlen(text) > 6 ? session_new(target, send, opaque) : NULL;
+
+    if (s) {
+        s->no_ack = text[0] == '1';
+        s->multiprocess = text[1] == '1';
+        s->catch.forks = text[2] == '1';
+        s->catch.vforks = text[3] == '1';
+        s->catch.execs = text[4] == '1';
+        s->catch.pass_signals = strtoull(text + 6, NULL, 16);
+        s->running = true;
+        target->set_catch(&s->catch);
     }
     return s;
 }

@@ -19,8 +19,8 @@ typedef struct GdbSession GdbSession;
 /* Hands bytes to the debugger; false when it is gone. */
 typedef bool GdbSend(void *opaque, const void *bytes, size_t n);
 
-/* Attaches to the target.  NULL: out of memory.  `connection`: what GdbTarget.follow_child gets. */
-GdbSession *gdb_session_new(const GdbTarget *target, GdbSend *send, void *opaque, int connection);
+/* Attaches to the target.  NULL: out of memory. */
+GdbSession *gdb_session_new(const GdbTarget *target, GdbSend *send, void *opaque);
 
 /* Detaches, unless that has been done. */
 void gdb_session_free(GdbSession *s);
@@ -30,6 +30,12 @@ void gdb_session_event(GdbSession *s);
 
 /* The debugger has detached, killed the target, or seen its end. */
 bool gdb_session_is_over(const GdbSession *s);
+
+/* Across an execve(): what has been negotiated, as text; and a session in the new program that owes
+ * gdb a stop reply.  NULL: `text` is none, or out of memory. */
+void gdb_session_save(const GdbSession *s, char *text, size_t size);
+GdbSession *gdb_session_restore(const GdbTarget *target, GdbSend *send, void *opaque,
+                                const char *text);
 
 /* In the child of a fork, which has a copy of its parent's session: the debugger now talks to this
  * process. */

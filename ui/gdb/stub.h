@@ -26,7 +26,6 @@ struct GdbSession {
     const GdbTarget *target;
     GdbSend *send;
     void *opaque;
-    int connection;
     GdbParser in;
     GdbOut out;
     bool no_reply;   /* of the packet that is being handled */

@@ -127,7 +127,7 @@ struct GdbTarget {
     /* A child that a fork event told of: it goes on without debugger, or the debugger goes over to
      * it and leaves this process to itself. */
     void (*leave_child)(int pid);
-    bool (*follow_child)(int pid, int connection);
+    bool (*follow_child)(int pid);
 
     /* Text for a command of `monitor`; false: no such command. */
     bool (*monitor)(const char *command, char *text, size_t size);

@@ -594,6 +594,15 @@ void cache_for_each_locked(void (*fn)(const TrUnit *unit))
     }
 }
 
+size_t cache_memory(void)
+{
+    size_t n = atomic_load_explicit(&n_units, memory_order_relaxed) + n_writable;
+
+    return arena_mark(tr.units) + tr.side_used + (tr.code ? codebuf_used(tr.code) : 0) +
+           n * sizeof(*units) + (pages_mask + 1) * sizeof(*pages) +
+           (atomic_load_explicit(&table, memory_order_relaxed)->mask + 1) * sizeof(uint64_t);
+}
+
 static void table_clear(void)
 {
     TrTable *t = atomic_load_explicit(&table, memory_order_relaxed);

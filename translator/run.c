@@ -174,8 +174,8 @@ static TrUnit *find_and_enter(TrVcpu *v)
     return unit;
 }
 
-/* From the vcpu's pc until translated code is left. */
-static IrTrap execute(TrVcpu *v)
+/* From the vcpu's pc, where `why` has brought it, until translated code is left. */
+static IrTrap execute(TrVcpu *v, IrTrap why)
 {
     Vcpu *vcpu = &v->vcpu;
     TrUnit *unit = find_and_enter(v);
@@ -184,7 +184,7 @@ static IrTrap execute(TrVcpu *v)
     if (!unit) {
         return fail(v);
     }
-    if (!tr.no_chain) {
+    if (!tr.no_chain && (why == IR_TRAP_lookup || why == IR_TRAP_hot)) {
         vcpu->jump_cache[vcpu_jump_index(vcpu->pc)] = (VcpuJump){ vcpu->pc, unit->code.entry };
         v->cached = true;
     }
@@ -195,12 +195,12 @@ static IrTrap execute(TrVcpu *v)
 }
 
 /* execute() for --check: the two runs must not be disturbed. */
-static IrTrap execute_checked(TrVcpu *v)
+static IrTrap execute_checked(TrVcpu *v, IrTrap why)
 {
     IrTrap trap;
 
     begin_alone(v);
-    trap = execute(v);
+    trap = execute(v, why);
     end_alone(v);
     return trap;
 }
@@ -371,7 +371,7 @@ TrStop tr_run(Vcpu *vcpu)
         trap = raised(v);
     }
     while (!handle(v, trap, &stop)) {
-        trap = tr.oracle ? execute_checked(v) : execute(v);
+        trap = tr.oracle ? execute_checked(v, trap) : execute(v, trap);
     }
     return stop;
 }

@@ -193,6 +193,9 @@ bool cache_has_range_locked(const TrRange *range);
 /* Calls fn for every unit that has code, dropped ones included.  Caller: tr.lock. */
 void cache_for_each_locked(void (*fn)(const TrUnit *unit));
 
+/* Bytes of memory that units take: code, side data, tables. */
+size_t cache_memory(void);
+
 /* Empties everything.  Caller: exclusive section and tr.lock. */
 void cache_evict_locked(void);
 
@@ -212,7 +215,7 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit);
 /* The IR of a unit once more, to the log. */
 void unit_show_ir(const TrUnit *unit);
 
-/* This thread's processor time in nanoseconds, for the statistics. */
+/* This thread's processor time in nanoseconds, for the statistics; 0 without TrConfig.timed. */
 uint64_t unit_clock(void);
 
 /* ---- region.c ---- */

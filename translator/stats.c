@@ -34,6 +34,8 @@ void tr_stats_print(int fd)
             ratio(s->translate_ns, s->insns + s->region_insns));
     dprintf(fd, "%-20s %12.1f  host bytes for one guest instruction\n", "host_per_insn",
             ratio(s->host_bytes, s->insns + s->region_insns));
+    dprintf(fd, "%-20s %12.1f  bytes of memory in use for one guest instruction translated\n",
+            "memory_per_insn", ratio(cache_memory(), s->insns + s->region_insns));
     dprintf(fd, "%-20s %12zu  bytes of the code cache in use\n", "cache_used",
             tr.code ? codebuf_used(tr.code) : 0);
 }

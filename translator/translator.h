@@ -46,6 +46,7 @@ typedef struct TrConfig {
     unsigned n_dfilter;
     unsigned perf;          /* TR_PERF_... */
     const char *profile;    /* --profile: file of the report, "" for the log; NULL: none */
+    bool timed;             /* the time in translation is measured, for tr_stats_print() */
     uint32_t hot_threshold; /* entries before a unit is considered for a region; 0: never */
     const TrInstrument *instrument; /* what to add to the guest's code; NULL: nothing */
 

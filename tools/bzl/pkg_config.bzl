@@ -2,8 +2,11 @@
 """pkg_config(): a library of the system as an external repository, found with pkg-config.
 
 `@NAME//:TARGET` is a cc_library for each entry of `targets` (target name -> pkg-config module).
-The private libraries of static archives are linked too, as needed, so that the same target serves
-the static build."""
+Archives are preferred, with their private libraries: relocating the shared ones, function by function,
+would take longer than the rest of a program's start.  Only the C library's own stay shared, but in the
+static build."""
+
+_C_LIBRARY = ["-lm", "-lpthread", "-pthread", "-ldl", "-lrt"]
 
 _BUILD = """cc_library(
     name = "{name}",
@@ -33,7 +36,12 @@ def _library(ctx, name, module):
         for f in _flags(ctx, "--cflags-only-other", module)
         if f.startswith("-D")
     ]
-    libs = ["-Wl,--push-state,--as-needed"] + _flags(ctx, "--libs", "--static", module) + ["-Wl,--pop-state"]
+    libs = _flags(ctx, "--libs", "--static", module)
+    libs = (["-Wl,--push-state,--as-needed,-Bstatic"] +
+            [f for f in libs if f not in _C_LIBRARY] +
+            ["-Wl,--pop-state", "-Wl,--push-state,--as-needed"] +
+            [f for f in libs if f in _C_LIBRARY] +
+            ["-Wl,--pop-state"])
     return _BUILD.format(name = name, includes = includes, defines = defines, linkopts = libs)
 
 def _pkg_config_impl(ctx):

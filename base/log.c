@@ -56,7 +56,7 @@ bool log_enable(const char *names, const char **bad)
     return true;
 }
 
-bool log_open(const char *path)
+bool log_open(const char *path, bool append)
 {
     char name[4096];
     const char *percent = strstr(path, "%d");
@@ -69,7 +69,7 @@ bool log_open(const char *path)
         errno = ENAMETOOLONG;
         return false;
     }
-    opened = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+    opened = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (append ? 0 : O_TRUNC), 0666);
     if (opened < 0) {
         return false;
     }

@@ -30,7 +30,7 @@ static inline bool log_enabled(LogCategory category)
 bool log_enable(const char *names, const char **bad);
 
 /* Sends the log to `path` ("%d" becomes the process id); false with errno set when it fails. */
-bool log_open(const char *path);
+bool log_open(const char *path, bool append);
 
 /* The categories with their help, one line each, to stdout: `-d help`. */
 void log_help(void);

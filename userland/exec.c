@@ -22,7 +22,7 @@
 #include "userland/signals.h"
 
 enum {
-    SELF_ARGS = 12,    /* that exec_self() puts in front, beyond self_argv */
+    SELF_ARGS = 14,    /* that exec_self() puts in front, beyond self_argv */
     SCRIPT_DEPTH = 5,  /* interpreters that are scripts, as the kernel allows */
     HEAD_SIZE = 256,   /* of a file: what the kernel looks at */
     ARGS_MOST = 1 << 21,
@@ -198,15 +198,16 @@ static int keep_open(const char *path)
     return strncmp(path, folder, sizeof(folder) - 1) == 0 ? open(path, O_RDONLY) : -1;
 }
 
-/* ketch OPTIONS [-L SYSROOT] [--program-fd FD] -0 ARGV0 -- PATH ARGS... */
+/* ketch OPTIONS --after-exec LIMITS [-L SYSROOT] [--program-fd FD] -0 ARGV0 -- PATH ARGS... */
 static int64_t exec_self(Task *t, Exec *e, uint64_t envp)
 {
     char *argv0 = e->argv[0], **args = e->argv;
     int fd = keep_open(e->path);
-    char number[16];
+    char number[16], limits[LIMITS_TEXT];
     DebugExec debugger;
     int64_t r;
 
+    limits_print(limits);
     debug_exec_prepare(t, &debugger);
     e->argv[0] = e->path;
     prepend(e, "--");
@@ -229,6 +230,8 @@ static int64_t exec_self(Task *t, Exec *e, uint64_t envp)
         prepend(e, debugger.address);
         prepend(e, "-g");
     }
+    prepend(e, limits);
+    prepend(e, "--after-exec");
     for (size_t i = self_argc(); i-- > 0;) {
         prepend(e, process.options->self_argv[i]);
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The system calls about memory and limits, and those of RISC-V about caches and capabilities. */
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -8,6 +10,7 @@
 #include "base/bits.h"
 #include "userland/mem.h"
 #include "userland/proc.h"
+#include "userland/run.h"
 
 int64_t sys_mmap(Task *t, const uint64_t a[6])
 {
@@ -122,8 +125,11 @@ int64_t sys_membarrier(Task *t, const uint64_t a[6])
 
 /* ---- Limits.  RLIMIT_AS and RLIMIT_DATA would hit Ketch's own memory: they are kept here. ---- */
 
-static struct rlimit own_limit[2];
-static bool own_limit_set[2];
+enum { OWN_LIMITS = 2 };
+
+static const int own_resource[OWN_LIMITS] = { RLIMIT_AS, RLIMIT_DATA };
+static struct rlimit own_limit[OWN_LIMITS];
+static bool own_limit_set[OWN_LIMITS];
 
 static int own_index(uint64_t resource)
 {
@@ -182,6 +188,35 @@ int64_t sys_prlimit64(Task *t, const uint64_t a[6])
         return own_prlimit(i, a[1], a[2], a[3]);
     }
     return HOST_CALL4(SYS_prlimit64, a[0], a[1], mem_host(a[2], 16), mem_host(a[3], 16));
+}
+
+void limits_print(char text[LIMITS_TEXT])
+{
+    size_t n = 0;
+
+    text[0] = '\0';
+    for (int i = 0; i < OWN_LIMITS; i++) {
+        if (own_limit_set[i]) {
+            n += (size_t)snprintf(text + n, LIMITS_TEXT - n, "%d:%llu:%llu,", i,
+                                  (unsigned long long)own_limit[i].rlim_cur,
+                                  (unsigned long long)own_limit[i].rlim_max);
+        }
+    }
+}
+
+void limits_take(const char *text)
+{
+    unsigned long long soft, hard;
+    unsigned i;
+
+    for (; sscanf(text, "%u:%llu:%llu,", &i, &soft, &hard) == 3; text = strchr(text, ',') + 1) {
+        if (i >= OWN_LIMITS || !strchr(text, ',')) {
+            return;
+        }
+        own_limit[i] = (struct rlimit){ soft, hard };
+        own_limit_set[i] = true;
+        mem_set_limit(own_resource[i], soft);
+    }
 }
 
 int64_t sys_getrlimit(Task *t, const uint64_t a[6])

@@ -434,6 +434,7 @@ int userland_main(const UserOptions *options)
         return status;
     }
     note_program(&program);
+    limits_take(options->limits ? options->limits : "");
     t->tid = (pid_t)HOST_CALL0(SYS_gettid);
     t->vcpu = start_translator(options, &why) ? tr_vcpu_new(t) : NULL;
     if (!t->vcpu) {

@@ -18,4 +18,9 @@ void exec_free(void *memory);
 
 void task_set_self(Task *t);
 
+/* RLIMIT_AS and RLIMIT_DATA, which only Ketch knows, as a word that the next program takes up. */
+enum { LIMITS_TEXT = 96 };
+void limits_print(char text[LIMITS_TEXT]);
+void limits_take(const char *text);
+
 #endif

@@ -50,6 +50,8 @@ typedef struct UserOptions {
     const char *sysroot;     /* -L; NULL: KETCH_LD_PREFIX, QEMU_LD_PREFIX, else none */
     uint64_t stack_size;     /* -s; 0: from RLIMIT_STACK */
     uint64_t reserve;        /* -R; 0: the architecture's default */
+    const char *limits;      /* what the program that executes this one gave as --after-exec: its limits
+                                on memory; NULL: none has */
     const char *release;     /* -r: kernel release that uname() tells; NULL: the host's */
     const uint64_t *seed;    /* -seed: of AT_RANDOM; NULL: from the kernel */
     bool strace;             /* -strace */
@@ -59,8 +61,8 @@ typedef struct UserOptions {
     const UserDebugger *debugger; /* -g; NULL: none */
 
     /* What to put before "PROGRAM ARGS" so that the same options hold in a program that the guest
-     * starts: execve() runs /proc/self/exe with it, and -L, -0 and --program-fd as they are needed
-     * (so they must not be in it, nor -E and -U).  NULL at the end. */
+     * starts: execve() runs /proc/self/exe with it, --after-exec, and -L, -0 and --program-fd as they
+     * are needed (so they must not be in it, nor -E and -U).  NULL at the end. */
     char **self_argv;
 } UserOptions;
 

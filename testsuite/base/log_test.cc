@@ -22,7 +22,7 @@ class LogTest : public testing::Test
     void SetUp() override
     {
         log_mask = 0;
-        ASSERT_TRUE(log_open(path.c_str()));
+        ASSERT_TRUE(log_open(path.c_str(), false));
     }
     void TearDown() override
     {
@@ -85,7 +85,7 @@ TEST_F(LogTest, PercentDIsTheProcess)
 {
     std::string with_pid = path + "-" + std::to_string(getpid()) + ".log";
 
-    ASSERT_TRUE(log_open((path + "-%d.log").c_str()));
+    ASSERT_TRUE(log_open((path + "-%d.log").c_str(), false));
     EXPECT_EQ(0, access(with_pid.c_str(), F_OK));
     unlink(with_pid.c_str());
     EXPECT_GE(log_fd(), 1000) << "low numbers belong to the guest";
@@ -93,7 +93,7 @@ TEST_F(LogTest, PercentDIsTheProcess)
 
 TEST_F(LogTest, AFolderThatIsNotThere)
 {
-    EXPECT_FALSE(log_open("/nonexistent/folder/log"));
+    EXPECT_FALSE(log_open("/nonexistent/folder/log", false));
 }
 
 } // namespace

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""-strace, -d strace_json and -L: what the log says of a small program, and where its paths are looked up."""
+"""-strace, -d strace_json, -D and -L: what the log says of a small program, and where its paths are looked up."""
 
 import json
 import os
@@ -80,6 +80,18 @@ LOOKUP = HEAD + """
 LOOKED_UP = b"6 below\n0 6\n0\n15\n0 6\n0 1\n-1\n1\n0\n-1\n"
 
 
+AGAIN = """#include <unistd.h>
+int main(int argc, char **argv)
+{
+    if (argc == 1) {
+        execl("/proc/self/exe", argv[0], "again", (char *)0);
+    }
+    getpgid(77);
+    return 0;
+}
+"""
+
+
 def compile_text(text, folder):
     binary = os.path.join(folder, "program")
     with open(binary + ".c", "w", encoding="ascii") as f:
@@ -130,9 +142,20 @@ def sysroot(options, folder, tier):
     return None if result.output == LOOKED_UP else f"got {result.output!r}"
 
 
+def log_file(options, folder, tier):
+    """-D FILE holds what a program does and what the one does that it executes."""
+    binary = compile_text(AGAIN, folder)
+    log = os.path.join(folder, "log")
+    for _ in range(2):  # the second run starts anew
+        suite.run([options.ketch, "run", f"--tier={tier}", "-strace", "-D", log, binary], 60)
+    with open(log, encoding="ascii") as f:
+        calls = re.findall(r"(?:execve|getpgid)(?=\()", f.read())
+    return None if calls == ["execve", "getpgid"] else f"the log has {calls}"
+
+
 def main():
     options = suite.parser(__doc__).parse_args()
-    cases = [(check, tier) for check in (strace, strace_json, sysroot) for tier in options.tier.split(",")]
+    cases = [(check, tier) for check in (strace, strace_json, sysroot, log_file) for tier in options.tier.split(",")]
     if not shutil.which(COMPILER):
         print(f"0 passed, 0 failed, {len(cases)} skipped")
         return 0

@@ -124,6 +124,13 @@ static bool option_program_fd(RunOptions *o, const char *arg, GError **error)
     return true;
 }
 
+static bool option_after_exec(RunOptions *o, const char *arg, GError **error)
+{
+    (void)error;
+    o->after_exec = arg;
+    return true;
+}
+
 static bool option_cpu(RunOptions *o, const char *arg, GError **error)
 {
     (void)error;
@@ -521,7 +528,7 @@ static void keep_option(RunOptions *o, const OptionInfo *info, char **argv, int 
 {
     if (info->fn == option_set_env || info->fn == option_unset_env || info->fn == option_argv0 ||
         info->fn == option_sysroot || info->fn == option_program_fd || info->fn == option_gdb ||
-        info->fn == option_gdb_session) {
+        info->fn == option_gdb_session || info->fn == option_after_exec) {
         return;
     }
     for (int i = 0; i < words; i++) {

@@ -95,6 +95,7 @@ static int run_program(const char *self, const RunOptions *o, char **argv, int f
         .sysroot = o->sysroot,
         .stack_size = o->stack_size,
         .reserve = o->reserved,
+        .limits = o->after_exec,
         .release = o->release,
         .seed = o->has_seed ? &o->seed : NULL,
         .strace = log_enabled(LOG_strace),
@@ -132,7 +133,7 @@ int command_run(const char *self, int argc, char **argv)
         fprintf(stderr, "%s: unknown processor model '%s' (-cpu help lists them)\n", self, o.cpu);
     } else if (o.first >= argc) {
         fprintf(stderr, "%s: no program given; usage: %s [OPTIONS] PROGRAM [ARGS]\n", self, self);
-    } else if (o.log_file && !log_open(o.log_file)) {
+    } else if (o.log_file && !log_open(o.log_file, o.after_exec)) {
         fprintf(stderr, "%s: cannot write the log %s: %s\n", self, o.log_file, g_strerror(errno));
     } else {
         status = run_program(self, &o, argv, o.first);

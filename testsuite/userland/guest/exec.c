@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -143,9 +144,10 @@ static void too_long(void)
     free(big);
 }
 
-/* Descriptors and signals across exec: close-on-exec, ignored, handled, blocked. */
+/* Descriptors, signals and limits across exec: close-on-exec, ignored, handled, blocked. */
 static void inheritance(void)
 {
+    const struct rlimit data = { 64 << 20, 512 << 20 }, more = { 512 << 20, 512 << 20 };
     static char out[4096];
     int keep = open("/dev/null", O_RDONLY), drop = open("/dev/null", O_RDONLY | O_CLOEXEC);
     char a[16], b[16];
@@ -160,15 +162,22 @@ static void inheritance(void)
     sigaddset(&set, SIGRTMIN + 3);
     sigaddset(&set, SIGBUS);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    CHECK_EQ(setrlimit(RLIMIT_DATA, &data), 0);
     CHECK_EQ(run(self, (char *[]){ self, "inherit", a, b, NULL }, environ, out), 6);
     CHECK(strcmp(out, "good\n") == 0);
+    CHECK_EQ(setrlimit(RLIMIT_DATA, &more), 0);
 }
 
 static int inherit(char **argv)
 {
     struct sigaction sa;
+    struct rlimit data;
     sigset_t set;
 
+    CHECK_EQ(getrlimit(RLIMIT_DATA, &data), 0);
+    CHECK_EQ(data.rlim_cur, 64 << 20);
+    CHECK_EQ(data.rlim_max, 512 << 20);
+    CHECK(malloc(100 << 20) == NULL);
     CHECK(fcntl(atoi(argv[2]), F_GETFD) >= 0);
     CHECK_ERRNO(fcntl(atoi(argv[3]), F_GETFD), EBADF);
     sigaction(SIGUSR1, NULL, &sa);

@@ -212,6 +212,7 @@ struct X64Gen {
     bool faulting;        /* the current insn's stack map comes after x64_end_uses() */
     uint8_t held;         /* slot whose old value that map still has to name */
     uint32_t held_loc;
+    uint8_t rounding;     /* MXCSR has this static mode, an IrRm + 1; 0: the guest's dynamic one */
     uint32_t free;        /* allocatable registers that hold nothing */
     uint32_t locked;      /* operands of the current insn */
     uint32_t temps;       /* to be freed at its end */
@@ -469,6 +470,15 @@ typedef struct X64Side {
 X64Side *x64_side_new(const X64Gen *g, uint32_t *size);
 /* Guest state at `host`, an offset in the unit; false when no record is there. */
 bool x64_map_restore(const X64Side *side, uint32_t host, const BeHostRegs *regs, Vcpu *vcpu);
+
+/* ---- rounding.c ---- */
+
+/* From here on MXCSR rounds by `rm`, an IrRm but RMM.  Flags of the host change. */
+void x64_rounding(X64Gen *g, unsigned rm);
+/* Does the insn need the guest's dynamic mode, or may what comes after it? */
+bool x64_wants_dynamic(const IrInsn *i);
+/* MXCSR's field for a static mode but RMM */
+uint32_t x64_rc_field(unsigned rm);
 
 /* ---- lowering ---- */
 

@@ -49,8 +49,10 @@ void x64_features_limit(uint32_t mask);
     K(SIGN32, 0x80000000, 0)                                      \
     K(ABS32, 0x7fffffff, 0)                                       \
     K(BOX32, 0xffffffff00000000, 0)                               \
+    K(BOX16, 0xffffffffffff0000, 0)                               \
     K(NAN64, 0x7ff8000000000000, 0)                               \
     K(NAN32, 0x7fc00000, 0)                                       \
+    K(NAN16, 0x7e00, 0)                                           \
     K(TWO63_64, 0x43e0000000000000, 0)                            \
     K(TWO63_32, 0x5f000000, 0)                                    \
     K(TWO64_64, 0x43f0000000000000, 0)                            \
@@ -58,6 +60,10 @@ void x64_features_limit(uint32_t mask);
     K(TWO32_64, 0x41f0000000000000, 0)                            \
     K(TWO32_32, 0x4f800000, 0)                                    \
     K(ZERO, 0, 0)                                                 \
+    K(HALF64, 0x3fe0000000000000, 0)                              \
+    K(HALF32, 0x3f000000, 0)                                      \
+    K(ONE64, 0x3ff0000000000000, 0)                               \
+    K(ONE32, 0x3f800000, 0)                                       \
     K(RC, 0x0000600000000000, 0x0000400000002000)                 \
     K(FLAGS, 0x1808180810001000, 0x1c0c1c0c14041404)              \
     K(FLAGS_1, 0x1a0a1a0a12021202, 0x1e0e1e0e16061606)            \

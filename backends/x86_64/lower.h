@@ -20,6 +20,16 @@ enum { X64_ROUND_DYN = 4, X64_ROUND_QUIET = 8 }; /* roundsd: by MXCSR; never ine
 #define RULE(op, fn, arg) RULE_FN(fn);
 #include "backends/x86_64/rules.def"
 
+/* Calls the reference evaluator. */
+RULE_FN(lower_eval);
+
+/* roundsd's number for a rounding mode but RMM */
+unsigned x64_round_imm(unsigned rm);
+
+/* An f2f from or to F16 that the host can do, and its code */
+bool x64_half_inline(const IrInsn *i);
+void x64_convert_half(X64Gen *g, const IrInsn *i, IrRef ref);
+
 /* Decrements the unit's counter. */
 void x64_emit_counter(X64Gen *g);
 

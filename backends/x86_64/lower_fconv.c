@@ -5,14 +5,13 @@
  * The host's conversions raise the right flags for values in range.  Out of range a signed one
  * raises invalid only and gives the most negative number, which a cold path corrects; for unsigned
  * results the range is looked at first, in the operand's bits, since nothing can take a raised
- * flag back.  RMM, half precision and hosts without SSE4.1 go to the reference evaluator.
+ * flag back.  Hosts without SSE4.1 go to the reference evaluator, as does RMM to unsigned.
  */
 #include "backends/x86_64/lower.h"
 
 #include "backends/x86_64/host.h"
 
-/* roundsd's number for a rounding mode but RMM */
-static unsigned round_imm(unsigned rm)
+unsigned x64_round_imm(unsigned rm)
 {
     static const uint8_t imm[] = { [IR_RM_RNE] = 0,
                                    [IR_RM_RTZ] = 3,
@@ -23,9 +22,9 @@ static unsigned round_imm(unsigned rm)
     return imm[rm];
 }
 
-static bool by_evaluator(const IrInsn *i, unsigned type)
+static bool by_evaluator(unsigned type)
 {
-    return i->aux == IR_RM_RMM || type == IR_F16 || !x64_has(X64_F_sse41);
+    return type == IR_F16 || !x64_has(X64_F_sse41);
 }
 
 /* Prefix of the scalar insns of a format */
@@ -51,18 +50,70 @@ static void emit_to_int(X64Gen *g, unsigned type, bool w, X64Reg d, X64Reg a, bo
     x64_rr(&g->e, scalar(type, nearest ? 0x2d : 0x2c), w, d, a);
 }
 
+/*
+ * d = a rounded, ties away from zero (RMM): cut off, then one further when half or more was lost.
+ * quiet: 0 or X64_ROUND_QUIET; t, s: temporaries.  The difference and the sum are exact; from 2^52
+ * on (2^23), where infinity minus itself would be invalid, there is nothing to do.
+ */
+static void emit_round_away(X64Gen *g, unsigned type, X64Reg d, X64Reg a, unsigned quiet,
+                            const X64Reg temp[2])
+{
+    bool f64 = type == IR_F64;
+    X64Reg t = temp[0], s = temp[1];
+    uint8_t *large, *less;
+
+    emit_round(g, type, d, a, x64_round_imm(IR_RM_RTZ) | quiet);
+    x64_mov_rr(&g->e, f64, t, a);
+    x64_shift_ri(&g->e, X64_SHR, f64, t, f64 ? 52 : 23);
+    x64_alu_ri(&g->e, X64_AND, false, t, f64 ? 0x7ff : 0xff);
+    x64_alu_ri(&g->e, X64_CMP, false, t, f64 ? 1023 + 52 : 127 + 23);
+    large = x64_jcc8(&g->e, X64_CC_AE);
+    x64_mov_rr(&g->e, true, s, a);
+    x64_rr(&g->e, scalar(type, 0x5c), false, s, d);
+    x64_rm(&g->e, X64_0F | 0x54, false, s, x64_known(g, f64 ? X64_K_ABS64 : X64_K_ABS32), 0);
+    x64_rm(&g->e, (f64 ? X64_66 : 0) | X64_0F | 0x2e, false, s,
+           x64_known(g, f64 ? X64_K_HALF64 : X64_K_HALF32), 0);
+    less = x64_jcc8(&g->e, X64_CC_B);
+    x64_mov_rr(&g->e, true, s, a);
+    x64_rm(&g->e, X64_0F | 0x54, false, s, x64_known(g, f64 ? X64_K_SIGN64 : X64_K_SIGN32), 0);
+    x64_rm(&g->e, X64_0F | 0x56, false, s, x64_known(g, f64 ? X64_K_ONE64 : X64_K_ONE32), 0);
+    x64_rr(&g->e, scalar(type, 0x58), false, d, s);
+    x64_patch8(&g->e, large);
+    x64_patch8(&g->e, less);
+}
+
+/* d = a rounded by `rm`; takes temporaries when that is RMM.  `d` is not `a`. */
+static void round_by(X64Gen *g, unsigned rm, unsigned type, X64Reg d, X64Reg a, unsigned quiet,
+                     const X64Reg temp[2])
+{
+    if (rm == IR_RM_RMM) {
+        emit_round_away(g, type, d, a, quiet, temp);
+    } else {
+        emit_round(g, type, d, a, x64_round_imm(rm) | quiet);
+    }
+}
+
+static void temps_for(X64Gen *g, unsigned rm, X64Reg temp[2])
+{
+    if (rm == IR_RM_RMM) {
+        temp[0] = x64_temp(g, X64_GPRS);
+        temp[1] = x64_temp(g, X64_XMMS);
+    }
+}
+
 RULE_FN(lower_fround)
 {
-    X64Reg a, d;
+    X64Reg a, d, temp[2];
 
-    if (by_evaluator(i, i->type)) {
+    if (by_evaluator(i->type)) {
         lower_eval(g, i, ref, 0);
         return;
     }
     a = x64_use(g, i->arg[0]);
+    temps_for(g, i->aux, temp);
     x64_end_uses(g);
-    d = x64_def(g, ref, 0);
-    emit_round(g, i->type, d, a, round_imm(i->aux) | arg);
+    d = x64_def(g, ref, X64_BIT(a));
+    round_by(g, i->aux, i->type, d, a, arg, temp);
 }
 
 /* ---- Signed integers ---- */
@@ -82,33 +133,136 @@ static void saturate(X64Gen *g, const X64Cold *c)
     x64_cold_return(g, c);
 }
 
+/* `d` is the most negative number when the conversion that made it was not possible. */
+static X64Cold *saturates(X64Gen *g, X64ColdFn *fn, const IrInsn *i, X64Reg d, X64Reg a)
+{
+    X64Cold *c;
+
+    x64_alu_ri(&g->e, X64_CMP, i->type == IR_I64, d, 1);
+    c = x64_cold(g, fn, x64_jcc(&g->e, X64_CC_O, NULL));
+    c->type = (uint8_t)x64_arg_type(g, i, 0);
+    c->reg[0] = d;
+    c->reg[1] = a;
+    c->index = i->type == IR_I64;
+    return c;
+}
+
+/* The same after rounding to the scratch register, without flags: inexact is raised here when the
+ * result is the most negative number indeed.  reg[2]: a temporary */
+static void saturate_rounded(X64Gen *g, const X64Cold *c)
+{
+    uint8_t *out_of_range;
+
+    emit_to_int(g, IR_F64, true, c->reg[2], X64_SCRATCH, false);
+    x64_alu_rr(&g->e, X64_ADD, true, c->reg[2], c->reg[0]);
+    out_of_range = x64_jcc8(&g->e, X64_CC_NE);
+    emit_to_int(g, IR_F64, true, c->reg[2], c->reg[1], false);
+    x64_cold_return(g, c);
+    x64_patch8(&g->e, out_of_range);
+    saturate(g, c);
+}
+
+/* F64 to I32 in a mode that has to be rounded to first: not with its flags, since a number that is
+ * out of range is invalid, not inexact.  A conversion of the number itself raises inexact. */
+static void round_to_int(X64Gen *g, const IrInsn *i, IrRef ref)
+{
+    X64Reg a = x64_use(g, i->arg[0]), t = x64_temp(g, X64_GPRS), d, temp[2];
+    X64Cold *c;
+
+    temps_for(g, i->aux, temp);
+    round_by(g, i->aux, IR_F64, X64_SCRATCH, a, X64_ROUND_QUIET, temp);
+    x64_end_uses(g);
+    d = x64_def(g, ref, 0);
+    emit_to_int(g, IR_F64, false, d, X64_SCRATCH, false);
+    c = saturates(g, saturate_rounded, i, d, a);
+    c->reg[2] = t;
+    emit_to_int(g, IR_F64, true, t, a, false);
+    c->back = x64_here(g);
+}
+
 RULE_FN(lower_f2i)
 {
     unsigned type = x64_arg_type(g, i, 0);
     bool w = i->type == IR_I64, dyn = i->aux == IR_RM_DYN, round = !dyn && i->aux != IR_RM_RTZ;
-    X64Reg a, d, from;
-    X64Cold *c;
+    X64Reg a, d, from, temp[2];
 
     (void)arg;
-    /* Rounded first, an F64 would be inexact though it is out of the range of 32 bits. */
-    if (by_evaluator(i, type) || (round && !w && type == IR_F64)) {
+    if (by_evaluator(type)) {
         lower_eval(g, i, ref, 0);
+        return;
+    }
+    if (round && !w && type == IR_F64) {
+        round_to_int(g, i, ref);
         return;
     }
     from = a = x64_use(g, i->arg[0]);
     if (round) {
         from = X64_SCRATCH;
-        emit_round(g, type, from, a, round_imm(i->aux));
+        temps_for(g, i->aux, temp);
+        round_by(g, i->aux, type, from, a, 0, temp);
     }
     x64_end_uses(g);
     d = x64_def(g, ref, 0);
     emit_to_int(g, type, w, d, from, dyn);
-    x64_alu_ri(&g->e, X64_CMP, w, d, 1);
-    c = x64_cold(g, saturate, x64_jcc(&g->e, X64_CC_O, NULL));
-    c->type = (uint8_t)type;
-    c->reg[0] = d;
-    c->reg[1] = a;
-    c->index = w;
+    saturates(g, saturate, i, d, a);
+}
+
+/* Out of the range of 32 bits, which the conversion has said: the low bits of the integer, from
+ * the number's own.  reg: result, two temporaries; index: operand.  `m` is the fraction with its
+ * leading one at the top of a word, 2^1086 times the number without its exponent. */
+static void wrap(X64Gen *g, const X64Cold *c)
+{
+    X64Reg d = c->reg[0], m = c->reg[1], u = c->reg[2], a = (X64Reg)c->index;
+    uint8_t *left, *shifted, *zero, *positive;
+
+    x64_mov_rr(&g->e, true, m, a);
+    x64_mov_rr(&g->e, true, u, m);
+    x64_shift_ri(&g->e, X64_SHR, true, u, 52);
+    x64_alu_ri(&g->e, X64_AND, false, u, 0x7ff);
+    x64_shift_ri(&g->e, X64_SHL, true, m, 11);
+    x64_rr(&g->e, X64_0F | 0xba, true, 5, m); /* bts */
+    x64_byte(&g->e, 63);
+    x64_mov_ri(&g->e, d, 1023 + 63);
+    x64_alu_rr(&g->e, X64_SUB, false, d, u);
+    left = x64_jcc8(&g->e, X64_CC_S);
+    x64_vrr(&g->e, X64_F2 | X64_0F38 | 0xf7, true, m, d, m); /* shrx */
+    shifted = x64_jmp8(&g->e);
+    x64_patch8(&g->e, left);
+    x64_rr(&g->e, 0xf7, false, 3, d); /* neg */
+    x64_alu_ri(&g->e, X64_CMP, false, d, 63);
+    x64_vrr(&g->e, X64_66 | X64_0F38 | 0xf7, true, m, d, m); /* shlx */
+    x64_mov_ri(&g->e, d, 0);
+    zero = x64_jcc8(&g->e, X64_CC_A);
+    x64_patch8(&g->e, shifted);
+    x64_mov_rr(&g->e, true, u, a);
+    x64_mov_rr(&g->e, false, d, m);
+    x64_rr(&g->e, 0x85, true, u, u);
+    positive = x64_jcc8(&g->e, X64_CC_NS);
+    x64_rr(&g->e, 0xf7, false, 3, d);
+    x64_patch8(&g->e, positive);
+    x64_patch8(&g->e, zero);
+    x64_cold_return(g, c);
+}
+
+RULE_FN(lower_f2imod)
+{
+    X64Reg a, d, t, u;
+    X64Cold *c;
+
+    (void)arg;
+    if (!x64_has(X64_F_bmi2)) {
+        lower_eval(g, i, ref, 0);
+        return;
+    }
+    a = x64_use(g, i->arg[0]);
+    t = x64_temp(g, X64_GPRS);
+    u = x64_temp(g, X64_GPRS);
+    x64_end_uses(g);
+    d = x64_def(g, ref, 0);
+    emit_to_int(g, IR_F64, false, d, a, false);
+    c = saturates(g, wrap, i, d, t);
+    c->reg[2] = u;
+    c->index = a;
 }
 
 /* ---- Unsigned integers ---- */
@@ -119,7 +273,7 @@ static void emit_in_range(X64Gen *g, const X64Cold *c, unsigned rm)
     X64Reg d = c->reg[0], a = c->reg[1];
 
     if (rm != IR_RM_DYN && rm != IR_RM_RTZ) {
-        emit_round(g, c->type, X64_SCRATCH, a, round_imm(rm));
+        emit_round(g, c->type, X64_SCRATCH, a, x64_round_imm(rm));
         a = X64_SCRATCH;
     }
     emit_to_int(g, c->type, true, d, a, rm == IR_RM_DYN);
@@ -137,7 +291,7 @@ static void to_unsigned(X64Gen *g, const X64Cold *c)
     X64Reg d = c->reg[0], a = c->reg[1];
     uint8_t *nan, *large, *negative, *middle = NULL;
 
-    emit_round(g, type, X64_SCRATCH, a, round_imm(rm) | X64_ROUND_QUIET);
+    emit_round(g, type, X64_SCRATCH, a, x64_round_imm(rm) | X64_ROUND_QUIET);
     x64_rm(&g->e, ucomis, false, X64_SCRATCH, x64_known(g, end), 0);
     nan = x64_jcc8(&g->e, X64_CC_P);
     large = x64_jcc8(&g->e, X64_CC_AE);
@@ -189,7 +343,7 @@ RULE_FN(lower_f2u)
     X64Cold *c;
 
     (void)arg;
-    if (by_evaluator(i, type)) {
+    if (by_evaluator(type) || i->aux == IR_RM_RMM) {
         lower_eval(g, i, ref, 0);
         return;
     }

@@ -2,8 +2,8 @@
 /*
  * Lowering of floating point.
  *
- * MXCSR has the guest's dynamic rounding mode and collects the flags.  Other static modes, half
- * precision and what the host's unit does not do exactly go to the reference evaluator.
+ * MXCSR has the guest's dynamic rounding mode, or a static one while that is needed, and collects
+ * the flags.  RMM and what the host's unit does not do exactly go to the reference evaluator.
  */
 #include "backends/x86_64/lower.h"
 
@@ -14,10 +14,14 @@ static bool f64(const IrInsn *i)
     return i->type == IR_F64;
 }
 
-/* Can the host's unit do this insn in its current mode? */
-static bool host_does(const X64Gen *g, const IrInsn *i)
+/* Can the host's unit do this insn?  Then MXCSR has its mode now. */
+static bool host_does(X64Gen *g, const IrInsn *i)
 {
-    return i->aux == IR_RM_DYN && i->type != IR_F16 && x64_arg_type(g, i, 0) != IR_F16;
+    if (i->aux == IR_RM_RMM || i->type == IR_F16 || x64_arg_type(g, i, 0) == IR_F16) {
+        return false;
+    }
+    x64_rounding(g, i->aux);
+    return true;
 }
 
 static X64Op scalar(bool is_f64, unsigned opcode)
@@ -142,6 +146,7 @@ RULE_FN(lower_fma)
         lower_eval(g, i, ref, 0);
         return;
     }
+    x64_rounding(g, i->aux);
     x = x64_match_neg(g, i->arg[0], &neg_a);
     y = x64_match_neg(g, i->arg[1], &neg_b);
     z = x64_match_neg(g, i->arg[2], &neg_c);
@@ -212,8 +217,6 @@ static void rounded_i2f(X64Gen *g, const X64Cold *c)
 /* In a static mode: most integers are exact, and those up to +-2^24 (2^53) are seen to be. */
 static void static_i2f(X64Gen *g, const IrInsn *i, IrRef ref)
 {
-    static const uint16_t field[] = { [IR_RM_RNE] = 0, [IR_RM_RTZ] = 0x6000, [IR_RM_RDN] = 0x2000,
-                                      [IR_RM_RUP] = 0x4000 };
     bool w = x64_arg_type(g, i, 0) == IR_I64;
     unsigned exact = f64(i) ? 53 : 24;
     X64Reg a = x64_use(g, i->arg[0]), t = x64_temp(g, X64_GPRS), d;
@@ -231,9 +234,16 @@ static void static_i2f(X64Gen *g, const IrInsn *i, IrRef ref)
     c->reg[1] = a;
     c->reg[2] = t;
     c->index = w;
-    c->value = field[i->aux];
+    c->value = x64_rc_field(i->aux);
     emit_i2f(g, d, a, w, f64(i));
     c->back = x64_here(g);
+}
+
+/* In a static mode that MXCSR has not */
+static bool rarely_rounds(const X64Gen *g, const IrInsn *i)
+{
+    return !exact_i2f(g, i) && i->type != IR_F16 && i->aux != IR_RM_DYN && i->aux != IR_RM_RMM &&
+           x64_arg_type(g, i, 0) >= IR_I32 && g->rounding != i->aux + 1;
 }
 
 RULE_FN(lower_i2f)
@@ -241,12 +251,12 @@ RULE_FN(lower_i2f)
     X64Reg a, d;
 
     (void)arg;
-    if (!host_does(g, i) && !exact_i2f(g, i)) {
-        if (i->type == IR_F16 || i->aux == IR_RM_RMM || x64_arg_type(g, i, 0) < IR_I32) {
-            lower_eval(g, i, ref, 0);
-        } else {
-            static_i2f(g, i, ref);
-        }
+    if (rarely_rounds(g, i)) {
+        static_i2f(g, i, ref);
+        return;
+    }
+    if (!exact_i2f(g, i) && !host_does(g, i)) {
+        lower_eval(g, i, ref, 0);
         return;
     }
     a = x64_use(g, i->arg[0]);
@@ -280,7 +290,7 @@ RULE_FN(lower_u2f)
     X64Cold *c;
 
     (void)arg;
-    if (!host_does(g, i) && !exact_i2f(g, i)) {
+    if (!exact_i2f(g, i) && !host_does(g, i)) {
         lower_eval(g, i, ref, 0);
         return;
     }
@@ -310,7 +320,11 @@ RULE_FN(lower_f2f)
     X64Reg a, d;
 
     (void)arg;
-    if (from == i->type || !(host_does(g, i) || (from == IR_F32 && i->type == IR_F64))) {
+    if ((from == IR_F16 || i->type == IR_F16) && x64_half_inline(i)) {
+        x64_convert_half(g, i, ref);
+        return;
+    }
+    if (!(from == IR_F32 && i->type == IR_F64) && !host_does(g, i)) {
         lower_eval(g, i, ref, 0);
         return;
     }
@@ -370,7 +384,11 @@ RULE_FN(lower_fcopysign)
 
 static void nan_const(X64Gen *g, const X64Cold *c)
 {
-    x64_load(&g->e, c->reg[0], x64_known(g, c->type == IR_F64 ? X64_K_NAN64 : X64_K_NAN32));
+    X64Known nan = c->type == IR_F64   ? X64_K_NAN64
+                   : c->type == IR_F32 ? X64_K_NAN32
+                                       : X64_K_NAN16;
+
+    x64_load(&g->e, c->reg[0], x64_known(g, nan));
     x64_cold_return(g, c);
 }
 
@@ -397,8 +415,11 @@ static void canon_bits(X64Gen *g, const IrInsn *i, IrRef ref)
     if (f64(i)) {
         x64_mov_ri(&g->e, u, UINT64_C(0xffe0000000000000));
         x64_alu_rr(&g->e, X64_CMP, true, t, u);
-    } else {
+    } else if (i->type == IR_F32) {
         x64_alu_ri(&g->e, X64_CMP, false, t, (int32_t)0xff000000);
+    } else {
+        x64_shift_ri(&g->e, X64_SHL, false, t, 16);
+        x64_alu_ri(&g->e, X64_CMP, false, t, (int32_t)0xf8000000);
     }
     canonical_when(g, X64_CC_A, d, i->type);
 }
@@ -408,9 +429,7 @@ RULE_FN(lower_fcanon)
     X64Reg a;
 
     (void)arg;
-    if (i->type == IR_F16) {
-        lower_eval(g, i, ref, 0);
-    } else if (!x64_quiet(g, i->arg[0])) {
+    if (!x64_quiet(g, i->arg[0])) {
         canon_bits(g, i, ref);
     } else {
         a = x64_use(g, i->arg[0]);
@@ -421,35 +440,25 @@ RULE_FN(lower_fcanon)
 
 RULE_FN(lower_fbox)
 {
-    X64Reg a;
+    X64Known box = x64_arg_type(g, i, 0) == IR_F32 ? X64_K_BOX32 : X64_K_BOX16;
+    X64Reg a = x64_use(g, i->arg[0]);
 
     (void)arg;
-    if (x64_arg_type(g, i, 0) != IR_F32) {
-        lower_eval(g, i, ref, 0);
-        return;
-    }
-    a = x64_use(g, i->arg[0]);
     x64_end_uses(g);
-    logic_known(g, 0x56, x64_def_like(g, ref, a), a, X64_K_BOX32);
+    logic_known(g, 0x56, x64_def_like(g, ref, a), a, box);
 }
 
 RULE_FN(lower_funbox)
 {
-    X64Reg a, t, d;
+    X64Reg a = x64_use(g, i->arg[0]), t = x64_temp(g, X64_GPRS), d;
 
     (void)arg;
-    if (i->type != IR_F32) {
-        lower_eval(g, i, ref, 0);
-        return;
-    }
-    a = x64_use(g, i->arg[0]);
-    t = x64_temp(g, X64_GPRS);
     x64_end_uses(g);
     d = x64_def_over(g, ref, a, 0);
     x64_mov_rr(&g->e, true, t, d);
-    x64_shift_ri(&g->e, X64_SHR, true, t, 32);
-    x64_alu_ri(&g->e, X64_CMP, false, t, -1);
-    canonical_when(g, X64_CC_NE, d, IR_F32);
+    x64_shift_ri(&g->e, X64_SAR, true, t, ir_bits(i->type));
+    x64_alu_ri(&g->e, X64_CMP, true, t, -1);
+    canonical_when(g, X64_CC_NE, d, i->type);
 }
 
 RULE_FN(lower_bitcast)

@@ -266,5 +266,5 @@ IrRef x64_match_neg(X64Gen *g, IrRef ref, bool *negate)
 
 bool x64_fma_inline(const IrInsn *i)
 {
-    return i->aux == IR_RM_DYN && i->type != IR_F16 && x64_has(X64_F_fma);
+    return i->aux != IR_RM_RMM && i->type != IR_F16 && x64_has(X64_F_fma);
 }

@@ -99,6 +99,9 @@ static bool emit_block(X64Gen *g, IrBlockId b)
         if (i->op == IR_OP_const) {
             continue; /* made where it is used */
         }
+        if (g->rounding && x64_wants_dynamic(i)) {
+            x64_rounding(g, IR_RM_DYN);
+        }
         emit_insn(g, i, ref);
         if (g->big || g->e.p > g->limit) {
             return false;

@@ -112,12 +112,12 @@ class Machine
     }
 
     /* Runs it; the guest's dynamic rounding mode is `rm`, and these flags are set before. */
-    void run(uint32_t rm, uint32_t flags = 0)
+    void run(uint32_t rm, uint32_t flags = 0, IrTrap trap = IR_TRAP_syscall)
     {
         vcpu_->pc = 0x1000;
         vcpu_->fp_rm = rm;
         vcpu_->fp_flags = flags;
-        ASSERT_EQ(be_->enter(vcpu_, &code_), IR_TRAP_syscall);
+        ASSERT_EQ(be_->enter(vcpu_, &code_), trap);
     }
 
     /* The same with host exceptions that trap, where the backend makes use of that. */
@@ -529,14 +529,14 @@ class FpEnvironment : public testing::TestWithParam<Way>
                      ir_fp2(b, IR_OP_fadd, IR_F64, rm, ir_get(b, F + 1), ir_get(b, F + 2)), n);
     }
 
-    void run(uint32_t rm, bool trapping = false)
+    void run(uint32_t rm, bool trapping = false, IrTrap trap = IR_TRAP_syscall)
     {
         m.slot(F + 1) = kOne;
         m.slot(F + 2) = 0x3ca0000000000000;
         if (trapping) {
             m.run_trapping(rm, 0);
         } else {
-            m.run(rm);
+            m.run(rm, 0, trap);
         }
     }
 
@@ -594,6 +594,65 @@ TEST_P(FpEnvironment, SetModeHoldsOnBothSidesOfABranch)
             EXPECT_EQ(m.vcpu()->fp_rm, rm);
         }
     }
+}
+
+/* Neighbours in one static mode, others in between, and whatever looks at the environment. */
+TEST_P(FpEnvironment, StaticModesAmongOthers)
+{
+    const IrRm modes[] = { IR_RM_RUP, IR_RM_RUP, IR_RM_RNE, IR_RM_RNE, IR_RM_RDN, IR_RM_DYN };
+
+    m.compile([&](IrBuild *b) {
+        IrRef two = ir_get(b, X + 2);
+        for (unsigned n = 0; n < 6; n++) {
+            add(b, modes[n], 6 + n);
+        }
+        add(b, IR_RM_RUP, 12);
+        IrRef flags = ir_op1(b, IR_OP_fpflags_get, IR_I32, 0);
+        ir_set(b, X + 8, ir_op1(b, IR_OP_zext, IR_I64, flags));
+        ir_op1(b, IR_OP_fpflags_set, IR_VOID, ir_const(b, IR_I32, IR_FP_DZ));
+        add(b, IR_RM_RUP, 13);
+        ir_op1(b, IR_OP_fprm_set, IR_VOID, ir_op1(b, IR_OP_trunc, IR_I32, two));
+        add(b, IR_RM_DYN, 14);
+        write_result(b, { IR_OP_i2f, IR_I64, IR_F64 },
+                     ir_fp1(b, IR_OP_i2f, IR_F64, IR_RM_RUP, ir_get(b, X + 3)), 15);
+    });
+    for (uint32_t before : { IR_RM_RNE, IR_RM_RTZ, IR_RM_RDN, IR_RM_RUP }) {
+        for (uint32_t after : { IR_RM_RNE, IR_RM_RTZ, IR_RM_RDN, IR_RM_RUP }) {
+            m.slot(X + 2) = after;
+            m.slot(X + 3) = (UINT64_C(1) << 53) + 1;
+            run(before, after == IR_RM_RDN);
+            for (unsigned n = 0; n < 6; n++) {
+                uint32_t mode = modes[n] == IR_RM_DYN ? before : static_cast<uint32_t>(modes[n]);
+                EXPECT_EQ(m.slot(F + 6 + n), kOne + (mode == IR_RM_RUP)) << n;
+            }
+            EXPECT_EQ(m.slot(F + 12), kOne + 1);
+            EXPECT_EQ(m.slot(X + 8), static_cast<uint64_t>(IR_FP_NX));
+            EXPECT_EQ(m.slot(F + 13), kOne + 1);
+            EXPECT_EQ(m.slot(F + 14), kOne + (after == IR_RM_RUP));
+            EXPECT_EQ(m.slot(F + 15), 0x4340000000000001u);
+            EXPECT_EQ(m.flags(), static_cast<uint32_t>(IR_FP_NX | IR_FP_DZ));
+            EXPECT_EQ(m.vcpu()->fp_rm, after);
+        }
+    }
+}
+
+/* A unit that is left in the middle, between two ops in a static mode */
+TEST_P(FpEnvironment, LeavingAmongStaticModes)
+{
+    m.compile([&](IrBuild *b) {
+        add(b, IR_RM_RUP, 8);
+        ir_trap_if(b, ir_op1(b, IR_OP_trunc, IR_I1, ir_get(b, X + 1)), IR_TRAP_illegal, 0);
+        add(b, IR_RM_RUP, 9);
+        add(b, IR_RM_DYN, 10);
+    });
+    m.slot(X + 1) = 1;
+    run(IR_RM_RTZ, false, IR_TRAP_illegal);
+    EXPECT_EQ(m.slot(F + 8), kOne + 1);
+    EXPECT_EQ(m.flags(), static_cast<uint32_t>(IR_FP_NX));
+    m.slot(X + 1) = 0;
+    run(IR_RM_RTZ);
+    EXPECT_EQ(m.slot(F + 9), kOne + 1);
+    EXPECT_EQ(m.slot(F + 10), kOne);
 }
 
 TEST_P(FpEnvironment, FlagsAreReadAndWritten)

@@ -273,7 +273,7 @@ static void put_back(Vcpu *vcpu, const Vcpu *state)
 static bool is_comparable(const Outcome outcome[3])
 {
     return outcome[1].trap != IR_TRAP_interrupt && outcome[2].trap != IR_TRAP_interrupt &&
-           outcome[2].trap != IR_TRAP_hot;
+           outcome[2].trap != IR_TRAP_hot && outcome[2].trap != IR_TRAP_again;
 }
 
 IrTrap check_enter(TrVcpu *v, TrUnit *unit)

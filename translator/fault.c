@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A host signal in the middle of guest code.  In a unit's code the stack map of the access gives
- * the guest's registers, and the host goes on at the backend's way out.  In C code called from
+ * the guest's registers, and the host goes on at the backend's way out.  An access of a region may
+ * stand for several instructions (ir/opt/opt.h): they are executed once more, one by one, and the
+ * one that faults is what the guest sees.  In C code called from
  * there (the interpreter, a helper) the vcpu is already exact, and vcpu_raise() goes back to the
  * run loop.
  */
@@ -81,6 +83,9 @@ bool tr_host_fault(int sig, siginfo_t *info, void *ucontext)
             return false;
         }
         note(v, info);
+        if (unit->region) {
+            v->vcpu.exit_trap = IR_TRAP_again;
+        }
         set_pc(uc, tr.backend->leave());
         return true;
     }

@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* An LR/SC section that takes longer than this many instructions may lose its reservation (RISC-V
- * unprivileged spec, "Eventual Success of Store-Conditional Instructions": 16). */
+ * unprivileged spec, "Eventual Success of Store-Conditional Instructions": 16).  An access of a
+ * region that stands for instructions further on than this faults again. */
 enum { ALONE_MAX = 64 };
 
 void run_forget(TrVcpu *v)
@@ -222,8 +223,15 @@ static bool is_done(IrTrap trap)
     return trap == IR_TRAP_none || trap == IR_TRAP_lookup || trap == IR_TRAP_interrupt;
 }
 
-/* From LR to its SC; returns the trap that ended it early, or IR_TRAP_interrupt. */
-static IrTrap execute_alone(TrVcpu *v)
+static bool reserved(TrVcpu *v)
+{
+    return tr.frontend->reserved && tr.frontend->reserved(&v->vcpu);
+}
+
+/* Instruction by instruction: from LR to its SC (IR_TRAP_exclusive), or until the one that makes
+ * the access of a region fault (IR_TRAP_again).  Returns the trap that ended it early, or
+ * IR_TRAP_interrupt. */
+static IrTrap execute_alone(TrVcpu *v, IrTrap why)
 {
     IrTrap trap;
 
@@ -235,7 +243,7 @@ static IrTrap execute_alone(TrVcpu *v)
         }
         trap = IR_TRAP_interrupt;
         atomic_store(&v->vcpu.exit_req, 0); /* tr_interrupt() is remembered in v->interrupt */
-        if (!tr.frontend->reserved || !tr.frontend->reserved(&v->vcpu)) {
+        if (why == IR_TRAP_exclusive && !reserved(v)) {
             break;
         }
     }
@@ -300,8 +308,8 @@ static bool interrupted(TrVcpu *v, TrStop *stop)
 /* Deals with one way out of translated code; true when *stop is for the caller of tr_run(). */
 static bool handle(TrVcpu *v, IrTrap trap, TrStop *stop)
 {
-    if (trap == IR_TRAP_exclusive) {
-        trap = execute_alone(v);
+    if (trap == IR_TRAP_exclusive || trap == IR_TRAP_again) {
+        trap = execute_alone(v, trap);
     }
     if (trap == IR_TRAP_watch) {
         trap = execute_watched(v);
@@ -315,6 +323,7 @@ static bool handle(TrVcpu *v, IrTrap trap, TrStop *stop)
         break;
     case IR_TRAP_interrupt:
     case IR_TRAP_exclusive:
+    case IR_TRAP_again:
         break;
     case IR_TRAP_hot:
         region_hot(v);

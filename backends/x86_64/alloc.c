@@ -170,7 +170,7 @@ void x64_spill(X64Gen *g, IrRef ref)
         k++;
     }
     if (k == g->s.n_spills) {
-        if (k >= X64_SPILLS - 2) {
+        if (k >= X64_SPILLS - 3) {
             g->big = true;
             return;
         }
@@ -201,8 +201,11 @@ static void nan_to_slot(X64Gen *g, const X64Cold *c)
     x64_cold_return(g, c);
 }
 
-void x64_fix_reg(X64Gen *g, X64Reg r, unsigned type, unsigned flags)
+void x64_fix_reg(X64Gen *g, X64Reg r, unsigned type, unsigned flags, IrRef top)
 {
+    if (flags & X64_CALC) {
+        x64_calc_emit(g, top, r);
+    }
     if (flags & X64_CANON) {
         X64Cold *c;
 
@@ -254,6 +257,24 @@ void x64_emit_lazy_store(X64Gen *g, unsigned slot, X64Reg r, unsigned flags)
     }
 }
 
+/* Memory gets what the slot's chain makes of its value.  Without a free register rax is put aside
+ * in a frame word. */
+static void store_calc(X64Gen *g, unsigned slot)
+{
+    uint32_t avail = g->free & X64_GPRS & ~g->locked;
+    X64Reg r = avail ? (X64Reg)__builtin_ctz(avail) : X64_RAX;
+
+    if (!avail) {
+        x64_store(&g->e, r, x64_spill_mem(X64_CALC_SPILL));
+    }
+    x64_fetch(g, g->s.slot_val[slot], r);
+    x64_calc_emit(g, g->s.slot_top[slot], r);
+    x64_store(&g->e, r, x64_slot_mem(slot));
+    if (!avail) {
+        x64_load(&g->e, r, x64_spill_mem(X64_CALC_SPILL));
+    }
+}
+
 void x64_emit_slot_store(X64Gen *g, unsigned slot)
 {
     IrRef ref = g->s.slot_val[slot];
@@ -262,6 +283,10 @@ void x64_emit_slot_store(X64Gen *g, unsigned slot)
     X64Reg r = v->reg;
     uint64_t c;
 
+    if (flags & X64_CALC) {
+        store_calc(g, slot);
+        return;
+    }
     if (r == X64_NONE && v->is_const && !(flags & X64_LAZY) && x64_const(g, ref, &c)) {
         x64_store_const(g, x64_slot_mem(slot), c);
         return;
@@ -337,16 +362,18 @@ void x64_forget_slot(X64Gen *g, unsigned slot)
     x64_state_slot(&g->s, slot, 0, 0);
 }
 
-void x64_set_slot(X64Gen *g, unsigned slot, IrRef ref, uint8_t flags)
+void x64_set_slot(X64Gen *g, unsigned slot, IrRef ref, uint8_t flags, IrRef top)
 {
     IrRef old = g->s.slot_val[slot];
     X64Val *v = &g->val[ref];
 
-    if (old == ref && (g->s.slot_flag[slot] & X64_LAZY) == flags) {
+    if (old == ref && (g->s.slot_flag[slot] & X64_LAZY) == flags &&
+        (!(flags & X64_CALC) || g->s.slot_top[slot] == top)) {
         return;
     }
     x64_forget_slot(g, slot);
     x64_state_slot(&g->s, slot, ref, flags | X64_DIRTY);
+    g->s.slot_top[slot] = top;
     g->dirty[slot / 64] |= UINT64_C(1) << slot % 64;
     g->changed[slot / 64] |= UINT64_C(1) << slot % 64;
     v->n_pend++;
@@ -431,12 +458,12 @@ void x64_evict(X64Gen *g, X64Reg r)
         for (uint64_t d = g->dirty[w]; d; d &= d - 1) {
             unsigned s = w * 64 + (unsigned)__builtin_ctzll(d);
 
-            if (g->s.slot_val[s] == ref) {
+            if (g->s.slot_val[s] == ref && !(g->s.slot_flag[s] & X64_CALC)) {
                 x64_store_slot(g, s);
             }
         }
     }
-    if (v->next != X64_NEVER && !in_memory(v)) {
+    if ((v->next != X64_NEVER || v->n_dirty) && !in_memory(v)) {
         x64_spill(g, ref);
     }
     if (v->next == X64_NEVER) {

@@ -30,6 +30,7 @@ typedef struct X64Leave {
     unsigned n_fix; /* registers to make canonical or box afterwards */
     struct {
         uint8_t reg, type, flags;
+        IrRef top;
     } fix[X64_PINS];
     Move m[MOVES];
 } Moves;
@@ -199,7 +200,7 @@ static void emit_moves(X64Gen *g, Moves *ms)
         }
     }
     for (unsigned k = 0; k < ms->n_fix; k++) {
-        x64_fix_reg(g, ms->fix[k].reg, ms->fix[k].type, ms->fix[k].flags);
+        x64_fix_reg(g, ms->fix[k].reg, ms->fix[k].type, ms->fix[k].flags, ms->fix[k].top);
     }
 }
 
@@ -218,6 +219,7 @@ static void add_pin(const X64Gen *g, Moves *ms, unsigned slot, X64Reg reg)
     if (flags & X64_LAZY) {
         ms->fix[ms->n_fix].reg = reg;
         ms->fix[ms->n_fix].type = flags & X64_BOX ? IR_F32 : IR_F64;
+        ms->fix[ms->n_fix].top = g->s.slot_top[slot];
         ms->fix[ms->n_fix++].flags = (uint8_t)flags;
     }
 }
@@ -382,6 +384,7 @@ typedef struct Fix {
     uint32_t markers;
     uint32_t free;
     uint32_t n_spills;
+    bool pressed; /* a value that the block uses got no register */
     IrRef marked[VCPU_SLOTS];
     uint8_t flags[VCPU_SLOTS];
 } Fix;
@@ -491,7 +494,8 @@ static void give_memory(Fix *x, X64Entry *e, bool only_state)
         e->home = (uint8_t)slot;
         return;
     }
-    if (slot != X64_SLOT_NONE && only_state && marked_once(x, e->val)) {
+    if (slot != X64_SLOT_NONE && only_state && !(x->flags[slot] & X64_CALC) &&
+        marked_once(x, e->val)) {
         e->home = (uint8_t)slot;
         e->flags = x->flags[slot];
         return;
@@ -522,6 +526,7 @@ static void place_near(Fix *x)
         give_any(x, &x->row[best]);
         if (x->row[best].reg == X64_NONE) {
             give_memory(x, &x->row[best], false);
+            x->pressed = true;
         }
         x->dist[best] = X64_NEVER - 1;
     }
@@ -586,6 +591,19 @@ static void place_far(Fix *x)
     }
 }
 
+/* A loop that has not enough registers will put values into memory: those that it does not change
+ * are there beforehand. */
+static void store_invariants(Fix *x)
+{
+    for (unsigned k = 0; k < x->n && x->pressed; k++) {
+        X64Entry *e = &x->row[k];
+
+        if (e->reg != X64_NONE && !e->from && e->slot == X64_SLOT_NONE) {
+            give_memory(x, e, false);
+        }
+    }
+}
+
 /* Arguments of the edges still to come would best be computed where the parameters are. */
 static void hint_back_edges(const Fix *x)
 {
@@ -624,7 +642,10 @@ static void fix_entry(X64Gen *g, const IrEdge *edge)
     collect_rows(&x);
     place_near(&x);
     place_far(&x);
-    if (x.n_spills >= X64_SPILLS - 2) {
+    if (block->header) {
+        store_invariants(&x);
+    }
+    if (x.n_spills >= X64_SPILLS - 3) {
         g->big = true;
     }
     block->entry = x.row;

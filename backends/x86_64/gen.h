@@ -13,7 +13,8 @@
  * Guest slots.  setreg emits nothing: slot_val[] says which value a slot has; while the slot is
  * dirty its memory is stale.  A dirty slot is stored when its value must leave its register, at
  * exits, and before calls that look at the state.  X64_CANON, X64_BOX and X64_SEXT on a slot say
- * that memory gets fcanon / fbox / sext of the value: those ops are not computed before that.
+ * that memory gets fcanon / fbox / sext of the value, X64_CALC that it gets slot_top[], which is a
+ * chain of ops on it: those ops are not computed before that.
  *
  * Threading: an X64Gen belongs to one compilation.
  */
@@ -29,6 +30,7 @@
 enum {
     X64_FRAME = 4096,             /* bytes of spill frame that enter() reserves */
     X64_SPILLS = X64_FRAME / 8,
+    X64_CALC_SPILL = X64_SPILLS - 2, /* frame words that no value gets: this and the last two */
     X64_SLOT_NONE = 0xff,
     X64_PINS = IR_PIN_GPRS + IR_PIN_FPRS,
     X64_STATE = X64_R13,          /* points at vcpu->slot[16] */
@@ -59,8 +61,10 @@ enum {
     X64_CANON = 2, /* memory gets the canonical NaN for any NaN */
     X64_BOX = 4,   /* the value is an F32 or F16; memory gets it boxed */
     X64_SEXT = 8,  /* memory gets the low 32 bits of the value, sign-extended */
-    X64_LAZY = X64_CANON | X64_BOX | X64_SEXT, /* memory gets something else than the value */
-    X64_NO_HOME = X64_CANON | X64_SEXT,        /* from which the value cannot be got back */
+    X64_CALC = 16, /* memory gets what a chain of ops makes of the value, see calc.c */
+    /* Memory gets something else than the value, ... */
+    X64_LAZY = X64_CANON | X64_BOX | X64_SEXT | X64_CALC,
+    X64_NO_HOME = X64_CANON | X64_SEXT | X64_CALC, /* from which that cannot be got back */
 };
 
 typedef struct X64Val {
@@ -96,6 +100,7 @@ typedef struct X64State {
     uint64_t known[2];          /* slots with a value here */
     IrRef slot_val[VCPU_SLOTS]; /* 0: the truth is in memory */
     uint8_t slot_flag[VCPU_SLOTS];
+    IrRef slot_top[VCPU_SLOTS]; /* with X64_CALC: the end of the chain */
     uint32_t n_spills;          /* frame words looked at */
     IrRef spill_val[X64_SPILLS];
 } X64State;
@@ -211,7 +216,7 @@ struct X64Gen {
     uint8_t fwd;          /* slot that the current insn's result is set to, see X64Val.fwd_slot */
     bool faulting;        /* the current insn's stack map comes after x64_end_uses() */
     uint8_t held;         /* slot whose old value that map still has to name */
-    uint32_t held_loc;
+    uint64_t held_loc;
     uint8_t rounding;     /* MXCSR has this static mode, an IrRm + 1; 0: the guest's dynamic one */
     uint32_t free;        /* allocatable registers that hold nothing */
     uint32_t locked;      /* operands of the current insn */
@@ -241,7 +246,7 @@ struct X64Gen {
     uint32_t n_map, cap_map;
     uint32_t map_host;    /* of the last record */
     uint64_t map_guest;
-    uint32_t map_loc[VCPU_SLOTS];
+    uint64_t map_loc[VCPU_SLOTS];
 
     X64State s; /* last: spill_val is not cleared */
 };
@@ -404,7 +409,7 @@ void x64_bind(X64Gen *g, IrRef v, X64Reg r);
 void x64_evict(X64Gen *g, X64Reg r);
 void x64_drop_if_dead(X64Gen *g, IrRef v);
 void x64_refresh(X64Gen *g, IrRef v);
-void x64_set_slot(X64Gen *g, unsigned slot, IrRef v, uint8_t flags);
+void x64_set_slot(X64Gen *g, unsigned slot, IrRef v, uint8_t flags, IrRef top);
 /* The slot's value is to be overwritten before anything looks at it. */
 void x64_release_slot(X64Gen *g, unsigned slot);
 /* The slot's value is what memory has. */
@@ -427,7 +432,7 @@ void x64_emit_slot_store(X64Gen *g, unsigned slot);
 /* Memory becomes the constant.  Keeps the flags. */
 void x64_store_const(X64Gen *g, X64Mem m, uint64_t v);
 /* What X64_LAZY flags ask for, to a value in a register. */
-void x64_fix_reg(X64Gen *g, X64Reg r, unsigned type, unsigned flags);
+void x64_fix_reg(X64Gen *g, X64Reg r, unsigned type, unsigned flags, IrRef top);
 /* Registers, slots and frame words as `s` has them. */
 void x64_state_set(X64Gen *g, const X64State *s);
 X64State *x64_state_save(X64Gen *g);
@@ -448,11 +453,26 @@ void x64_leave_later(X64Gen *g, X64Leave *plan);
 void x64_jump_block(X64Gen *g, IrBlockId b);
 void x64_jcc_block(X64Gen *g, unsigned cc, IrBlockId b);
 
+/* ---- calc.c ---- */
+
+enum { X64_CALC_BYTES = 43 };
+
+/* The value at the lower end of the chain of X64_CALC that ends with `top`; `top` when there is no
+ * chain. */
+IrRef x64_calc_leaf(const X64Gen *g, IrRef top);
+/* What the chain makes of the leaf's value, in `r`.  Changes the flags. */
+void x64_calc_emit(X64Gen *g, IrRef top, X64Reg r);
+/* The chain as bytes, X64_CALC_BYTES at most, to be evaluated at a fault. */
+uint8_t *x64_calc_put(const X64Gen *g, IrRef top, uint8_t *p);
+const uint8_t *x64_calc_skip(const uint8_t *p);
+uint64_t x64_calc_eval(const uint8_t *p, uint64_t leaf);
+
 /* ---- stackmap.c ---- */
 
-/* Location of a slot's value: 0 for memory, else a kind, slot flags and a number. */
+/* Location of a slot's value: 0 for memory, else a kind, slot flags, a number, and the end of the
+ * chain of X64_CALC. */
 enum { X64_LOC_REG = 1, X64_LOC_SPILL, X64_LOC_HOME, X64_LOC_CONST };
-uint32_t x64_loc(X64Gen *g, unsigned slot);
+uint64_t x64_loc(X64Gen *g, unsigned slot);
 
 void x64_map_start(X64Gen *g);
 /* Records the state now for host offset `host`: where the insn that may fault starts, or any
@@ -490,6 +510,10 @@ typedef struct X64Rule {
 } X64Rule;
 
 extern const X64Rule x64_rules[IR_OP_COUNT];
+
+/* movzx from 8 or 16 bits, mov from 32 */
+void x64_emit_zext(X64Gen *g, X64Reg d, X64Reg a, unsigned bits);
+X64Op x64_sext_op(unsigned type);
 
 #define RULE_FN(fn) void fn(X64Gen *g, const IrInsn *i, IrRef ref, uint32_t arg)
 

@@ -122,7 +122,7 @@ RULE_FN(lower_setreg)
     IrRef leaf = x64_match_set(g, i->arg[0], &flags);
 
     (void)ref, (void)arg;
-    x64_set_slot(g, (unsigned)i->imm, leaf, flags);
+    x64_set_slot(g, (unsigned)i->imm, leaf, flags, g->val[i->arg[0]].rep);
     x64_end_uses(g);
     x64_refresh(g, leaf);
 }

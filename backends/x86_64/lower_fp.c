@@ -434,7 +434,7 @@ RULE_FN(lower_fcanon)
     } else {
         a = x64_use(g, i->arg[0]);
         x64_end_uses(g);
-        x64_fix_reg(g, x64_def_over(g, ref, a, 0), i->type, X64_CANON);
+        x64_fix_reg(g, x64_def_over(g, ref, a, 0), i->type, X64_CANON, 0);
     }
 }
 

@@ -455,8 +455,7 @@ RULE_FN(lower_clmul)
 
 /* ---- Width ---- */
 
-/* movzx from 8 or 16 bits, mov from 32 */
-static void emit_zext(X64Gen *g, X64Reg d, X64Reg a, unsigned bits)
+void x64_emit_zext(X64Gen *g, X64Reg d, X64Reg a, unsigned bits)
 {
     if (bits == 8) {
         x64_rr(&g->e, X64_0F | 0xb6 | X64_BYTE, false, d, a);
@@ -480,10 +479,10 @@ RULE_FN(lower_zext)
         return;
     }
     d = x64_def_like(g, ref, a);
-    emit_zext(g, d, a, ir_bits(type));
+    x64_emit_zext(g, d, a, ir_bits(type));
 }
 
-static X64Op sext_op(unsigned type)
+X64Op x64_sext_op(unsigned type)
 {
     return type == IR_I32 ? 0x63 : X64_0F | (type == IR_I8 ? 0xbe | X64_BYTE : 0xbf);
 }
@@ -498,7 +497,7 @@ RULE_FN(lower_sext)
     (void)arg;
     if (type != IR_I1 && x64_use_mem(g, i->arg[0], &m)) {
         x64_end_uses(g);
-        x64_rm(&g->e, sext_op(type), w, x64_def(g, ref, 0), m, 0);
+        x64_rm(&g->e, x64_sext_op(type), w, x64_def(g, ref, 0), m, 0);
         return;
     }
     a = x64_use(g, i->arg[0]);
@@ -510,7 +509,7 @@ RULE_FN(lower_sext)
         return;
     }
     d = x64_def_like(g, ref, a);
-    x64_rr(&g->e, sext_op(type), w, d, a);
+    x64_rr(&g->e, x64_sext_op(type), w, d, a);
 }
 
 /* ---- Comparisons ---- */
@@ -538,7 +537,7 @@ static X64Reg extended(X64Gen *g, IrRef ref, bool sign)
     } else if (sign) {
         x64_rr(&g->e, X64_0F | (type == IR_I8 ? 0xbe | X64_BYTE : 0xbf), false, t, a);
     } else {
-        emit_zext(g, t, a, ir_bits(type));
+        x64_emit_zext(g, t, a, ir_bits(type));
     }
     return t;
 }

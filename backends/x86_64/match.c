@@ -222,6 +222,7 @@ IrRef x64_match_set(const X64Gen *g, IrRef ref, uint8_t *flags)
 {
     IrRef r = g->val[ref].rep;
     const IrInsn *i = x64_insn(g, r);
+    IrRef leaf;
 
     *flags = 0;
     if ((i->op != IR_OP_fbox && i->op != IR_OP_fcanon && i->op != IR_OP_sext) ||
@@ -244,11 +245,13 @@ IrRef x64_match_set(const X64Gen *g, IrRef ref, uint8_t *flags)
         *flags = X64_CANON;
         return g->val[i->arg[0]].rep;
     }
-    if (lazy_sext(g, i, r)) {
+    leaf = g->n_merges ? x64_calc_leaf(g, r) : r;
+    if (lazy_sext(g, i, r) && (leaf == r || leaf == g->val[i->arg[0]].rep)) {
         *flags = X64_SEXT;
         return g->val[i->arg[0]].rep;
     }
-    return r;
+    *flags = leaf != r ? X64_CALC : 0;
+    return leaf;
 }
 
 IrRef x64_match_neg(X64Gen *g, IrRef ref, bool *negate)

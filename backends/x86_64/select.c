@@ -209,7 +209,7 @@ static void select_set(X64Gen *g, const IrInsn *i, uint32_t pos, uint32_t *first
 
     fold_set(g, i->arg[0], leaf);
     push_use(g, leaf, pos, first_use);
-    if (x64_pins.reg_of[i->imm] != X64_NONE) {
+    if (x64_pins.reg_of[i->imm] != X64_NONE && !(flags & X64_CALC)) {
         set_hint(g, leaf, x64_pins.reg_of[i->imm]);
     }
     v->fwd_slot = (uint8_t)i->imm;

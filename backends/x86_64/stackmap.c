@@ -3,8 +3,8 @@
  * Stack maps: for each host insn that may fault, where the dirty slots' values are.
  *
  * A record is varint(host offset - last one's), varint(zigzag(guest pc - last one's)), a count
- * byte, and for each slot whose location changed since the last record: slot, kind | flags << 4,
- * and the number by kind.  Before the first record pinned slots are in their registers.
+ * byte, and for each slot whose location changed since the last record: slot, kind | flags << 3,
+ * the number by kind, and with X64_CALC the chain of ops.  Before the first record pinned slots are in their registers.
  */
 #include "backends/x86_64/gen.h"
 
@@ -13,37 +13,38 @@
 #include "base/bits.h"
 #include "ir/softfloat.h"
 
-enum { RECORD_MAX = 24 + VCPU_SLOTS * 10 };
+enum { RECORD_MAX = 24 + VCPU_SLOTS * (10 + X64_CALC_BYTES) };
 
-static uint32_t pack(unsigned kind, unsigned flags, uint32_t n)
+static uint64_t pack(unsigned kind, unsigned flags, uint32_t n)
 {
     return kind << 24 | flags << 16 | n;
 }
 
-static unsigned kind_of(uint32_t loc)
+static unsigned kind_of(uint64_t loc)
 {
-    return loc >> 24;
+    return (uint32_t)loc >> 24;
 }
 
-uint32_t x64_loc(X64Gen *g, unsigned slot)
+uint64_t x64_loc(X64Gen *g, unsigned slot)
 {
     const X64Val *v = &g->val[g->s.slot_val[slot]];
     unsigned flags = g->s.slot_flag[slot] & X64_LAZY;
+    uint64_t top = flags & X64_CALC ? (uint64_t)g->s.slot_top[slot] << 32 : 0;
 
     if (!(g->s.slot_flag[slot] & X64_DIRTY)) {
         return 0;
     }
     if (v->reg != X64_NONE) {
-        return pack(X64_LOC_REG, flags, v->reg);
+        return top | pack(X64_LOC_REG, flags, v->reg);
     }
     if (v->is_const) {
         return pack(X64_LOC_CONST, flags, g->s.slot_val[slot]);
     }
     if (v->spill) {
-        return pack(X64_LOC_SPILL, flags, v->spill);
+        return top | pack(X64_LOC_SPILL, flags, v->spill);
     }
     CHECK(v->home != X64_SLOT_NONE, "slot %u is dirty and nowhere", slot);
-    return pack(X64_LOC_HOME, flags, v->home);
+    return top | pack(X64_LOC_HOME, flags, v->home);
 }
 
 void x64_map_start(X64Gen *g)
@@ -76,12 +77,13 @@ static const uint8_t *get_varint(const uint8_t *p, uint64_t *v)
     }
 }
 
-static uint8_t *put_loc(const X64Gen *g, uint8_t *p, unsigned slot, uint32_t loc)
+static uint8_t *put_loc(const X64Gen *g, uint8_t *p, unsigned slot, uint64_t loc)
 {
+    unsigned flags = loc >> 16 & 0xff;
     uint64_t c;
 
     *p++ = (uint8_t)slot;
-    *p++ = (uint8_t)(kind_of(loc) | (loc >> 16 & 0xf) << 4);
+    *p++ = (uint8_t)(kind_of(loc) | flags << 3);
     switch (kind_of(loc)) {
     case X64_LOC_REG: case X64_LOC_HOME:
         *p++ = (uint8_t)loc;
@@ -98,7 +100,7 @@ static uint8_t *put_loc(const X64Gen *g, uint8_t *p, unsigned slot, uint32_t loc
     default:
         break;
     }
-    return p;
+    return flags & X64_CALC ? x64_calc_put(g, (IrRef)(loc >> 32), p) : p;
 }
 
 static void grow(X64Gen *g)
@@ -131,7 +133,7 @@ void x64_map_at(X64Gen *g, uint32_t host, uint64_t guest_pc)
     for (unsigned w = 0; w < 2; w++) {
         for (uint64_t c = g->changed[w]; c; c &= c - 1) {
             unsigned s = w * 64 + (unsigned)__builtin_ctzll(c);
-            uint32_t loc;
+            uint64_t loc;
 
             if (s >= VCPU_SLOTS) {
                 break;
@@ -178,11 +180,12 @@ typedef struct Place {
     uint8_t kind;
     uint8_t flags;
     uint64_t n;
+    const uint8_t *calc; /* chain of ops, with X64_CALC */
 } Place;
 
 static const uint8_t *get_place(const uint8_t *p, Place *place)
 {
-    *place = (Place){ .kind = *p & 0xf, .flags = *p >> 4 };
+    *place = (Place){ .kind = *p & 7, .flags = (uint8_t)(*p >> 3 & X64_LAZY) };
     p++;
     switch (place->kind) {
     case X64_LOC_REG: case X64_LOC_HOME:
@@ -202,6 +205,10 @@ static const uint8_t *get_place(const uint8_t *p, Place *place)
         break;
     default:
         break;
+    }
+    if (place->flags & X64_CALC) {
+        place->calc = p;
+        p = x64_calc_skip(p);
     }
     return p;
 }
@@ -223,6 +230,9 @@ static uint64_t value_at(const Place *place, const BeHostRegs *regs, const Vcpu 
         break;
     default:
         break;
+    }
+    if (place->flags & X64_CALC) {
+        return x64_calc_eval(place->calc, v);
     }
     if (place->flags & X64_SEXT) {
         return (uint64_t)bits_sext(v, 32);

@@ -6,6 +6,10 @@
  * each exit the guest state, memory, FP flags and rounding mode, and the order of accesses to
  * guest memory.  A verified function stays verified.
  *
+ * A load may come to stand for several loads of the guest, no store between them, and is then at
+ * the place of the first.  When a load of a function of level 2 faults, the guest must execute
+ * the instructions from there one by one to see which of them faults.
+ *
  * Level 1 is for units of one block and what the builder left there: linear in the number of insns,
  * a few nanoseconds each.  Level 2 is for regions.
  */

@@ -49,6 +49,14 @@ class Asm
     {
         return i(0x03, 3, d, a, imm);
     }
+    uint64_t lbu(Reg d, Reg a, int imm)
+    {
+        return i(0x03, 4, d, a, imm);
+    }
+    uint64_t or_(Reg d, Reg a, Reg b)
+    {
+        return r(0x33, 6, 0, d, a, b);
+    }
     uint64_t sd(Reg v, Reg a, int imm)
     {
         return s(3, a, v, imm);

@@ -246,6 +246,58 @@ TEST(Fault, PcOfAnAtomicInALoop)
     }
 }
 
+/* A loop that puts a number together from four bytes, and whose last one begins in DATA and ends
+ * behind it: whichever byte is missing, the registers are those before its load. */
+TEST(Fault, BytesPutTogetherFaultOneByOne)
+{
+    static const int order[] = { 1, 0, 2, 3 };
+    Asm c(fresh_code());
+    uint64_t start = c.li(a0, 0), load[4];
+    uint64_t loop = load[order[0]] = c.lbu(a4, a2, order[0]);
+    c.slli(a4, a4, 8);
+    load[order[1]] = c.lbu(a5, a2, order[1]);
+    c.or_(a4, a4, a5);
+    load[order[2]] = c.lbu(a5, a2, order[2]);
+    c.slli(a5, a5, 16);
+    load[order[3]] = c.lbu(a3, a2, order[3]);
+    c.or_(a4, a4, a5);
+    c.slli(a3, a3, 24);
+    c.or_(a4, a4, a3);
+    c.add(a0, a0, a4);
+    c.addi(a2, a2, 4);
+    c.jal(zero, loop);
+
+    for (uint64_t in = 0; in < 4; in++) { /* bytes of the last number that are there */
+        uint64_t end = DATA + DATA_SIZE, from = end - 4 * 1000 - in, sum = 0;
+        unsigned missing = in > 1 ? static_cast<unsigned>(in) : 0; /* in order[] */
+        Cpu cpu(start);
+
+        for (uint64_t k = 0; k < 4 * 1000 + in; k++) {
+            reinterpret_cast<uint8_t *>(from)[k] = static_cast<uint8_t>(0x90 + k);
+        }
+        for (uint64_t k = 0; k < 1000; k++) {
+            uint32_t number;
+            memcpy(&number, reinterpret_cast<void *>(from + 4 * k), 4);
+            sum += number;
+        }
+        cpu[a2] = from;
+        TrStop stop = cpu.run();
+        const auto *last = reinterpret_cast<const uint8_t *>(end - in);
+        EXPECT_EQ(IR_TRAP_fault, stop.trap);
+        EXPECT_EQ(end - in + static_cast<uint64_t>(order[missing]), stop.arg);
+        EXPECT_EQ(load[order[missing]], cpu.vcpu->pc);
+        EXPECT_EQ(sum, cpu[a0]);
+        EXPECT_EQ(end - in, cpu[a2]);
+        if (in == 2) {
+            EXPECT_EQ(last[0] | last[1] << 8, static_cast<int>(cpu[a4]));
+            EXPECT_EQ(last[0], cpu[a5]);
+        } else if (in == 3) {
+            EXPECT_EQ(last[0] | last[1] << 8, static_cast<int>(cpu[a4]));
+            EXPECT_EQ(static_cast<uint64_t>(last[2]) << 16, cpu[a5]);
+        }
+    }
+}
+
 TEST(Fault, ContinuesAfterTheRegisterIsMended)
 {
     Asm c(fresh_code());

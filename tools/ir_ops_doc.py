@@ -5,9 +5,9 @@ import os
 import re
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-TABLE = os.path.join(ROOT, "ir", "ops.def")
-PAGE = os.path.join(ROOT, "docs", "ir-ops.md")
+import page
+
+TABLE = os.path.join(page.ROOT, "ir", "ops.def")
 ROW = re.compile(r'^OP\((\w+),\s+(\w+),\s+SIG\d\((.*?)\),\s+([A-Z_ |]+?),\s+(.*),\s+"(.*)"\)$')
 EFFECTS = {
     "PURE": "pure",
@@ -58,8 +58,8 @@ def table(rows):
 def sections():
     """(title, rows) for each group of rows; a group starts at a comment of one line."""
     title, rows, groups = "", [], []
-    with open(TABLE) as text:
-        for line in text:
+    with open(TABLE) as lines:
+        for line in lines:
             head = re.match(r"^/\* (.*?) \*/$", line.rstrip())
             row = ROW.match(line.rstrip())
             if line.startswith("OP(") and not row:
@@ -72,24 +72,11 @@ def sections():
     return [(title, rows) for title, rows in groups if rows]
 
 
-def page():
+def text():
     groups = sections()
     count = sum(len(rows) for _, rows in groups)
     return INTRO % count + "".join(f"\n## {title}\n{table(rows)}" for title, rows in groups)
 
 
-def main():
-    text = page()
-    if "--check" not in sys.argv:
-        with open(PAGE, "w") as out:
-            out.write(text)
-        return 0
-    with open(PAGE) as current:
-        if current.read() == text:
-            return 0
-    print("docs/ir-ops.md is not what tools/ir_ops_doc.py writes")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(page.main("ir-ops.md", text()))

@@ -5,9 +5,9 @@ import os
 import re
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-TABLE = os.path.join(ROOT, "userland", "syscalls.def")
-PAGE = os.path.join(ROOT, "docs", "syscalls.md")
+import page
+
+TABLE = os.path.join(page.ROOT, "userland", "syscalls.def")
 HOW = {
     "PASS": "host",
     "WAIT": "host, may sleep",
@@ -41,7 +41,7 @@ def rows():
                 yield found.groups()
 
 
-def page():
+def text():
     lines, works, total = [], 0, 0
     for how, number, name, _, rest in rows():
         total += 1
@@ -52,18 +52,5 @@ def page():
     return INTRO % (works, total) + "".join(lines)
 
 
-def main():
-    text = page()
-    if "--check" not in sys.argv:
-        with open(PAGE, "w") as out:
-            out.write(text)
-        return 0
-    with open(PAGE) as current:
-        if current.read() == text:
-            return 0
-    print("docs/syscalls.md is not what tools/syscalls_doc.py writes")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(page.main("syscalls.md", text()))

@@ -19,6 +19,18 @@ void fe_poll(FeContext *c, uint64_t target)
     }
 }
 
+void fe_poll_indirect(FeContext *c)
+{
+    uint64_t pc;
+
+    for (unsigned k = 0; !c->poll_at_head && c->expected && c->expected(c, k, &pc); k++) {
+        if (poll_flag(c, pc)) {
+            ir_safepoint(&c->b, c->pc);
+            return;
+        }
+    }
+}
+
 void fe_jump(FeContext *c, uint64_t target)
 {
     IrBlockId block;
@@ -31,10 +43,15 @@ void fe_jump(FeContext *c, uint64_t target)
     c->ended = true;
 }
 
-/* Always an exit: the return address must go on the ring. */
 void fe_call(FeContext *c, uint64_t target, uint64_t return_pc)
 {
-    ir_exit(&c->b, target, IR_EXIT_CALL | poll_flag(c, target), return_pc);
+    IrBlockId block;
+
+    if (c->block_at(c, target, &block)) {
+        ir_br(&c->b, block);
+    } else {
+        ir_exit(&c->b, target, IR_EXIT_CALL | poll_flag(c, target), return_pc);
+    }
     c->ended = true;
 }
 
@@ -62,8 +79,26 @@ void fe_branch(FeContext *c, IrRef cond, uint64_t target)
     ir_build_follow(&c->b, no);
 }
 
+/* Compares with what is expected, and goes on in the block for it. */
+static void guard(FeContext *c, IrRef target, uint64_t pc)
+{
+    IrBlockId inside, other;
+
+    if (c->block_at(c, pc, &inside)) {
+        other = ir_block_new(c->b.f, c->pc);
+        ir_brif(&c->b, ir_op2(&c->b, IR_OP_eq, IR_I1, target, ir_const(&c->b, IR_I64, pc)), inside,
+                other);
+        ir_build_follow(&c->b, other);
+    }
+}
+
 void fe_indirect(FeContext *c, IrRef target, unsigned exit_flags, uint64_t return_pc)
 {
+    uint64_t pc;
+
+    for (unsigned k = 0; c->expected && c->expected(c, k, &pc); k++) {
+        guard(c, target, pc);
+    }
     ir_exit_ind(&c->b, target, exit_flags | IR_EXIT_POLL, return_pc);
     c->ended = true;
 }

@@ -54,6 +54,9 @@ struct FeContext {
 
     /* The block of this unit that starts at `pc`; false when none does.  Set by the translator. */
     bool (*block_at)(FeContext *c, uint64_t pc, IrBlockId *block);
+    /* The k-th pc that the computed jump at the end of the current block is expected to lead to, a
+     * block of this unit; false when there are no more.  NULL: there are none. */
+    bool (*expected)(FeContext *c, unsigned k, uint64_t *pc);
     void *opaque;
 };
 
@@ -112,9 +115,10 @@ const FeRegister *fe_register_number(const Frontend *fe, unsigned number);
 
 /* For translators: how the current instruction goes on.  Each ends the block, except fe_branch,
  * after which the builder stands on the not-taken side when that is not a block of its own.
- * fe_poll(), before anything else of a jump or branch to `target`, is the safepoint of a loop
- * inside the unit; the exits have theirs in their flags. */
+ * fe_poll() or fe_poll_indirect(), before any effect of a jump or branch, is the safepoint of a
+ * loop inside the unit; the exits have theirs in their flags. */
 void fe_poll(FeContext *c, uint64_t target);
+void fe_poll_indirect(FeContext *c);
 void fe_jump(FeContext *c, uint64_t target);
 void fe_call(FeContext *c, uint64_t target, uint64_t return_pc);
 void fe_branch(FeContext *c, IrRef cond, uint64_t target);

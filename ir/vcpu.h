@@ -61,6 +61,10 @@ struct Vcpu {
 
     uint32_t index;      /* its number in the process, from 0 */
     const IrGuest *guest;
+
+    /* Host code for `pc`, which was not in the jump cache; NULL: leave with IR_TRAP_lookup.  Called
+     * from translated code, all slots in memory; does not look at pc and FP state.  May be NULL. */
+    const void *(*find)(Vcpu *vcpu, uint64_t pc);
     void *owner;         /* whoever runs the vcpu (translator) */
     void *user;          /* whoever owns the run loop (userland thread, board) */
     sigjmp_buf *raise;   /* where vcpu_raise() goes */

@@ -18,7 +18,7 @@ typedef struct Walk {
 static void visit(Walk *w, int b)
 {
     w->seen |= BIT(b);
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < LAYOUT_SUCCS; k++) {
         int s = w->l->block[b].succ[k];
 
         if (s != LAYOUT_NONE && !(w->seen & BIT(s))) {
@@ -34,7 +34,7 @@ static void find_preds(Layout *l)
         l->block[b].preds = 0;
     }
     for (int b = 0; b < l->n; b++) {
-        for (int k = 0; k < 2 && l->block[b].reached; k++) {
+        for (int k = 0; k < LAYOUT_SUCCS && l->block[b].reached; k++) {
             if (l->block[b].succ[k] != LAYOUT_NONE) {
                 l->block[l->block[b].succ[k]].preds |= BIT(b);
             }
@@ -89,7 +89,7 @@ static bool cut_side_entries(Layout *l, const Walk *w)
         number[w->post[k]] = k;
     }
     for (int b = 0; b < l->n; b++) {
-        for (int k = 0; k < 2 && l->block[b].reached; k++) {
+        for (int k = 0; k < LAYOUT_SUCCS && l->block[b].reached; k++) {
             int s = l->block[b].succ[k];
 
             if (s != LAYOUT_NONE && number[s] >= number[b] && !(l->block[b].doms & BIT(s))) {
@@ -172,8 +172,8 @@ static int choose(const Layout *l, int last, uint64_t placed)
 {
     uint64_t loop = open_loop(l, placed);
 
-    for (int k = 1; k >= 0; k--) {
-        int s = l->block[last].succ[k];
+    for (int k = 0; k < LAYOUT_SUCCS; k++) {
+        int s = l->block[last].succ[k ^ 1]; /* 1 first */
 
         if (s != LAYOUT_NONE && (loop & BIT(s)) && is_ready(l, s, placed)) {
             return s;

@@ -10,10 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LAYOUT_BLOCKS = 64, LAYOUT_NONE = -1 };
+enum { LAYOUT_BLOCKS = 64, LAYOUT_SUCCS = 4, LAYOUT_NONE = -1 };
 
 typedef struct LayoutBlock {
-    int succ[2];    /* block numbers or LAYOUT_NONE; succ[1] is the one that follows in memory */
+    /* Block numbers or LAYOUT_NONE; succ[1] is the one that follows in memory. */
+    int succ[LAYOUT_SUCCS];
+
     uint64_t preds; /* set of blocks */
     uint64_t doms;  /* set of blocks that dominate it, itself included */
     uint64_t body;  /* when it is a loop header: the blocks of its loop; else 0 */

@@ -22,6 +22,25 @@ void run_forget(TrVcpu *v)
     vcpu->jump_cache[0].pc = VCPU_NO_PC;
 }
 
+static void remember(TrVcpu *v, uint64_t pc, const TrUnit *unit)
+{
+    v->vcpu.jump_cache[vcpu_jump_index(pc)] = (VcpuJump){ pc, unit->code.entry };
+    v->cached = true;
+}
+
+const void *run_find(Vcpu *vcpu, uint64_t pc)
+{
+    TrVcpu *v = vcpu->owner;
+    const TrUnit *unit = cache_find(pc, vcpu->mode);
+
+    if (!unit || tr.no_chain) {
+        return NULL;
+    }
+    v->stats.misses++;
+    remember(v, pc, unit);
+    return unit->code.entry;
+}
+
 static void update_mode(TrVcpu *v)
 {
     uint32_t mode = tr.frontend->mode(&v->vcpu);
@@ -186,8 +205,7 @@ static IrTrap execute(TrVcpu *v, IrTrap why)
         return fail(v);
     }
     if (!tr.no_chain && (why == IR_TRAP_lookup || why == IR_TRAP_hot)) {
-        vcpu->jump_cache[vcpu_jump_index(vcpu->pc)] = (VcpuJump){ vcpu->pc, unit->code.entry };
-        v->cached = true;
+        remember(v, vcpu->pc, unit);
     }
     v->generation = tr.generation;
     trap = run_enter(v, unit);

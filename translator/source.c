@@ -13,6 +13,7 @@ IrFunc *source_begin(uint64_t pc, uint32_t mode)
     f->mode = mode & ~(uint32_t)(TR_MODE_STEP | TR_MODE_BARE);
     c->mode = f->mode;
     c->ended = false;
+    c->expected = NULL;
     c->threads = atomic_load_explicit(&tr.threads, memory_order_relaxed);
     c->asked_threads = false;
     c->one_insn = mode & TR_MODE_STEP;

@@ -87,6 +87,7 @@ Vcpu *tr_vcpu_new(void *user)
     vcpu->guest = tr.frontend->guest;
     vcpu->helpers = tr.helpers;
     vcpu->mem_base = tr.config.mem_base;
+    vcpu->find = run_find;
     vcpu->owner = v;
     vcpu->user = user;
     vcpu->raise = &v->raise;

@@ -109,7 +109,7 @@ struct TrVcpu {
     volatile sig_atomic_t alone;   /* stepping in an exclusive section */
     const TrAction *volatile action; /* whose call is running */
     uint64_t accessed;             /* in a call at a memory access: what was loaded or stored */
-    bool cached;                   /* jump_cache or ring may hold host addresses */
+    bool cached;                   /* jump_cache may hold host addresses */
     uint64_t generation;           /* of the code cache when translated code was entered */
     siginfo_t info;                /* of the last host fault */
     bool has_info;
@@ -278,6 +278,9 @@ void exclusive_for_each(void (*fn)(TrVcpu *v));
 
 /* Forgets all host addresses that the vcpu has cached. */
 void run_forget(TrVcpu *v);
+
+/* Vcpu.find */
+const void *run_find(Vcpu *vcpu, uint64_t pc);
 
 /* One entry into translated code, with the bookkeeping of faults. */
 IrTrap run_enter(TrVcpu *v, TrUnit *unit);

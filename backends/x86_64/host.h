@@ -92,7 +92,7 @@ typedef enum X64Stub {
     X64_STUB_hot,       /* the same: IR_TRAP_hot */
     X64_STUB_poll,      /* the same: IR_TRAP_interrupt */
     X64_STUB_trap,      /* pins; rax = pc, ecx = trap */
-    X64_STUB_lookup,    /* pins; rax = pc: IR_TRAP_lookup */
+    X64_STUB_lookup,    /* pins; rax = pc: Vcpu.find(), or IR_TRAP_lookup */
     X64_STUB_interrupt, /* pins; rax = pc: IR_TRAP_interrupt */
     X64_STUB_deopt,     /* pushed: host offset, trap, argument, side data: state by stack map */
     X64_STUB_COUNT

@@ -3,27 +3,30 @@
 
 /* The order in which blocks are emitted, and what it says of loops. */
 
-/* Layout order will do when each block has a predecessor before it. */
+/* Layout order will do when each block that can be reached has a predecessor before it. */
 static bool layout_order(X64Gen *g)
 {
     const IrFunc *f = g->f;
     bool *seen = ARENA_NEW(g->arena, bool, f->n_blocks);
 
+    g->n_order = 0;
     seen[0] = true;
     for (IrBlockId b = 0; b < f->n_blocks; b++) {
         const IrEdge *edge;
         unsigned n;
 
-        if (!seen[b]) {
+        if (!seen[b] && f->block[b].n_preds) {
             return false;
+        }
+        if (!seen[b]) {
+            continue;
         }
         n = x64_successors(f, b, &edge);
         for (unsigned k = 0; k < n; k++) {
             seen[edge[k].block] = true;
         }
-        g->order[b] = b;
+        g->order[g->n_order++] = b;
     }
-    g->n_order = f->n_blocks;
     return true;
 }
 

@@ -128,6 +128,28 @@ static void emit_called_trap(X64Emit *e, unsigned trap, const uint8_t *leave)
     emit_known_trap(e, trap, leave);
 }
 
+/* What is not in the jump cache may still exist. */
+static void emit_lookup(X64Emit *e, const uint8_t *trap)
+{
+    uint8_t *none, *not_found;
+
+    x64_store(e, X64_RAX, x64_state(X64_VCPU(pc)));
+    x64_alu_mi(e, X64_CMP, true, x64_state(X64_VCPU(find)), 0);
+    none = x64_jcc(e, X64_CC_E, NULL);
+    move_pins(e, true);
+    x64_mov_rr(e, true, X64_RSI, X64_RAX);
+    x64_lea(e, true, X64_RDI, x64_state(-VCPU_BIAS));
+    x64_rm(e, 0xff, false, 2, x64_state(X64_VCPU(find)), 0); /* call */
+    move_pins(e, false);
+    x64_alu_ri(e, X64_CMP, true, X64_RAX, 0);
+    not_found = x64_jcc(e, X64_CC_E, NULL);
+    x64_rr(e, 0xff, false, 4, X64_RAX); /* jmp rax */
+    x64_patch(none, e->p);
+    x64_patch(not_found, e->p);
+    x64_load(e, X64_RAX, x64_state(X64_VCPU(pc)));
+    emit_known_trap(e, IR_TRAP_lookup, trap);
+}
+
 static void emit_deopt(X64Emit *e, const uint8_t *leave)
 {
     x64_alu_ri(e, X64_SUB, true, X64_RSP, offsetof(X64DeoptFrame, side));
@@ -185,7 +207,7 @@ static void emit_all(X64Emit *e)
     begin(e, X64_STUB_poll);
     emit_called_trap(e, IR_TRAP_interrupt, trap);
     begin(e, X64_STUB_lookup);
-    emit_known_trap(e, IR_TRAP_lookup, trap);
+    emit_lookup(e, trap);
     begin(e, X64_STUB_interrupt);
     emit_known_trap(e, IR_TRAP_interrupt, trap);
     begin(e, X64_STUB_deopt);

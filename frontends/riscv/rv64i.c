@@ -74,9 +74,7 @@ bool rv_jal(Rv *c, const RvJal *a)
 {
     uint64_t target = c->fe->pc + (uint64_t)(int64_t)a->imm_j;
 
-    if (!rv_is_link(a->rd)) {
-        fe_poll(c->fe, target);
-    }
+    fe_poll(c->fe, target);
     rv_set(c, a->rd, rv_imm(c, (int64_t)c->fe->next_pc));
     if (rv_is_link(a->rd)) {
         fe_call(c->fe, target, c->fe->next_pc);
@@ -92,9 +90,15 @@ bool rv_jalr(Rv *c, const RvJalr *a)
     IrRef sum = rv_op2(c, IR_OP_add, rv_get(c, a->rs1), rv_imm(c, a->imm_i));
     IrRef target = rv_op2(c, IR_OP_and, sum, rv_imm(c, -2));
     uint64_t pc = c->fe->next_pc, known;
+    bool is_known = rv_is_const(c, target, &known);
 
+    if (is_known) {
+        fe_poll(c->fe, known);
+    } else {
+        fe_poll_indirect(c->fe);
+    }
     rv_set(c, a->rd, rv_imm(c, (int64_t)pc));
-    if (!rv_is_const(c, target, &known)) {
+    if (!is_known) {
         unsigned back = rv_is_link(a->rs1) && !rv_is_link(a->rd) ? IR_EXIT_RET : 0;
         fe_indirect(c->fe, target, rv_is_link(a->rd) ? IR_EXIT_CALL : back, pc);
     } else if (rv_is_link(a->rd)) {

@@ -59,7 +59,13 @@ static void fold_branch(Fold *d, IrInsn *i)
     const IrInsn *cond = &f->insn[i->arg[0]];
     IrEdge *edge = ir_edge(f, i, 0), yes = edge[0];
 
-    if (cond->op == IR_OP_not) {
+    if (cond->op == IR_OP_const) {
+        f->block[edge[cond->imm].block].n_preds--;
+        i->op = IR_OP_br;
+        i->imm += !cond->imm;
+        i->arg[0] = 0;
+        d->changed = true;
+    } else if (cond->op == IR_OP_not) {
         edge[0] = edge[1];
         edge[1] = yes;
         i->arg[0] = cond->arg[0];

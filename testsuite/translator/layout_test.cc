@@ -19,6 +19,7 @@ Layout Make(std::initializer_list<std::pair<int, int>> blocks)
     for (auto &[taken, next] : blocks) {
         l.block[l.n].succ[0] = taken;
         l.block[l.n].succ[1] = next;
+        l.block[l.n].succ[2] = l.block[l.n].succ[3] = LAYOUT_NONE;
         l.n++;
     }
     layout_make(&l);

@@ -95,7 +95,7 @@ TEST(Run, CallsAndReturns)
     EXPECT_EQ(15000u, cpu[s0]);
 }
 
-/* fib(n) in a0, recursive: more calls deep than the return ring has entries. */
+/* Recursive: a0 calls deep. */
 TEST(Run, DeepRecursion)
 {
     Asm c(fresh_code());
@@ -316,6 +316,107 @@ TEST(Fault, ContinuesAfterTheRegisterIsMended)
     *reinterpret_cast<uint64_t *>(DATA) = 41;
     EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
     EXPECT_EQ(42u, cpu[a0]);
+}
+
+/* ---- Calls in loops, which regions take in ---- */
+
+/* a1 rounds of a call to start + 0x400. */
+uint64_t loop_of_calls(uint64_t start)
+{
+    Asm c(start);
+    c.jal(ra, start + 0x400);
+    c.addi(a1, a1, -1);
+    c.bne(a1, zero, start);
+    c.ecall();
+    return start + 0x400;
+}
+
+/* The callee adds 1 to s0 and returns; in the round where a1 is s1 it returns to the ecall. */
+TEST(Call, MayReturnElsewhere)
+{
+    uint64_t start = fresh_code();
+    Asm f(loop_of_calls(start));
+    f.addi(s0, s0, 1);
+    f.bne(a1, s1, f.pc + 8);
+    f.addi(ra, ra, 8);
+    f.ret();
+
+    Cpu cpu(start);
+    cpu[a1] = 5000;
+    cpu[s1] = 700;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(5000u - 700 + 1, cpu[s0]);
+    EXPECT_EQ(700u, cpu[a1]);
+    EXPECT_EQ(start + 12, cpu.vcpu->pc);
+}
+
+/* Its registers and pc are exact at a load that faults, with the return address on the stack. */
+TEST(Call, FaultInTheCalleeIsExact)
+{
+    uint64_t start = fresh_code();
+    Asm f(loop_of_calls(start));
+    f.sd(ra, sp, -8);
+    f.addi(s0, s0, 1);
+    f.add(a2, a2, a3);
+    uint64_t load = f.ld(a0, a2, 0);
+    f.ld(ra, sp, -8);
+    f.ret();
+
+    Cpu cpu(start);
+    cpu[a1] = 100000;
+    cpu[sp] = DATA + DATA_SIZE;
+    cpu[a2] = DATA + DATA_SIZE - 8 * 3001;
+    cpu[a3] = 8;
+    TrStop stop = cpu.run();
+    EXPECT_EQ(IR_TRAP_fault, stop.trap);
+    EXPECT_EQ(DATA + DATA_SIZE, stop.arg);
+    EXPECT_EQ(load, cpu.vcpu->pc);
+    EXPECT_EQ(3001u, cpu[s0]);
+    EXPECT_EQ(100000u - 3000, cpu[a1]);
+    EXPECT_EQ(start + 4, cpu[ra]);
+}
+
+TEST(Call, ChangeOfTheCalleeIsSeen)
+{
+    uint64_t start = fresh_code(), function = loop_of_calls(start);
+    for (int by = 1; by < 6; by++) {
+        Asm f(function);
+        f.addi(s0, s0, by);
+        f.ret();
+        if (by % 2) {
+            tr_code_changed(function, 4);
+        } else {
+            tr_invalidate(function, 4);
+        }
+        Cpu cpu(start);
+        cpu[a1] = 1000;
+        EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+        EXPECT_EQ(1000u * static_cast<unsigned>(by), cpu[s0]);
+    }
+}
+
+/* A loop whose only way back in memory is a call, or a return. */
+TEST(Call, EndlessRecursionComesBack)
+{
+    Asm f(fresh_code());
+    uint64_t start = f.pc + 0x100;
+    f.addi(a0, a0, 1);
+    f.jal(zero, start);
+    Asm c(start);
+    c.addi(a1, a1, 1);
+    c.jal(ra, start - 0x100);
+    Cpu cpu(start);
+    cpu[a1] = 0;
+    for (int i = 0; i < 100 && cpu[a0] < 10000; i++) {
+        std::thread other([&] {
+            usleep(20000);
+            tr_interrupt(cpu.vcpu);
+        });
+        EXPECT_EQ(IR_TRAP_interrupt, cpu.run().trap);
+        other.join();
+    }
+    EXPECT_GT(cpu[a0], 0u);
+    EXPECT_LE(cpu[a1] - cpu[a0], 1u);
 }
 
 /* ---- Interrupts ---- */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * translator/policy.h - what becomes a region, when, and how large: all its constants.
+ *
+ * The measurements behind them are in docs/decisions.md, "What becomes a region".
+ */
+#ifndef KETCH_TRANSLATOR_POLICY_H
+#define KETCH_TRANSLATOR_POLICY_H
+
+#include "translator/layout.h"
+#include "translator/source.h"
+
+enum {
+    /* Bounds of a region.  One of 512 instructions takes about a millisecond. */
+    REGION_BLOCKS = LAYOUT_BLOCKS,
+    REGION_INSNS = SOURCE_INSNS,
+    REGION_SMALLEST = 16, /* when a region of so few instructions is too big, give up */
+
+    /* A block is warm, and worth its place, when it was entered at least once for so many entries
+     * of the hot one. */
+    WARM_SHARE = 64,
+
+    /* A call is inlined when what is warm of the callee, calls in it not counted, has at most so
+     * many instructions, and at most so deep; a function that calls itself so often in itself. */
+    INLINE_INSNS = 64,
+    INLINE_DEPTH = 4,
+    INLINE_RECURSION = 1,
+    INLINE_STARTS = 16, /* blocks of the callee that are looked at */
+};
+
+#endif

@@ -59,6 +59,14 @@ typedef struct BeOptions {
 
 typedef struct CodeBuf CodeBuf;
 
+/* The stack frame in which all compiled code runs, for debuggers; registers by their DWARF number.
+ * Below the return address lie those that enter() has saved, in this order. */
+typedef struct BeFrame {
+    uint32_t size; /* from the stack pointer to where the return address ends */
+    uint8_t sp, ra;
+    uint8_t n_saved, saved[8];
+} BeFrame;
+
 typedef struct Backend {
     const char *name; /* "x86_64", "interp" */
 
@@ -103,6 +111,8 @@ typedef struct Backend {
     /* Where a signal handler sends the host pc (state already restored, vcpu->exit_trap set) so
      * that enter() returns.  Host register that must hold the vcpu's state pointer is unchanged. */
     const void *(*leave)(void);
+
+    const BeFrame *frame; /* NULL: there is none */
 
     /* Host code as text, for -d out; NULL when there is none. */
     void (*dump)(const BeCode *code, int fd);

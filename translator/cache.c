@@ -619,6 +619,7 @@ void cache_evict_locked(void)
     log_line(LOG_cache, "evict %zu units, %zu bytes of host code\n", n,
              tr.code ? codebuf_used(tr.code) : 0);
     profile_evict_locked();
+    gdbjit_evict_locked();
     for (size_t i = 0; i < n; i++) {
         tr.backend->release(&units[i]->code);
         if (units[i]->oracle) {

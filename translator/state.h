@@ -328,6 +328,12 @@ void perf_unit(const TrUnit *unit);
 /* In the child, with all locks. */
 void perf_fork_child(void);
 
+/* ---- gdbjit.c ---- */
+
+/* A unit has its code; all units are gone.  Caller: tr.lock. */
+void gdbjit_unit(const TrUnit *unit);
+void gdbjit_evict_locked(void);
+
 /* ---- profile.c ---- */
 
 bool profile_start(const char **error);

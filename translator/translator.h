@@ -45,6 +45,7 @@ typedef struct TrConfig {
     const TrRange *dfilter; /* units that -d shows; NULL: all */
     unsigned n_dfilter;
     unsigned perf;          /* TR_PERF_... */
+    bool gdb_jit;           /* names for a gdb that is attached to Ketch itself */
     const char *profile;    /* --profile: file of the report, "" for the log; NULL: none */
     bool timed;             /* the time in translation is measured, for tr_stats_print() */
     uint32_t hot_threshold; /* entries before a unit is considered for a region; 0: never */

@@ -192,6 +192,7 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
         tr.stats.side_bytes += unit->code.side_size;
         dump_host(unit);
         perf_unit(unit);
+        gdbjit_unit(unit);
         profile_after(f, unit);
     }
     return status;

@@ -38,6 +38,8 @@ static inline bool x64_has(X64Feature feature)
     return x64_features >> feature & 1;
 }
 
+extern const BeFrame x64_frame;
+
 void x64_features_find(void);
 /* For tests: only these (bits by X64Feature) and only what the host has. */
 void x64_features_limit(uint32_t mask);

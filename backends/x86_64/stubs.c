@@ -16,6 +16,15 @@ enum {
 
 static const X64Reg saved[] = { X64_RBP, X64_RBX, X64_R12, X64_R13, X64_R14, X64_R15 };
 
+/* System V ABI for x86-64, figure 3.36: DWARF numbers. */
+const BeFrame x64_frame = {
+    .size = FRAME_SIZE + 8 * sizeof(saved) + 8,
+    .sp = 7,
+    .ra = 16,
+    .n_saved = sizeof(saved),
+    .saved = { 6, 3, 12, 13, 14, 15 },
+};
+
 static void push(X64Emit *e, X64Reg r)
 {
     if (r >= 8) {

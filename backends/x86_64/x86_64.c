@@ -264,6 +264,7 @@ const Backend be_x86_64 = {
     .raised = raised,
     .fp_trap = x64_fp_trap,
     .leave = leave,
+    .frame = &x64_frame,
     .dump = x64_dump,
     .disassemble = x64_disassemble,
 };

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What one gets to see of translated code: --perf, --profile."""
+"""What one gets to see of translated code: --perf, --profile, --gdb-jit."""
 
 import glob
 import os
@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
@@ -159,8 +160,27 @@ def profile_is_invisible(options, folder, target):
     return None
 
 
+def gdb_backtrace(options, folder, target):
+    """A gdb that is attached to Ketch names the guest's function, and gets from there to the start of Ketch."""
+    if not shutil.which("gdb"):
+        return "skip: no gdb"
+    command = [os.path.abspath(options.ketch), "run", "--gdb-jit", target, "spin"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=folder) as guest:
+        try:
+            guest.stdout.readline()  # it runs
+            time.sleep(0.5)
+            gdb = ["gdb", "-nx", "-batch", "-p", str(guest.pid), "-ex", "backtrace"]
+            found = suite.run(gdb, TIMEOUT).output.decode(errors="replace")
+        finally:
+            guest.kill()
+    if "#0" not in found:
+        return f"skip: gdb cannot attach here: {found[-200:]}"
+    return None if re.search(r"(?s)#0 +0x[0-9a-f]+ in hot_sum\+0x[0-9a-f]+ \[region\] \(\)\n"
+                             r"#1 .* tr_run .* _start \(", found) else found[-2000:]
+
+
 CASES = [perf_both, perf_fork, perf_names_libraries, perf_report, profile_report, profile_exits,
-         profile_is_invisible]
+         profile_is_invisible, gdb_backtrace]
 
 
 def main():

@@ -58,6 +58,7 @@ inline void start_machine(TrConfig config)
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO;
     sigaction(SIGSEGV, &action, nullptr);
+    sigaction(SIGFPE, &action, nullptr);
     config.frontend = &fe_riscv64;
     config.fetch = fetch;
     ASSERT_TRUE(tr_start(&config, &error)) << error;

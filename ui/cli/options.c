@@ -426,6 +426,14 @@ static bool option_profile(RunOptions *o, const char *arg, GError **error)
     return true;
 }
 
+static bool option_gdb_jit(RunOptions *o, const char *arg, GError **error)
+{
+    (void)arg;
+    (void)error;
+    o->gdb_jit = true;
+    return true;
+}
+
 static bool option_perfmap(RunOptions *o, const char *arg, GError **error)
 {
     (void)arg;

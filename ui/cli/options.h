@@ -36,6 +36,7 @@ typedef struct RunOptions {
     bool stats;
     bool gdb;             /* gdb_server_set() has been called */
     unsigned perf;        /* TR_PERF_... */
+    bool gdb_jit;
     char *profile;        /* TrConfig.profile; owned */
     const char *log_items;
     const char *log_file;

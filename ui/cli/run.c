@@ -68,6 +68,7 @@ static TrConfig translator_config(const RunOptions *o)
         .n_dfilter = o->dfilter->len,
         .perf = o->perf,
         .profile = o->profile,
+        .gdb_jit = o->gdb_jit,
         .timed = o->stats || o->gdb,
         .hot_threshold = o->has_threshold ? o->threshold : TR_HOT_THRESHOLD,
     };

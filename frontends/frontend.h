@@ -32,7 +32,9 @@ typedef enum FeKind {
 
 typedef struct FeShape {
     uint8_t length; /* bytes; 0: more bytes are needed than were given */
-    FeKind kind;
+    FeKind kind : 8;
+    uint16_t insn;  /* these two: what the frontend has decoded */
+    uint32_t bits;
     uint64_t target;
 } FeShape;
 
@@ -44,6 +46,7 @@ struct FeContext {
     uint64_t next_pc;     /* after it */
     const uint8_t *bytes; /* the instruction and what follows it, as far as it is readable */
     size_t n_bytes;
+    const FeShape *shape; /* what shape() says of it, so that it is decoded once; or NULL */
     uint32_t mode;        /* translation mode, a constant of the unit */
     bool ended;           /* set by fe_*: the current block has its terminator */
     bool threads;         /* the guest has had more than one thread: LR/SC must be exact */

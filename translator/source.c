@@ -83,6 +83,7 @@ static void translate_or_break(const FeShape *shape)
         ir_mark(&c->b, c->pc, shape->length);
         fe_trap(c, IR_TRAP_debug, c->pc);
     } else {
+        c->shape = shape;
         tr.frontend->translate(c);
     }
 }
@@ -109,11 +110,22 @@ static void translate_instrumented(const FeShape *shape)
     }
 }
 
+static void copy_insn(uint8_t *to, const uint8_t *from, size_t size)
+{
+    if (size == 4) {
+        memcpy(to, from, 4);
+    } else if (size == 2) {
+        memcpy(to, from, 2);
+    } else {
+        memcpy(to, from, size);
+    }
+}
+
 uint64_t source_translate(uint64_t pc, const FeShape *shape)
 {
     FeContext *c = &source.c;
 
-    memcpy(source.copy + source.n_copy, c->bytes, shape->length);
+    copy_insn(source.copy + source.n_copy, c->bytes, shape->length);
     source.n_copy += shape->length;
     source.span[source.n_spans - 1].size += shape->length;
     source.n_insns++;

@@ -9,7 +9,7 @@ enum { FAR_SLOT = 400, FAR_PIN = 150 };
 
 /* ---- Uses ---- */
 
-static uint32_t next_use(const X64Gen *g, const X64Val *v, uint32_t use)
+static inline uint32_t next_use(const X64Gen *g, const X64Val *v, uint32_t use)
 {
     if (use && g->use[use].pos <= g->block_end) {
         return g->use[use].pos;
@@ -33,14 +33,17 @@ uint32_t x64_next_after(const X64Gen *g, IrRef ref)
     return next_use(g, v, use);
 }
 
-void x64_refresh(X64Gen *g, IrRef ref)
+static inline void refresh(const X64Gen *g, X64Val *v)
 {
-    X64Val *v = &g->val[ref];
-
     while (v->uses && g->use[v->uses].pos <= g->pos) {
         v->uses = g->use[v->uses].next;
     }
     v->next = next_use(g, v, v->uses);
+}
+
+void x64_refresh(X64Gen *g, IrRef ref)
+{
+    refresh(g, &g->val[ref]);
 }
 
 bool x64_dies(const X64Gen *g, IrRef ref)
@@ -634,8 +637,12 @@ void x64_end_uses(X64Gen *g)
         g->fwd = X64_SLOT_NONE;
     }
     for (unsigned k = 0; k < g->n_used; k++) {
-        x64_refresh(g, g->used[k]);
-        x64_drop_if_dead(g, g->used[k]);
+        X64Val *v = &g->val[g->used[k]];
+
+        refresh(g, v);
+        if (v->next == X64_NEVER && !v->n_dirty) {
+            x64_drop_if_dead(g, g->used[k]);
+        }
     }
     g->n_used = 0;
 }

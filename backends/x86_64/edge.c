@@ -748,18 +748,21 @@ bool x64_edge(X64Gen *g, const IrEdge *edge, bool dry)
 /* Pinned slots are in their registers, the others in memory, as the first stack map expects. */
 static void start_unit(X64Gen *g)
 {
-    g->free = X64_GPRS | X64_XMMS;
-    for (unsigned p = 0; p < X64_PINS; p++) {
+    IrRef ref = x64_pin_ref(g, 0, 0);
+    X64Val *v = &g->val[ref];
+
+    g->free = (X64_GPRS | X64_XMMS) & ~x64_pins.regs;
+    for (unsigned w = 0; w < 2; w++) {
+        g->s.known[w] = g->dirty[w] = x64_pins.slots[w];
+    }
+    for (unsigned p = 0; p < X64_PINS; p++, ref++, v++) {
         unsigned slot = x64_pins.slot[p];
-        IrRef ref = x64_pin_ref(g, 0, p);
 
         if (slot != X64_SLOT_NONE) {
-            x64_state_slot(&g->s, slot, ref, X64_DIRTY);
-            g->s.reg_val[x64_pins.reg[p]] = ref;
-            g->dirty[slot / 64] |= UINT64_C(1) << slot % 64;
-            g->free &= ~X64_BIT(x64_pins.reg[p]);
-            g->val[ref].reg = x64_pins.reg[p];
-            g->val[ref].n_pend = g->val[ref].n_dirty = 1;
+            g->s.slot_val[slot] = g->s.reg_val[x64_pins.reg[p]] = ref;
+            g->s.slot_flag[slot] = X64_DIRTY;
+            v->reg = x64_pins.reg[p];
+            v->n_pend = v->n_dirty = 1;
         }
     }
 }

@@ -257,6 +257,9 @@ typedef struct X64Pins {
     uint8_t slot_of[X64_REGS];      /* X64_SLOT_NONE */
     uint8_t slot[X64_PINS];         /* X64_SLOT_NONE for missing ones */
     uint8_t reg[X64_PINS];
+    uint32_t regs;                  /* all of them as a set */
+    uint64_t slots[2];
+    uint64_t loc[VCPU_SLOTS];       /* x64_loc() of every slot where a unit starts */
 } X64Pins;
 
 extern X64Pins x64_pins;
@@ -474,7 +477,8 @@ uint64_t x64_calc_eval(const uint8_t *p, uint64_t leaf);
 enum { X64_LOC_REG = 1, X64_LOC_SPILL, X64_LOC_HOME, X64_LOC_CONST };
 uint64_t x64_loc(X64Gen *g, unsigned slot);
 
-void x64_map_start(X64Gen *g);
+/* Of a slot whose value is in register `r`. */
+uint64_t x64_loc_reg(X64Reg r);
 /* Records the state now for host offset `host`: where the insn that may fault starts, or any
  * number of a byte that starts none. */
 void x64_map_at(X64Gen *g, uint32_t host, uint64_t guest_pc);

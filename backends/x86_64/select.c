@@ -23,8 +23,6 @@ static unsigned zero_bits(const X64Gen *g, const IrInsn *i)
     unsigned bits = ir_bits(i->type);
 
     switch (i->op) {
-    case IR_OP_const:
-        return x64_is_float(i->type) ? 64 : const_zbits(bits_zext((uint64_t)i->imm, bits));
     case IR_OP_load:
         if (!(i->aux & IR_MEM_SIGN)) {
             return 8u << (i->aux & IR_MEM_SIZE);
@@ -51,7 +49,7 @@ static unsigned zero_bits(const X64Gen *g, const IrInsn *i)
     case IR_OP_eq: case IR_OP_ne: case IR_OP_lt: case IR_OP_le: case IR_OP_ltu: case IR_OP_leu:
     case IR_OP_feq: case IR_OP_flt: case IR_OP_fle: case IR_OP_fltq: case IR_OP_fleq:
         return 1;
-    case IR_OP_param: case IR_OP_getreg: case IR_OP_call: case IR_OP_trunc:
+    case IR_OP_param: case IR_OP_call: case IR_OP_trunc:
         return 64;
     default:
         return i->type == IR_I32 ? 32 : 64;
@@ -76,7 +74,7 @@ static IrRef representative(const X64Gen *g, const IrInsn *i, IrRef ref, IrBlock
     return ref;
 }
 
-static void count_use(X64Gen *g, IrRef ref, IrBlockId b, bool set)
+static inline void count_use(X64Gen *g, IrRef ref, IrBlockId b, bool set)
 {
     X64Val *v = &g->val[g->val[ref].rep];
 
@@ -93,7 +91,7 @@ static void count_use(X64Gen *g, IrRef ref, IrBlockId b, bool set)
 static const X64Val blank = { .next = X64_NEVER, .reg = X64_NONE, .home = X64_SLOT_NONE,
                               .hint = X64_NONE, .fwd_slot = X64_SLOT_NONE, .zbits = 64 };
 
-static X64Val *new_value(X64Gen *g, IrRef ref, unsigned type, IrBlockId b)
+static inline X64Val *new_value(X64Gen *g, IrRef ref, unsigned type, IrBlockId b)
 {
     X64Val *v = &g->val[ref];
 
@@ -108,9 +106,23 @@ static void define(X64Gen *g, const IrInsn *i, IrRef ref, IrBlockId b)
 {
     X64Val *v = new_value(g, ref, i->type, b);
 
-    v->rep = representative(g, i, ref, b);
-    v->is_const = i->op == IR_OP_const;
-    v->zbits = (uint8_t)zero_bits(g, i);
+    switch (i->op) {
+    case IR_OP_const:
+        v->is_const = true;
+        if (!x64_is_float(i->type)) {
+            v->zbits = (uint8_t)const_zbits(bits_zext((uint64_t)i->imm, ir_bits(i->type)));
+        }
+        break;
+    case IR_OP_getreg:
+        break;
+    case IR_OP_trunc: case IR_OP_zext: case IR_OP_sext: case IR_OP_fcanon: case IR_OP_param:
+        v->rep = representative(g, i, ref, b);
+        v->zbits = (uint8_t)zero_bits(g, i);
+        break;
+    default:
+        v->zbits = (uint8_t)zero_bits(g, i);
+        break;
+    }
 }
 
 static void count_block(X64Gen *g, IrBlockId b, uint32_t *pos)

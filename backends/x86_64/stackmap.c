@@ -47,14 +47,9 @@ uint64_t x64_loc(X64Gen *g, unsigned slot)
     return top | pack(X64_LOC_HOME, flags, v->home);
 }
 
-void x64_map_start(X64Gen *g)
+uint64_t x64_loc_reg(X64Reg r)
 {
-    g->map_guest = g->f->pc;
-    for (unsigned p = 0; p < X64_PINS; p++) {
-        if (x64_pins.slot[p] != X64_SLOT_NONE) {
-            g->map_loc[x64_pins.slot[p]] = pack(X64_LOC_REG, 0, x64_pins.reg[p]);
-        }
-    }
+    return pack(X64_LOC_REG, 0, r);
 }
 
 static uint8_t *put_varint(uint8_t *p, uint64_t v)

@@ -19,7 +19,10 @@ static const X64Reg pin_reg[X64_PINS] = {
 
 static void find_pins(const IrGuest *guest)
 {
-    memset(&x64_pins, 0xff, sizeof(x64_pins));
+    memset(&x64_pins, 0xff, offsetof(X64Pins, regs));
+    x64_pins.regs = 0;
+    memset(x64_pins.slots, 0, sizeof(x64_pins.slots));
+    memset(x64_pins.loc, 0, sizeof(x64_pins.loc));
     for (unsigned p = 0; p < X64_PINS; p++) {
         uint8_t slot = p < IR_PIN_GPRS ? guest->pin_gpr[p] : guest->pin_fpr[p - IR_PIN_GPRS];
 
@@ -28,6 +31,9 @@ static void find_pins(const IrGuest *guest)
             x64_pins.slot[p] = slot;
             x64_pins.slot_of[pin_reg[p]] = slot;
             x64_pins.reg_of[slot] = pin_reg[p];
+            x64_pins.regs |= X64_BIT(pin_reg[p]);
+            x64_pins.slots[slot / 64] |= UINT64_C(1) << slot % 64;
+            x64_pins.loc[slot] = x64_loc_reg(pin_reg[p]);
         }
     }
 }
@@ -112,8 +118,8 @@ static bool emit_block(X64Gen *g, IrBlockId b)
 
 static bool emit_all(X64Gen *g)
 {
-    x64_map_start(g);
-    g->guest_pc = g->f->pc;
+    memcpy(g->map_loc, x64_pins.loc, sizeof(g->map_loc));
+    g->map_guest = g->guest_pc = g->f->pc;
     g->held = g->fwd = X64_SLOT_NONE;
     if (g->options->counter) {
         x64_emit_counter(g);

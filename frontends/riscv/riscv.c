@@ -47,6 +47,8 @@ FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n)
         return s;
     }
     insn = rv_decode(bits);
+    s.insn = (uint16_t)insn;
+    s.bits = bits;
     switch (insn) {
     case RV_beq:
     case RV_bne:
@@ -113,15 +115,13 @@ static void illegal(FeContext *c, uint32_t bits)
 static void translate(FeContext *c)
 {
     Rv rv = { .fe = c, .b = &c->b };
-    uint32_t bits = 0;
-    unsigned length = rv_fetch(c->bytes, c->n_bytes, &bits);
-    unsigned insn = length ? rv_decode(bits) : RV_none;
+    FeShape s = c->shape ? *c->shape : rv_shape(c->pc, c->bytes, c->n_bytes);
+    unsigned length = s.length ? s.length : 2;
 
-    length = length ? length : 2;
     c->next_pc = c->pc + length;
     ir_mark(&c->b, c->pc, length);
-    if (insn == RV_none || !rv_dispatch(&rv, insn, bits)) {
-        illegal(c, bits);
+    if (s.length == 0 || s.insn == RV_none || !rv_dispatch(&rv, s.insn, s.bits)) {
+        illegal(c, s.bits);
     }
 }
 

@@ -234,6 +234,80 @@ static IrRef merge(IrBuild *b, const IrInsn *i)
     return *recent;
 }
 
+/*
+ * Quotient and remainder of the same operands need one division: a % b = a - a / b * b.  That holds
+ * where the rows of ops.def choose, too: a - -1 * 0 = a; min - min * -1 = 0.
+ */
+
+/* The insn like `i`, but of op `op`, that merge() would find; 0: none. */
+static IrRef find_like(const IrBuild *b, const IrInsn *i, IrOp op)
+{
+    IrInsn like = *i;
+    IrRef ref;
+
+    like.op = (uint8_t)op;
+    ref = b->recent[hash(&like)];
+    return ref && same(&b->f->insn[ref], &like) ? ref : 0;
+}
+
+static IrOp quotient_of(unsigned op)
+{
+    return op == IR_OP_rem ? IR_OP_div : op == IR_OP_remu ? IR_OP_divu : IR_OP_none;
+}
+
+/* Remainder `i` by the quotient, when there is one; else 0. */
+static IrRef emit_remainder(IrBuild *b, const IrInsn *i)
+{
+    IrRef q = find_like(b, i, quotient_of(i->op));
+
+    if (!q) {
+        return 0;
+    }
+    return ir_op2(b, IR_OP_sub, (IrType)i->type, i->arg[0],
+                  ir_op2(b, IR_OP_mul, (IrType)i->type, q, i->arg[1]));
+}
+
+/* Is `ref` one of the last insns of the block? */
+static bool is_near(const IrBuild *b, IrRef ref)
+{
+    IrRef at = b->before ? 0 : b->f->block[b->block].last;
+
+    for (unsigned n = 0; n < 32 && at && at != ref; n++) {
+        at = b->f->insn[at].prev;
+    }
+    return at == ref;
+}
+
+/* Quotient `i` of which the remainder was there first: goes in front of it; else 0. */
+static IrRef emit_quotient(IrBuild *b, const IrInsn *i)
+{
+    IrRef r = find_like(b, i, i->op == IR_OP_div ? IR_OP_rem : IR_OP_remu), q, product;
+
+    if (!r || !is_near(b, r)) {
+        return 0;
+    }
+    b->before = r;
+    q = merge(b, i);
+    product = ir_op2(b, IR_OP_mul, (IrType)i->type, q, i->arg[1]);
+    b->before = 0;
+    b->f->insn[r].op = IR_OP_sub;
+    b->f->insn[r].arg[1] = product;
+    b->recent[hash(&b->f->insn[r])] = r;
+    return q;
+}
+
+static IrRef emit_division(IrBuild *b, const IrInsn *i)
+{
+    switch (i->op) {
+    case IR_OP_rem: case IR_OP_remu:
+        return emit_remainder(b, i);
+    case IR_OP_div: case IR_OP_divu:
+        return emit_quotient(b, i);
+    default:
+        return 0;
+    }
+}
+
 IrRef ir_emit(IrBuild *b, IrInsn i)
 {
     IrRef simpler;
@@ -242,6 +316,9 @@ IrRef ir_emit(IrBuild *b, IrInsn i)
         return insert(b, i);
     }
     simpler = ir_simplify(b, &i);
+    if (!simpler) {
+        simpler = emit_division(b, &i);
+    }
     return simpler ? simpler : merge(b, &i);
 }
 

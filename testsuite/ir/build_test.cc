@@ -83,6 +83,29 @@ TEST_F(Build, EqualOpsAreOne)
     EXPECT_NE(Binary(IR_OP_add, a, b), Binary(IR_OP_xor, a, b));
 }
 
+TEST_F(Build, QuotientAndRemainderAreOneDivision)
+{
+    const IrOp pairs[][2] = { { IR_OP_div, IR_OP_rem }, { IR_OP_divu, IR_OP_remu } };
+
+    for (const auto &pair : pairs) {
+        for (bool remainder_first : { false, true }) {
+            IrRef a = ir_get(&b_, remainder_first ? 1 : 2), b = ir_get(&b_, 3);
+            IrRef first = Binary(pair[remainder_first], a, b);
+            IrRef second = Binary(pair[!remainder_first], a, b);
+            IrRef q = remainder_first ? second : first, r = remainder_first ? first : second;
+            EXPECT_EQ(pair[0], OpOf(q));
+            ASSERT_EQ(IR_OP_sub, OpOf(r));
+            EXPECT_EQ(a, ir_insn(f_, r)->arg[0]);
+            const IrInsn *product = ir_insn(f_, ir_insn(f_, r)->arg[1]);
+            EXPECT_EQ(IR_OP_mul, product->op);
+            EXPECT_EQ(q, product->arg[product->arg[0] == b]);
+            EXPECT_EQ(b, product->arg[product->arg[0] == q]);
+            EXPECT_EQ(r, Binary(pair[1], a, b)) << "the same again";
+        }
+    }
+    EXPECT_EQ(IR_OP_remu, OpOf(Binary(IR_OP_remu, ir_get(&b_, 4), ir_get(&b_, 3))));
+}
+
 TEST_F(Build, IdentitiesNeedNoOp)
 {
     IrRef x = ir_get(&b_, 1), zero = ir_const(&b_, IR_I64, 0), ones = ir_const(&b_, IR_I64, ~0ull);

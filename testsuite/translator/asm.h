@@ -45,6 +45,11 @@ class Asm
     {
         return r(0x33, 0, 1, d, a, b);
     }
+    /* n: 4 div, 5 divu, 6 rem, 7 remu */
+    uint64_t divide(unsigned n, Reg d, Reg a, Reg b)
+    {
+        return r(0x33, n, 1, d, a, b);
+    }
     uint64_t ld(Reg d, Reg a, int imm)
     {
         return i(0x03, 3, d, a, imm);

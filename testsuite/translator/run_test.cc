@@ -52,6 +52,32 @@ TEST(Run, ChainedUnitsDoNotComeBackToTheRunLoop)
     EXPECT_LT(counter("enters") - before, 10u);
 }
 
+/* Quotient and remainder of the same operands, in both orders, where RISC-V says what comes. */
+TEST(Run, QuotientAndRemainder)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.divide(4, a2, a0, a1);
+    c.divide(6, a3, a0, a1);
+    c.divide(7, a4, a0, a1);
+    c.divide(5, a5, a0, a1);
+    c.ecall();
+    Cpu cpu(start);
+    const int64_t values[] = { 0, 1, -1, 7, -7, 100, INT64_MIN, INT64_MAX };
+    for (int64_t a : values) {
+        for (int64_t b : values) {
+            uint64_t ua = static_cast<uint64_t>(a), ub = static_cast<uint64_t>(b);
+            bool overflow = a == INT64_MIN && b == -1;
+            cpu[a0] = ua;
+            cpu[a1] = ub;
+            cpu.run(start);
+            EXPECT_EQ(overflow ? ua : b ? static_cast<uint64_t>(a / b) : UINT64_MAX, cpu[a2]);
+            EXPECT_EQ(overflow ? 0 : b ? static_cast<uint64_t>(a % b) : ua, cpu[a3]);
+            EXPECT_EQ(b ? ua % ub : ua, cpu[a4]);
+            EXPECT_EQ(b ? ua / ub : UINT64_MAX, cpu[a5]);
+        }
+    }
+}
+
 /* A unit that ended right behind a jump it had followed jumped to itself: for every number of
  * branches that a unit may pass. */
 TEST(Run, UnitMayEndAfterAJumpThatItFollowed)

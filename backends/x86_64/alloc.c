@@ -531,14 +531,17 @@ X64Reg x64_temp(X64Gen *g, uint32_t class_mask)
     return r;
 }
 
-/* Another register for the value in `r`, when there is a free one; else it goes to memory. */
+/* Another register for the value in `r`, when there is a free one or this insn uses the value;
+ * else it goes to memory. */
 static void relocate(X64Gen *g, X64Reg r)
 {
     IrRef ref = g->s.reg_val[r];
-    uint32_t avail = g->free & (r < 16 ? X64_GPRS : X64_XMMS) & ~g->locked & ~X64_BIT(r);
+    uint32_t allowed = (r < 16 ? X64_GPRS : X64_XMMS) & ~g->locked & ~X64_BIT(r);
+    X64Val *v = &g->val[ref];
 
-    if (avail && !x64_dies(g, ref)) {
-        X64Reg to = pick(avail);
+    x64_refresh(g, ref);
+    if (v->next == g->at || (allowed & g->free && (v->next != X64_NEVER || v->n_dirty))) {
+        X64Reg to = take_one(g, allowed);
 
         x64_mov_rr(&g->e, true, to, r);
         unbind(g, r);

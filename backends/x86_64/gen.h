@@ -53,6 +53,7 @@ enum {
     X64_M_EMIT,  /* computed where it stands */
     X64_M_FOLD,  /* part of its user */
     X64_M_DEAD,  /* nobody needs it */
+    X64_M_PAIR,  /* the remainder that a division gives with its quotient: see X64Gen.pair */
 };
 
 /* Slot flags */
@@ -158,6 +159,11 @@ typedef struct X64Fixup {
     IrBlockId block;
 } X64Fixup;
 
+/* a / b, and the a - a / b * b of the same block that needs no insns of its own */
+typedef struct X64Pair {
+    IrRef quotient, remainder;
+} X64Pair;
+
 typedef struct X64Gen X64Gen;
 typedef struct X64Cold X64Cold;
 typedef struct X64Leave X64Leave; /* edge.c */
@@ -194,6 +200,8 @@ struct X64Gen {
     uint32_t epoch;       /* select.c: counts the ops that look at the state */
     bool selecting;
     IrRef user;           /* select.c: the insn being looked at */
+    X64Pair pair[16];
+    uint32_t n_pairs;
     uint32_t floats;      /* select.c: floats of its block only that are alive there */
 
     X64Block *block;
@@ -362,6 +370,10 @@ X64Addr x64_match_addr(X64Gen *g, IrRef addr, int64_t disp);
 X64Addr x64_match_lea(X64Gen *g, const IrInsn *i);
 /* `ref` without the negations that its user does itself. */
 IrRef x64_match_neg(X64Gen *g, IrRef ref, bool *negate);
+/* The remainder that division `ref` gives too, or 0. */
+IrRef x64_remainder_of(const X64Gen *g, IrRef ref);
+/* Is difference `ref` the remainder of a division? */
+bool x64_match_remainder(X64Gen *g, IrRef ref);
 /* Is this fma one insn of the host? */
 bool x64_fma_inline(const IrInsn *i);
 /* Is the value never a signalling NaN? */

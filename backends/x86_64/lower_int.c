@@ -244,43 +244,66 @@ RULE_FN(lower_mulhsu)
     x64_def_in(g, ref, X64_RDX);
 }
 
-/* reg[0]: a; index: X64_DIV_* and the width */
+/* reg[0]: a */
 static void divide_by_zero(X64Gen *g, const X64Cold *c)
 {
-    if (c->index & X64_DIV_REM) {
-        x64_mov_rr(&g->e, c->type == IR_I64, X64_RDX, c->reg[0]);
-    } else {
-        x64_mov_ri(&g->e, X64_RAX, c->type == IR_I64 ? UINT64_MAX : UINT32_MAX);
-    }
+    x64_mov_rr(&g->e, c->type == IR_I64, X64_RDX, c->reg[0]);
+    x64_mov_ri(&g->e, X64_RAX, c->type == IR_I64 ? UINT64_MAX : UINT32_MAX);
     x64_cold_return(g, c);
 }
 
 static void divide_by_minus_one(X64Gen *g, const X64Cold *c)
 {
-    if (c->index & X64_DIV_REM) {
-        x64_alu_rr(&g->e, X64_XOR, false, X64_RDX, X64_RDX);
-    } else {
-        x64_mov_rr(&g->e, true, X64_RAX, c->reg[0]);
-        x64_rr(&g->e, 0xf7, c->type == IR_I64, 3, X64_RAX);
-    }
+    x64_alu_rr(&g->e, X64_XOR, false, X64_RDX, X64_RDX);
+    x64_mov_rr(&g->e, true, X64_RAX, c->reg[0]);
+    x64_rr(&g->e, 0xf7, c->type == IR_I64, 3, X64_RAX);
     x64_cold_return(g, c);
 }
 
-static uint32_t special_divisor(X64Gen *g, X64ColdFn *fn, const IrInsn *i, uint32_t arg, X64Reg a)
+/* reg[0]: b; rax: a; rdx: 0 */
+static void divide_short(X64Gen *g, const X64Cold *c)
+{
+    x64_rr(&g->e, 0xf7, false, 6, c->reg[0]);
+    x64_cold_return(g, c);
+}
+
+/* `reg`: what fn() gets */
+static void unless_divided(X64Gen *g, X64ColdFn *fn, const IrInsn *i, X64Reg reg)
 {
     X64Cold *c = x64_cold(g, fn, x64_jcc(&g->e, X64_CC_E, NULL));
 
     c->type = i->type;
-    c->reg[0] = a;
-    c->index = arg;
-    return g->n_cold - 1;
+    c->reg[0] = reg;
+}
+
+/* rax, rdx = quotient, remainder of rax by b */
+static void emit_division(X64Gen *g, const IrInsn *i, X64Reg b, bool sign)
+{
+    bool w = wide(i);
+
+    if (w) { /* 32 bits are enough: much faster on many hosts */
+        x64_mov_rr(&g->e, true, X64_RDX, X64_RAX);
+        x64_alu_rr(&g->e, X64_OR, true, X64_RDX, b);
+        x64_shift_ri(&g->e, X64_SHR, true, X64_RDX, 32);
+        unless_divided(g, divide_short, i, b);
+    }
+    if (sign) {
+        x64_rr(&g->e, 0x99, w, 0, 0);
+        g->e.p--; /* cqo has no ModRM */
+    } else {
+        x64_alu_rr(&g->e, X64_XOR, false, X64_RDX, X64_RDX);
+    }
+    x64_rr(&g->e, 0xf7, w, sign ? 7 : 6, b);
 }
 
 RULE_FN(lower_div)
 {
     X64Reg a, b;
     bool w = wide(i), sign = arg & X64_DIV_SIGNED;
-    uint32_t cold[2], n = 0;
+    IrRef remainder = x64_remainder_of(g, ref);
+    uint32_t cold;
+    uint64_t by = 0;
+    bool known = x64_const(g, i->arg[1], &by);
 
     if (narrow(i)) {
         lower_eval(g, i, ref, 0);
@@ -290,24 +313,25 @@ RULE_FN(lower_div)
     a = x64_use(g, i->arg[0]);
     b = x64_use(g, i->arg[1]);
     x64_end_uses(g);
-    x64_rr(&g->e, 0x85, w, b, b);
-    cold[n++] = special_divisor(g, divide_by_zero, i, arg, a);
-    if (sign) {
+    cold = g->n_cold;
+    if (!known || by == 0) {
+        x64_rr(&g->e, 0x85, w, b, b);
+        unless_divided(g, divide_by_zero, i, a);
+    }
+    if (sign && (!known || by == bits_zext(UINT64_MAX, ir_bits(i->type)))) {
         x64_alu_ri(&g->e, X64_CMP, w, b, -1);
-        cold[n++] = special_divisor(g, divide_by_minus_one, i, arg, a);
+        unless_divided(g, divide_by_minus_one, i, a);
     }
     x64_mov_rr(&g->e, w, X64_RAX, a);
-    if (sign) {
-        x64_rr(&g->e, 0x99, w, 0, 0);
-        g->e.p--; /* cqo has no ModRM */
-    } else {
-        x64_alu_rr(&g->e, X64_XOR, false, X64_RDX, X64_RDX);
-    }
-    x64_rr(&g->e, 0xf7, w, sign ? 7 : 6, b);
-    while (n > 0) {
-        g->cold[cold[--n]].back = x64_here(g);
+    emit_division(g, i, b, sign);
+    for (; cold < g->n_cold; cold++) {
+        g->cold[cold].back = x64_here(g);
     }
     x64_def_in(g, ref, arg & X64_DIV_REM ? X64_RDX : X64_RAX);
+    if (remainder) {
+        x64_def_in(g, remainder, X64_RDX);
+        x64_drop_if_dead(g, remainder);
+    }
 }
 
 /* ---- Shifts ---- */

@@ -254,6 +254,52 @@ IrRef x64_match_set(const X64Gen *g, IrRef ref, uint8_t *flags)
     return leaf;
 }
 
+IrRef x64_remainder_of(const X64Gen *g, IrRef ref)
+{
+    for (uint32_t k = 0; k < g->n_pairs; k++) {
+        if (g->pair[k].quotient == ref) {
+            return g->pair[k].remainder;
+        }
+    }
+    return 0;
+}
+
+/* The a / b that is factor `k` of `product`, when the other factor is b; else 0. */
+static IrRef quotient_in(const X64Gen *g, const IrInsn *product, unsigned k, IrRef a)
+{
+    IrRef q = g->val[product->arg[k]].rep, b = g->val[product->arg[!k]].rep;
+    const IrInsn *i = x64_insn(g, q);
+
+    return (i->op == IR_OP_div || i->op == IR_OP_divu) && i->type == product->type &&
+                   i->type >= IR_I32 && g->val[q].block == g->now && g->val[q].mode == X64_M_EMIT &&
+                   g->val[i->arg[0]].rep == a && g->val[i->arg[1]].rep == b
+               ? q
+               : 0;
+}
+
+bool x64_match_remainder(X64Gen *g, IrRef ref)
+{
+    const IrInsn *i = x64_insn(g, ref);
+    IrRef product, a, q;
+
+    if (i->op != IR_OP_sub || g->n_pairs == sizeof(g->pair) / sizeof(*g->pair)) {
+        return false;
+    }
+    product = g->val[i->arg[1]].rep;
+    a = g->val[i->arg[0]].rep;
+    if (x64_insn(g, product)->op != IR_OP_mul || x64_insn(g, product)->type != i->type) {
+        return false;
+    }
+    q = quotient_in(g, x64_insn(g, product), 0, a);
+    q = q ? q : quotient_in(g, x64_insn(g, product), 1, a);
+    if (!q || x64_remainder_of(g, q) || !x64_fold(g, product)) {
+        return false;
+    }
+    g->val[ref].mode = X64_M_PAIR;
+    g->pair[g->n_pairs++] = (X64Pair){ q, ref };
+    return true;
+}
+
 IrRef x64_match_neg(X64Gen *g, IrRef ref, bool *negate)
 {
     IrRef r = g->val[ref].rep;

@@ -329,7 +329,7 @@ static void select_insn(X64Gen *g, const IrInsn *i, IrRef ref, uint32_t pos, uin
     if (result && (effects & IR_PURE) && v->mode == X64_M_EMIT && v->n_uses == 0) {
         v->mode = X64_M_DEAD;
     }
-    if (result && v->mode != X64_M_EMIT) {
+    if ((result && v->mode != X64_M_EMIT) || x64_match_remainder(g, ref)) {
         return;
     }
     if (result && v->fwd_slot != X64_SLOT_NONE && v->fwd_epoch != g->epoch) {

@@ -381,6 +381,8 @@ bool x64_quiet(const X64Gen *g, IrRef ref);
 /* The I1 value that `ref` is, or is the negation of (*negate flips then); *folded: it is a
  * comparison that its user emits. */
 IrRef x64_match_cond(X64Gen *g, IrRef ref, bool *negate, bool *folded);
+/* What comparison `i` compares: itself, or for `x & y == 0` that and, which a test insn does. */
+const IrInsn *x64_match_test(X64Gen *g, const IrInsn *i);
 /* The value that a setreg of `ref` makes pending, with the flags of X64_LAZY in *flags. */
 IrRef x64_match_set(const X64Gen *g, IrRef ref, uint8_t *flags);
 /* Is `ref` computed as part of its only user, the insn being looked at? */

@@ -576,13 +576,41 @@ static X64Cmp compare_narrow(X64Gen *g, const IrInsn *i)
     return c;
 }
 
+/* `t`, an and, compared with 0 */
+static X64Cmp compare_test(X64Gen *g, const IrInsn *i, const IrInsn *t)
+{
+    X64Cmp c = { .cond = { int_cc[i->op].cc, X64_PLAIN }, .op = 0x85, .w = wide(t), .b = X64_NONE };
+
+    c.has_imm = x64_imm32_of(g, t->arg[1], &c.imm);
+    c.a = x64_use(g, t->arg[0]);
+    if (!c.has_imm) {
+        c.b = x64_use(g, t->arg[1]);
+    }
+    return c;
+}
+
+static void emit_test_imm(X64Gen *g, const X64Cmp *c)
+{
+    if (c->imm >= 0 && c->imm <= 0xff) {
+        x64_rr(&g->e, 0xf6 | X64_BYTE, false, 0, c->a);
+        x64_byte(&g->e, (unsigned)c->imm);
+    } else {
+        x64_rr(&g->e, 0xf7, c->w && c->imm < 0, 0, c->a);
+        x64_imm32(&g->e, c->imm);
+    }
+}
+
 static X64Cmp compare_ints(X64Gen *g, const IrInsn *i)
 {
+    const IrInsn *t = x64_match_test(g, i);
     unsigned type = x64_arg_type(g, i, 0);
     IrRef x = i->arg[0], y = i->arg[1];
     X64Cmp c = { .cond = { int_cc[i->op].cc, X64_PLAIN }, .op = 0x3b, .w = type == IR_I64,
                  .b = X64_NONE };
 
+    if (t != i) {
+        return compare_test(g, i, t);
+    }
     if (type < IR_I32) {
         return compare_narrow(g, i);
     }
@@ -662,6 +690,8 @@ void x64_emit_cmp(X64Gen *g, X64Cmp *c)
 {
     if (c->op == (0xf6 | X64_BYTE)) {
         emit_truth(g, c);
+    } else if (c->op == 0x85 && c->has_imm) {
+        emit_test_imm(g, c);
     } else if (c->has_imm && c->has_mem) {
         x64_alu_mi(&g->e, X64_CMP, c->w, c->mem, c->imm);
     } else if (c->has_imm && c->imm == 0) {

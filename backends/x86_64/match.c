@@ -189,6 +189,20 @@ IrRef x64_match_cond(X64Gen *g, IrRef ref, bool *negate, bool *folded)
     }
 }
 
+const IrInsn *x64_match_test(X64Gen *g, const IrInsn *i)
+{
+    IrRef a = g->val[i->arg[0]].rep;
+    const IrInsn *t = x64_insn(g, a);
+    uint64_t c;
+
+    return (i->op == IR_OP_eq || i->op == IR_OP_ne) && x64_const(g, i->arg[1], &c) && c == 0 &&
+                   t->op == IR_OP_and && t->type >= IR_I32 &&
+                   t->type == x64_insn(g, i->arg[0])->type &&
+                   !g->val[g->val[t->arg[0]].rep].is_const && x64_fold(g, a)
+               ? t
+               : i;
+}
+
 /* Results of arithmetic are never signalling NaNs, so that a quiet comparison finds NaNs without
  * raising anything. */
 bool x64_quiet(const X64Gen *g, IrRef ref)

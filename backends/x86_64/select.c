@@ -238,6 +238,14 @@ static void push_addr(X64Gen *g, X64Addr a, uint32_t pos, uint32_t *first_use)
     }
 }
 
+static void push_compare(X64Gen *g, const IrInsn *i, uint32_t pos, uint32_t *first_use)
+{
+    const IrInsn *t = x64_match_test(g, i);
+
+    push_use(g, t->arg[0], pos, first_use);
+    push_use(g, t->arg[1], pos, first_use);
+}
+
 static void push_cond(X64Gen *g, IrRef ref, uint32_t pos, uint32_t *first_use)
 {
     bool negate, folded;
@@ -245,8 +253,7 @@ static void push_cond(X64Gen *g, IrRef ref, uint32_t pos, uint32_t *first_use)
     const IrInsn *i = x64_insn(g, r);
 
     if (folded) {
-        push_use(g, i->arg[0], pos, first_use);
-        push_use(g, i->arg[1], pos, first_use);
+        push_compare(g, i, pos, first_use);
     } else {
         push_use(g, r, pos, first_use);
     }
@@ -285,6 +292,9 @@ static void select_uses(X64Gen *g, const IrInsn *i, IrRef ref, uint32_t pos, uin
             break;
         }
         push_args(g, i, 0, pos, first_use);
+        break;
+    case IR_OP_eq: case IR_OP_ne:
+        push_compare(g, i, pos, first_use);
         break;
     case IR_OP_brif: case IR_OP_trap_if:
         push_cond(g, i->arg[0], pos, first_use);

@@ -4,7 +4,8 @@
  *
  * Preserved: pure ops are total, so computing one that the loop might not have reached is
  * harmless; slow ones move only when the loop is certain to be entered.  Entry markers, constants
- * and what a memory access or a register file does for free (x + constant, truncation) stay.
+ * and what a memory access, a register file or a branch does for free (x + constant, truncation,
+ * comparison) stay.
  * Terminates: an op moves out of each loop at most once, inner loops first.
  */
 #include "ir/cfg.h"
@@ -25,7 +26,7 @@ static bool is_slow(const IrInsn *i)
 
 static bool is_free(const IrFunc *f, const IrInsn *i)
 {
-    return i->op == IR_OP_const || i->op == IR_OP_trunc ||
+    return i->op == IR_OP_const || i->op == IR_OP_trunc || i->type == IR_I1 ||
            (i->op == IR_OP_add && f->insn[i->arg[1]].op == IR_OP_const);
 }
 

@@ -116,7 +116,7 @@ static IrRef negated(Rv *c, IrRef value)
     return ir_op1(c->b, IR_OP_fneg, (IrType)ir_insn(c->b->f, value)->type, value);
 }
 
-bool rv_fp_fma(Rv *c, const RvFrdFrs1Frs2Frs3Rm *a, IrType type, bool neg_product, bool neg_addend)
+bool rv_fp_fma(Rv *c, const RvFrdFrs1Frs2Frs3Rm *a, bool neg_product, bool neg_addend, IrType type)
 {
     IrRm rm;
 
@@ -149,42 +149,45 @@ bool rv_fp_compare(Rv *c, const RvRdFrs1Frs2 *a, IrOp op, IrType type)
 
 /* ---- Signs: a NaN's is visible here, so operands are the canonical ones ---- */
 
-bool rv_fp_sign(Rv *c, const RvFrdFrs1Frs2 *a, IrType type)
+static IrRef copy_sign(Rv *c, IrRef x, IrRef y, IrType type)
 {
-    IrRef x = rv_getf(c, a->frs1, type), y = rv_getf(c, a->frs2, type);
-
-    rv_setf(c, a->frd, x == y ? x : ir_op2(c->b, IR_OP_fcopysign, type, x, y));
-    return true;
+    return x == y ? x : ir_op2(c->b, IR_OP_fcopysign, type, x, y);
 }
 
-bool rv_fp_sign_not(Rv *c, const RvFrdFrs1Frs2 *a, IrType type)
+static IrRef copy_opposite_sign(Rv *c, IrRef x, IrRef y, IrType type)
 {
-    IrRef x = rv_getf(c, a->frs1, type), y = rv_getf(c, a->frs2, type);
     IrRef not_y = ir_op1(c->b, IR_OP_fneg, type, y);
 
-    rv_setf(c, a->frd, x == y ? not_y : ir_op2(c->b, IR_OP_fcopysign, type, x, not_y));
-    return true;
+    return x == y ? not_y : ir_op2(c->b, IR_OP_fcopysign, type, x, not_y);
 }
 
-bool rv_fp_sign_xor(Rv *c, const RvFrdFrs1Frs2 *a, IrType type)
+static IrRef multiply_signs(Rv *c, IrRef x, IrRef y, IrType type)
 {
-    IrRef x = rv_getf(c, a->frs1, type), y = rv_getf(c, a->frs2, type), bits, sign;
+    IrType whole = int_of(type);
+    IrRef sign, bits;
 
     if (x == y) {
-        rv_setf(c, a->frd, ir_op1(c->b, IR_OP_fabs, type, x));
-        return true;
+        return ir_op1(c->b, IR_OP_fabs, type, x);
     }
-    IrType whole = int_of(type);
     sign = ir_op2(c->b, IR_OP_and, whole, ir_op1(c->b, IR_OP_bitcast, whole, y),
                   ir_const(c->b, whole, UINT64_C(1) << (ir_bits(type) - 1)));
     bits = ir_op2(c->b, IR_OP_xor, whole, ir_op1(c->b, IR_OP_bitcast, whole, x), sign);
-    rv_setf(c, a->frd, ir_op1(c->b, IR_OP_bitcast, type, bits));
+    return ir_op1(c->b, IR_OP_bitcast, type, bits);
+}
+
+bool rv_fp_sign(Rv *c, const RvFrdFrs1Frs2 *a, RvSign sign, IrType type)
+{
+    IrRef x = rv_getf(c, a->frs1, type), y = rv_getf(c, a->frs2, type);
+
+    rv_setf(c, a->frd, sign == RV_SIGN_OF       ? copy_sign(c, x, y, type)
+                       : sign == RV_SIGN_NOT_OF ? copy_opposite_sign(c, x, y, type)
+                                                : multiply_signs(c, x, y, type));
     return true;
 }
 
 /* ---- Conversions ---- */
 
-bool rv_fp_to_int(Rv *c, const RvRdFrs1Rm *a, IrOp op, IrType type, IrType to)
+bool rv_fp_to_int(Rv *c, const RvRdFrs1Rm *a, IrOp op, IrType to, IrType type)
 {
     IrRm rm;
 
@@ -208,7 +211,7 @@ static void from_int(Rv *c, unsigned frd, unsigned rs1, IrInsn op, IrType from)
     rv_setf(c, frd, ir_fp1(c->b, (IrOp)op.op, (IrType)op.type, (IrRm)op.aux, value));
 }
 
-bool rv_fp_from_int(Rv *c, const RvFrdRs1Rm *a, IrOp op, IrType type, IrType from)
+bool rv_fp_from_int(Rv *c, const RvFrdRs1Rm *a, IrOp op, IrType from, IrType type)
 {
     IrRm rm;
 
@@ -219,7 +222,7 @@ bool rv_fp_from_int(Rv *c, const RvFrdRs1Rm *a, IrOp op, IrType type, IrType fro
     return true;
 }
 
-bool rv_fp_from_int_exact(Rv *c, const RvFrdRs1RmExact *a, IrOp op, IrType type, IrType from)
+bool rv_fp_from_int_exact(Rv *c, const RvFrdRs1RmExact *a, IrOp op, IrType from, IrType type)
 {
     IrRm rm;
 
@@ -230,7 +233,7 @@ bool rv_fp_from_int_exact(Rv *c, const RvFrdRs1RmExact *a, IrOp op, IrType type,
     return true;
 }
 
-bool rv_fp_convert(Rv *c, const RvFrdFrs1Rm *a, IrType type, IrType to)
+bool rv_fp_convert(Rv *c, const RvFrdFrs1Rm *a, IrType to, IrType type)
 {
     IrRm rm;
 
@@ -241,7 +244,7 @@ bool rv_fp_convert(Rv *c, const RvFrdFrs1Rm *a, IrType type, IrType to)
     return true;
 }
 
-bool rv_fp_widen(Rv *c, const RvFrdFrs1RmExact *a, IrType type, IrType to)
+bool rv_fp_widen(Rv *c, const RvFrdFrs1RmExact *a, IrType to, IrType type)
 {
     IrRm rm;
 

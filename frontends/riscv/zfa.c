@@ -7,25 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INSN(name, Shape, fn, ...)            \
-    bool rv_##name(Rv *c, const Rv##Shape *a) \
-    {                                         \
-        return rv_fp_##fn(c, a, __VA_ARGS__); \
-    }
-
-INSN(fminm_s, FrdFrs1Frs2, minmax, IR_OP_fminm, IR_F32)
-INSN(fmaxm_s, FrdFrs1Frs2, minmax, IR_OP_fmaxm, IR_F32)
-INSN(fround_s, FrdFrs1Rm, arith1, IR_OP_fround, IR_F32)
-INSN(froundnx_s, FrdFrs1Rm, arith1, IR_OP_froundnx, IR_F32)
-INSN(fleq_s, RdFrs1Frs2, compare, IR_OP_fleq, IR_F32)
-INSN(fltq_s, RdFrs1Frs2, compare, IR_OP_fltq, IR_F32)
-
-INSN(fminm_d, FrdFrs1Frs2, minmax, IR_OP_fminm, IR_F64)
-INSN(fmaxm_d, FrdFrs1Frs2, minmax, IR_OP_fmaxm, IR_F64)
-INSN(fround_d, FrdFrs1Rm, arith1, IR_OP_fround, IR_F64)
-INSN(froundnx_d, FrdFrs1Rm, arith1, IR_OP_froundnx, IR_F64)
-INSN(fleq_d, RdFrs1Frs2, compare, IR_OP_fleq, IR_F64)
-INSN(fltq_d, RdFrs1Frs2, compare, IR_OP_fltq, IR_F64)
+FP_BOTH(fminm, FrdFrs1Frs2, minmax, IR_OP_fminm)
+FP_BOTH(fmaxm, FrdFrs1Frs2, minmax, IR_OP_fmaxm)
+FP_BOTH(fround, FrdFrs1Rm, arith1, IR_OP_fround)
+FP_BOTH(froundnx, FrdFrs1Rm, arith1, IR_OP_froundnx)
+FP_BOTH(fleq, RdFrs1Frs2, compare, IR_OP_fleq)
+FP_BOTH(fltq, RdFrs1Frs2, compare, IR_OP_fltq)
 
 bool rv_fcvtmod_w_d(Rv *c, const RvFcvtmodWD *a)
 {

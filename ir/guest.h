@@ -30,7 +30,8 @@ typedef struct IrSlot {
  * A C function that translated code calls: fn(vcpu, a, b, c), integers zero-extended, floats as
  * their bits.  `effects`: IR_STATE_R when it reads slots, IR_STATE_W when it writes them (the
  * backend then puts all slots in memory before, and forgets cached ones after), IR_TRAPS when it
- * may leave through vcpu_raise(); MEM_R and MEM_W as for loads and stores; IR_PURE when it only
+ * may leave through vcpu_raise(); IR_WORDS as STATE_R and STATE_W together, for the slots from
+ * first_word on; MEM_R and MEM_W as for loads and stores; IR_PURE when it only
  * computes.  It runs under the guest's rounding mode and accumulates FP flags through
  * ir_fp_raise() only.
  */
@@ -51,6 +52,8 @@ typedef struct IrGuest {
     unsigned n_slots;
     uint8_t pin_gpr[IR_PIN_GPRS]; /* slots, most important first; IR_NO_SLOT when fewer */
     uint8_t pin_fpr[IR_PIN_FPRS];
+    uint8_t pin_more;   /* slot + 1 of one more integer register; 0: none */
+    uint8_t first_word; /* slots from here on are words of instrumentation; 0: none are */
     const IrHelper *helpers;
     unsigned n_helpers;
 } IrGuest;

@@ -90,6 +90,7 @@ typedef enum IrEffect {
     IR_CALL = 1 << 10,   /* effects come from the helper's row */
     IR_MARK = 1 << 11,   /* position marker, no code of its own */
     IR_PARAM = 1 << 12,  /* block parameter */
+    IR_WORDS = 1 << 13,  /* helpers: reads and writes the slots from IrGuest.first_word on */
 } IrEffect;
 
 /* Rounding modes (the numbers are RISC-V's; RISC-V unprivileged spec, "Floating-Point Control

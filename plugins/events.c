@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Events of the translator and of userland on their way to the plugins' callbacks. */
+#include <dlfcn.h>
+#include <link.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -101,9 +104,38 @@ static void on_syscall_done(Vcpu *vcpu, uint64_t nr, int64_t result)
     CALL_ALL(vcpu_syscall_ret, vcpu_syscall_ret, p->id, vcpu->index, (int64_t)nr, result);
 }
 
+/* What exit() would do for the plugin.  It is not unmapped: it may have threads of its own. */
+static void run_destructors(Plugin *p)
+{
+    struct link_map *map;
+    void (**fini)(void) = NULL;
+    size_t n = 0;
+
+    if (dlinfo(p->handle, RTLD_DI_LINKMAP, &map) != 0) {
+        return;
+    }
+    for (const ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
+        if (d->d_tag == DT_FINI_ARRAY) {
+            fini = (void (**)(void))(map->l_addr + d->d_un.d_ptr);
+        } else if (d->d_tag == DT_FINI_ARRAYSZ) {
+            n = d->d_un.d_val / sizeof(*fini);
+        }
+    }
+    plugin_running = (PluginRunning){ p, PLUGIN_EV_load };
+    while (fini && n > 0) {
+        fini[--n]();
+    }
+    plugin_running = (PluginRunning){ 0 };
+}
+
+/* The process ends without exit(): destructors and open streams have their turn here. */
 static void on_process_exit(void)
 {
     CALL_ALL(atexit, udata, p->id, p->atexit_data);
+    for (unsigned i = 0; plugin_number(i); i++) {
+        run_destructors(plugin_number(i));
+    }
+    fflush(NULL);
 }
 
 const UserEvents plugin_events = {
@@ -121,7 +153,7 @@ static const char *const event_names[] = {
 #define EVENT(name, type) [PLUGIN_EV_##name] = "its " #name " callback",
 #include "plugins/events.def"
     [PLUGIN_EV_install] = "qemu_plugin_install()",
-    [PLUGIN_EV_load] = "its constructors",
+    [PLUGIN_EV_load] = "its constructors or destructors",
     [PLUGIN_EV_exec] = "a callback of translated code",
 };
 

@@ -206,7 +206,7 @@ static bool install(Plugin *p, const char *file, GError **error)
     int status;
 
     plugin_running = (PluginRunning){ p, PLUGIN_EV_load };
-    handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    handle = p->handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         return linker_error(p, file, error);
     }
@@ -252,6 +252,7 @@ bool plugins_load(UserOptions *options, GError **error)
                                             "plugins: use one that is linked dynamically");
         return false;
     }
+    tr_vcpu_memory_start(options->guest->guest, &plugin_instrument);
     for (unsigned i = 0; plugin_number(i); i++) {
         if (!load(plugin_number(i), error)) {
             return false;

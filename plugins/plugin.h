@@ -30,6 +30,7 @@ typedef struct Plugin {
     char *path;          /* as the user wrote it */
     GPtrArray *argv;
     int version;
+    void *handle;        /* of dlopen() */
 
     /* Written by the plugin's own registrations, also while the guest runs; read for each event. */
     PluginFn *_Atomic callback[PLUGIN_EV_COUNT];

@@ -7,31 +7,23 @@
  */
 #include <stdlib.h>
 
-#include "base/bits.h"
 #include "base/log.h"
 #include "plugins/plugin.h"
-
-enum { ALIGN = 8 };
 
 struct qemu_plugin_scoreboard {
     uint32_t offset;
 };
 
-static _Atomic size_t used;
-
 struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t element_size)
 {
     struct qemu_plugin_scoreboard *s = g_new(struct qemu_plugin_scoreboard, 1);
-    size_t size = bits_align_up(element_size < PLUGIN_VCPU_MEMORY ? element_size
-                                                                 : PLUGIN_VCPU_MEMORY, ALIGN);
-    size_t offset = atomic_fetch_add(&used, size);
 
-    if (offset + size >= PLUGIN_VCPU_MEMORY) {
+    s->offset = tr_vcpu_reserve(element_size);
+    if (s->offset == UINT32_MAX) {
         log_warn("plugin %s: its scoreboards need more than %d MiB for each vcpu",
                  plugin_running.plugin ? plugin_running.plugin->path : "", PLUGIN_VCPU_MEMORY >> 20);
         exit(1);
     }
-    s->offset = (uint32_t)offset;
     return s;
 }
 

@@ -55,7 +55,11 @@ static TrVcpu *memory_locked(unsigned index)
     TrVcpu *v = index < VCPUS_MAX ? atomic_load(&numbered[index]) : NULL;
 
     if (v) {
+        uint64_t slot[VCPU_SLOTS]; /* those behind the guest's are instrumentation's */
+
+        memcpy(slot, v->vcpu.slot, sizeof(slot));
         memset(v, 0, sizeof(*v));
+        memcpy(v->vcpu.slot, slot, sizeof(slot));
         return v;
     }
     v = mmap(NULL, vcpu_size(), PROT_READ | PROT_WRITE,
@@ -108,7 +112,7 @@ void *tr_vcpu_memory(unsigned index)
 {
     TrVcpu *v = index < VCPUS_MAX ? atomic_load(&numbered[index]) : NULL;
 
-    return v ? v + 1 : NULL;
+    return v;
 }
 
 void tr_for_each_vcpu(void (*fn)(Vcpu *vcpu, void *opaque), void *opaque)

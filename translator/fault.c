@@ -82,6 +82,7 @@ bool tr_host_fault(int sig, siginfo_t *info, void *ucontext)
         if (!unit || !tr.backend->restore(&unit->code, &regs, &v->vcpu)) {
             return false;
         }
+        counts_undo(unit, &v->vcpu);
         note(v, info);
         if (unit->region) {
             v->vcpu.exit_trap = IR_TRAP_again;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <xmmintrin.h>
 
+#include "base/bits.h"
 #include "translator/source.h"
 
 enum {
@@ -18,7 +19,7 @@ enum {
     TABLE = 4096, /* chains */
     MEMORY_RATIO = 4,
     HOST_CSR = 0x1f80, /* MXCSR as C code expects it */
-    CALL_EFFECTS = IR_MEM_R | IR_MEM_W,
+    CALL_EFFECTS = IR_MEM_R | IR_MEM_W | IR_WORDS,
 };
 
 /* Where a block ends although the shapes do not say so. */
@@ -120,8 +121,49 @@ unsigned instrument_helpers(void)
     return HELPERS;
 }
 
+/* ---- Words ---- */
+
+/* Slots behind the guest's that are words: so many that a loop can keep them in registers. */
+enum { WORD_SLOTS = 4 };
+
+static struct {
+    unsigned first_slot;
+    _Atomic uint32_t slot_bytes; /* of the slots, reserved */
+    _Atomic size_t bytes;        /* behind the TrVcpu, reserved */
+    size_t all;
+} words;
+
+void tr_vcpu_memory_start(const IrGuest *of, const TrInstrument *client)
+{
+    words.first_slot = of->n_slots;
+    words.all = client->vcpu_memory;
+}
+
+uint32_t tr_vcpu_reserve(size_t size)
+{
+    uint32_t used = atomic_load(&words.slot_bytes);
+    size_t at;
+
+    size = bits_align_up(size < words.all ? size : words.all, 8);
+    while (used + size <= WORD_SLOTS * 8) {
+        if (atomic_compare_exchange_weak(&words.slot_bytes, &used, used + (uint32_t)size)) {
+            return words.first_slot * 8 + used;
+        }
+    }
+    at = atomic_fetch_add(&words.bytes, size);
+    return at + size < words.all ? (uint32_t)(sizeof(TrVcpu) + at) : UINT32_MAX;
+}
+
+bool instrument_slot(int64_t offset, unsigned *slot)
+{
+    *slot = (unsigned)(offset / 8);
+    return offset % 8 == 0 && *slot >= words.first_slot && *slot < words.first_slot + WORD_SLOTS;
+}
+
 bool instrument_start(IrHelper *rows, IrHelperFn **fns)
 {
+    static IrSlot slots[VCPU_SLOTS];
+    static const char *const names[WORD_SLOTS] = { "word0", "word1", "word2", "word3" };
     unsigned n = tr.frontend->guest->n_helpers;
 
     memcpy(rows, tr.frontend->guest->helpers, n * sizeof(*rows));
@@ -129,6 +171,15 @@ bool instrument_start(IrHelper *rows, IrHelperFn **fns)
     guest = *tr.frontend->guest;
     guest.helpers = rows;
     guest.n_helpers = n + HELPERS;
+    CHECK(guest.n_slots + WORD_SLOTS <= VCPU_SLOTS, "no slots are left for instrumentation");
+    memcpy(slots, guest.slots, guest.n_slots * sizeof(slots[0]));
+    for (unsigned k = 0; k < WORD_SLOTS; k++) {
+        slots[guest.n_slots + k] = (IrSlot){ names[k], IR_I64 };
+    }
+    guest.first_word = (uint8_t)guest.n_slots;
+    guest.pin_more = (uint8_t)(guest.n_slots + 1);
+    guest.n_slots += WORD_SLOTS;
+    guest.slots = slots;
     memory_size = tr.config.cache_size * MEMORY_RATIO;
     memory = arena_new(memory_size);
     memory_empty = memory ? arena_mark(memory) : 0;
@@ -289,11 +340,6 @@ static unsigned helper_of(const TrAction *a, bool access)
     return tr.frontend->guest->n_helpers + (access ? TR_REGS_COUNT : 0) + a->regs;
 }
 
-static unsigned offset_in_vcpu(TrWord w)
-{
-    return (unsigned)sizeof(TrVcpu) + w.offset;
-}
-
 static IrRef pointer(IrBuild *b, const void *p)
 {
     return ir_const(b, IR_I64, (uint64_t)(uintptr_t)p);
@@ -304,11 +350,11 @@ static void emit_word(IrBuild *b, const TrAction *a)
     IrRef imm = ir_const(b, IR_I64, a->imm);
 
     if (a->what == TR_STORE) {
-        ir_ststate(b, offset_in_vcpu(a->word), imm);
+        ir_ststate(b, a->word.offset, imm);
     } else if (a->word.host) {
         ir_addhost(b, pointer(b, a->word.host), imm);
     } else {
-        ir_addstate(b, offset_in_vcpu(a->word), imm);
+        ir_addstate(b, a->word.offset, imm);
     }
 }
 
@@ -317,7 +363,7 @@ static void emit_word(IrBuild *b, const TrAction *a)
 static void emit_call_if(IrBuild *b, const TrAction *a)
 {
     IrFunc *f = b->f;
-    IrRef word = ir_ldstate(b, IR_I64, offset_in_vcpu(a->if_word));
+    IrRef word = ir_ldstate(b, IR_I64, a->if_word.offset);
     IrRef cond = ir_op2(b, a->only_when, IR_I1, word, ir_const(b, IR_I64, a->if_imm));
     IrRef arg = pointer(b, a);
     IrBlockId yes = ir_block_new(f, b->now_pc), join = ir_block_new(f, b->now_pc);
@@ -410,7 +456,7 @@ static IrRef put_address(const Cursor *c, const IrInsn *access)
 static void put_word(const Cursor *c, const TrAction *a)
 {
     IrRef imm = put_const(c, IR_I64, a->imm);
-    int64_t at = offset_in_vcpu(a->word);
+    int64_t at = a->word.offset;
 
     if (a->what == TR_STORE) {
         put(c, (IrInsn){ .op = IR_OP_ststate, .type = IR_I64, .imm = at, .arg = { imm } });

@@ -13,8 +13,10 @@
  * block is shown once until the code cache is emptied, however many units contain it.
  *
  * Words.  Each vcpu has TrInstrument.vcpu_memory bytes, zero at first, which generated code
- * addresses in one instruction.  Vcpus are numbered from 0; the number of one that has ended, and
- * its memory, go to the next that starts when it was the highest.
+ * addresses in one instruction.  The first few words that are reserved are registers to the
+ * compiler, the very first stays in a host register: in memory they are exact in calls of their own
+ * vcpu and while it is not in translated code.  Vcpus are numbered from 0; the number of one that has
+ * ended, and its memory, go to the next that starts when it was the highest.
  *
  * Threading: block() runs under the translator's lock, so it must not translate, flush or wait for
  * a vcpu.  Calls run in their vcpu's thread, inside translated code: nothing may stop all vcpus
@@ -44,7 +46,8 @@ typedef enum TrRegs { TR_REGS_none, TR_REGS_read, TR_REGS_write, TR_REGS_COUNT }
 /* Bits of `access`: log2 of the size, then these.  A mask of the last two selects accesses. */
 enum { TR_ACCESS_SIZE = 7, TR_ACCESS_SIGN = 8, TR_ACCESS_LOAD = 16, TR_ACCESS_STORE = 32 };
 
-/* A 64-bit word: at byte `offset` of the vcpu's memory, or one of the host when `host` is set. */
+/* A 64-bit word: at `offset`, inside what tr_vcpu_reserve() gave, or one of the host when `host` is
+ * set. */
 typedef struct TrWord {
     uint64_t *host;
     uint32_t offset;
@@ -100,7 +103,13 @@ void tr_do_at_block(TrBlock *block, const TrAction *action);
 void tr_do_at_insn(TrInsn *insn, const TrAction *action);
 void tr_do_at_accesses(TrInsn *insn, const TrAction *action);
 
-/* Memory of vcpu `index`, also of one that has ended; NULL when there was none of that number. */
+/* Bytes in every vcpu's memory, aligned to 8, zero in vcpus to come: their offset.  UINT32_MAX when
+ * there are no more.  Before the first one: tr_vcpu_memory_start(). */
+uint32_t tr_vcpu_reserve(size_t size);
+void tr_vcpu_memory_start(const IrGuest *guest, const TrInstrument *client);
+
+/* Where the offsets of vcpu `index` begin, also of one that has ended; NULL when there was none of
+ * that number. */
 void *tr_vcpu_memory(unsigned index);
 
 /* One more than the highest number that a vcpu ever had. */

@@ -22,7 +22,7 @@ static bool start_code(const char **error)
             return false;
         }
     }
-    if (!tr.backend->start(tr.code, tr.frontend->guest) ||
+    if (!tr.backend->start(tr.code, tr.guest) ||
         (tr.oracle && !tr.oracle->start(NULL, tr.frontend->guest))) {
         *error = "This processor lacks instructions that translated code needs.";
         return false;

@@ -49,6 +49,14 @@ typedef struct TrSpan {
     uint8_t *bytes; /* copy, when the guest could write there; else NULL */
 } TrSpan;
 
+/* A fault at guest `pc` in a unit: the word has grown by `amount` too much. */
+typedef struct TrUndo {
+    uint64_t pc;
+    int64_t at; /* byte offset in the vcpu, or the address */
+    bool host;
+    uint64_t amount;
+} TrUndo;
+
 enum {
     TR_MODE_STEP = 1 << 30, /* in TrUnit.mode: one instruction, for exclusive stepping */
     TR_MODE_BARE = 1 << 29, /* with it: as if no debugger had set anything */
@@ -63,6 +71,8 @@ struct TrUnit {
     struct ProfileUnit *profile; /* --profile; else NULL */
     TrLink *links;    /* one for each direct exit of the code */
     TrName incoming;  /* first link to here */
+    TrUndo *undo;     /* of counts.c */
+    uint32_t n_undo;
     uint16_t n_spans;
     uint16_t n_insns; /* of the guest */
     bool dead;        /* invalidated: nothing leads there */
@@ -249,11 +259,25 @@ void instrument_before_insn(const TrInsn *insn);
 /* The same for the memory accesses among the IR from `first` on. */
 void instrument_accesses(const TrInsn *insn, IrRef first);
 
+/* The word at `offset` of a vcpu is a slot. */
+bool instrument_slot(int64_t offset, unsigned *slot);
+
 /* Room for blocks is short: evict. */
 bool instrument_is_full_locked(void);
 
 /* Drops all blocks.  Caller: exclusive section and tr.lock. */
 void instrument_forget(void);
+
+/* ---- counts.c ---- */
+
+/* Merges additions of instrumentation in `f`, of which `unit` is made; fills unit->undo. */
+void counts_merge_locked(IrFunc *f, TrUnit *unit);
+
+/* Words that are slots become getreg and setreg. */
+void counts_to_slots_locked(IrFunc *f);
+
+/* The unit was left by a fault: takes back what was added too early.  Async-signal-safe. */
+void counts_undo(const TrUnit *unit, Vcpu *vcpu);
 
 /* ---- exclusive.c ---- */
 

@@ -182,6 +182,10 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
     unit->counter = tr.config.hot_threshold;
     verify(f);
     dump_ir(LOG_ir, f);
+    if (tr.config.instrument && tr.code) {
+        counts_merge_locked(f, unit);
+        counts_to_slots_locked(f);
+    }
     ir_opt_run(f, level);
     verify(f);
     dump_ir(LOG_opt, f);

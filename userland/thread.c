@@ -46,6 +46,12 @@ typedef struct CloneArgs { /* struct clone_args of clone3 */
 
 /* ---- Tasks ---- */
 
+/* The guest's registers; slots behind them are not its own. */
+static void copy_slots(Vcpu *to, const Vcpu *from)
+{
+    memcpy(to->slot, from->slot, process.options->guest->guest->n_slots * sizeof(to->slot[0]));
+}
+
 static Task *task_new(const Task *parent)
 {
     Task *t = calloc(1, sizeof(*t));
@@ -59,7 +65,7 @@ static Task *task_new(const Task *parent)
         free(t);
         return NULL;
     }
-    memcpy(t->vcpu->slot, from->slot, sizeof(from->slot));
+    copy_slots(t->vcpu, from);
     t->vcpu->pc = from->pc;
     t->vcpu->fp_flags = from->fp_flags;
     t->vcpu->fp_rm = from->fp_rm;
@@ -486,7 +492,7 @@ static int64_t do_vfork(Task *t, const CloneArgs *c)
     saved.prev = t->prev;
     saved.next = t->next;
     *t = saved;
-    memcpy(vcpu->slot, saved_vcpu.slot, sizeof(vcpu->slot));
+    copy_slots(vcpu, &saved_vcpu);
     vcpu->pc = saved_vcpu.pc;
     vcpu->fp_flags = saved_vcpu.fp_flags;
     vcpu->fp_rm = saved_vcpu.fp_rm;

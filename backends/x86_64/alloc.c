@@ -498,7 +498,7 @@ static X64Reg victim(X64Gen *g, uint32_t allowed)
 /* The registers in `avail` that are best given away: those that pin nothing. */
 static X64Reg pick(uint32_t avail)
 {
-    uint32_t best = avail & (X64_UNPINNED | 0x7f810000u);
+    uint32_t best = avail & (x64_pins.unpinned | 0x7f810000u);
 
     return (X64Reg)__builtin_ctz(best ? best : avail);
 }

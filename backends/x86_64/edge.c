@@ -467,8 +467,8 @@ static void give_any(Fix *x, X64Entry *e)
     if (give(x, e, x->g->val[e->val].hint) || give(x, e, source_reg(x, e)) || !avail) {
         return;
     }
-    if (avail & (X64_UNPINNED | 0x7f810000u)) {
-        avail &= X64_UNPINNED | 0x7f810000u;
+    if (avail & (x64_pins.unpinned | 0x7f810000u)) {
+        avail &= x64_pins.unpinned | 0x7f810000u;
     }
     (void)give(x, e, (X64Reg)__builtin_ctz(avail));
 }

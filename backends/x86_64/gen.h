@@ -32,7 +32,7 @@ enum {
     X64_SPILLS = X64_FRAME / 8,
     X64_CALC_SPILL = X64_SPILLS - 2, /* frame words that no value gets: this and the last two */
     X64_SLOT_NONE = 0xff,
-    X64_PINS = IR_PIN_GPRS + IR_PIN_FPRS,
+    X64_PINS = IR_PIN_GPRS + IR_PIN_FPRS + 1,
     X64_STATE = X64_R13,          /* points at vcpu->slot[16] */
     X64_SCRATCH = X64_XMM15,      /* never allocated: memory to memory moves, cycles */
     X64_INSN_ROOM = 4096,         /* no IR insn makes more code than this */
@@ -44,7 +44,7 @@ enum {
 #define X64_GPRS 0xdfefu       /* allocatable: all but rsp and r13 */
 #define X64_XMMS 0x7fff0000u
 #define X64_CALLER_SAVED (0x0fc7u | X64_XMMS) /* rax rcx rdx rsi rdi r8-r11, all xmm */
-#define X64_UNPINNED 0x0c27u   /* gprs that pin nothing: rax rcx rdx rbp r10 r11 */
+#define X64_UNPINNED 0x0c27u   /* rax rcx rdx rbp r10 r11: never a pin, but for rbp and pin_more */
 
 #define X64_BIT(r) (UINT32_C(1) << (r))
 
@@ -268,6 +268,7 @@ typedef struct X64Pins {
     uint32_t regs;                  /* all of them as a set */
     uint64_t slots[2];
     uint64_t loc[VCPU_SLOTS];       /* x64_loc() of every slot where a unit starts */
+    uint32_t unpinned;              /* gprs that pin nothing */
 } X64Pins;
 
 extern X64Pins x64_pins;

@@ -73,6 +73,23 @@ void x64_call_fn(X64Gen *g, unsigned fn, uint64_t imm, const IrRef arg[3], IrRef
     take_result(g, ref);
 }
 
+/* The words of instrumentation go to memory, and come from there afterwards. */
+static void give_words(X64Gen *g)
+{
+    const IrGuest *guest = g->f->guest;
+
+    for (unsigned s = guest->first_word; s < guest->n_slots; s++) {
+        IrRef v = g->s.slot_val[s];
+
+        x64_store_slot(g, s);
+        x64_forget_slot(g, s);
+        if (v) {
+            x64_refresh(g, v);
+            x64_drop_if_dead(g, v);
+        }
+    }
+}
+
 RULE_FN(lower_call)
 {
     static const X64Reg to[3] = { X64_RSI, X64_RDX, X64_RCX };
@@ -83,6 +100,9 @@ RULE_FN(lower_call)
     if (helper->effects & (IR_STATE_R | IR_STATE_W | IR_TRAPS)) {
         x64_store_all(g, helper->effects & IR_STATE_W);
         x64_store_const(g, x64_state(X64_VCPU(pc)), g->guest_pc);
+    }
+    if (helper->effects & IR_WORDS) {
+        give_words(g);
     }
     put_args(g, i->arg, to);
     call_table(g, X64_VCPU(helpers), (unsigned)i->imm);

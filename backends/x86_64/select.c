@@ -160,7 +160,7 @@ static void count_block(X64Gen *g, IrBlockId b, uint32_t *pos)
 static void define_pins(X64Gen *g, IrBlockId b)
 {
     for (unsigned p = 0; p < X64_PINS; p++) {
-        (void)new_value(g, x64_pin_ref(g, b, p), p < IR_PIN_GPRS ? IR_I64 : IR_F64, 0);
+        (void)new_value(g, x64_pin_ref(g, b, p), x64_pins.reg[p] < 16 ? IR_I64 : IR_F64, 0);
     }
 }
 

@@ -14,8 +14,19 @@ X64Pins x64_pins;
 /* docs/architecture.md, "Between units": the registers in this order */
 static const X64Reg pin_reg[X64_PINS] = {
     X64_R12, X64_RBX, X64_R14, X64_RSI, X64_RDI, X64_R8, X64_R9, X64_R15,
-    X64_XMM1, X64_XMM2, X64_XMM3, X64_XMM4, X64_XMM5, X64_XMM6,
+    X64_XMM1, X64_XMM2, X64_XMM3, X64_XMM4, X64_XMM5, X64_XMM6, X64_RBP,
 };
+
+static uint8_t pinned_slot(const IrGuest *guest, unsigned p)
+{
+    if (p < IR_PIN_GPRS) {
+        return guest->pin_gpr[p];
+    }
+    if (p < IR_PIN_GPRS + IR_PIN_FPRS) {
+        return guest->pin_fpr[p - IR_PIN_GPRS];
+    }
+    return guest->pin_more ? (uint8_t)(guest->pin_more - 1) : IR_NO_SLOT;
+}
 
 static void find_pins(const IrGuest *guest)
 {
@@ -24,7 +35,7 @@ static void find_pins(const IrGuest *guest)
     memset(x64_pins.slots, 0, sizeof(x64_pins.slots));
     memset(x64_pins.loc, 0, sizeof(x64_pins.loc));
     for (unsigned p = 0; p < X64_PINS; p++) {
-        uint8_t slot = p < IR_PIN_GPRS ? guest->pin_gpr[p] : guest->pin_fpr[p - IR_PIN_GPRS];
+        uint8_t slot = pinned_slot(guest, p);
 
         x64_pins.reg[p] = pin_reg[p];
         if (slot != IR_NO_SLOT) {
@@ -36,6 +47,7 @@ static void find_pins(const IrGuest *guest)
             x64_pins.loc[slot] = x64_loc_reg(pin_reg[p]);
         }
     }
+    x64_pins.unpinned = X64_UNPINNED & ~(guest->pin_more ? X64_BIT(X64_RBP) : 0);
 }
 
 static bool start(CodeBuf *code, const IrGuest *guest)

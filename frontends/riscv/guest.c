@@ -58,7 +58,7 @@ bool rv_reserved(const Vcpu *vcpu)
 
 void rv_reset(Vcpu *vcpu)
 {
-    memset(vcpu->slot, 0, sizeof(vcpu->slot));
+    memset(vcpu->slot, 0, RV_SLOT_COUNT * sizeof(vcpu->slot[0]));
     vcpu->slot[RV_SLOT_resaddr] = VCPU_NO_PC;
     vcpu->fp_flags = 0;
     vcpu->fp_rm = IR_RM_RNE;

@@ -107,9 +107,15 @@ static void scan_block(Promote *p, IrBlockId b)
             if (head) {
                 ir_slots_add(&p->marked[b], (unsigned)i->imm);
             }
-        } else if (i->op == IR_OP_call && ir_effects(f, i) & IR_STATE_W) {
-            memset(&p->set[(size_t)b * p->n], MEMORY, p->n);
-            changed = ir_slots_all(f);
+        } else if (i->op == IR_OP_call) {
+            IrSlotSet by_call = ir_slots_changed(f, i);
+
+            for (unsigned j = 0; j < p->n; j++) {
+                if (ir_slots_has(&by_call, p->slot[j])) {
+                    p->set[(size_t)b * p->n + j] = MEMORY;
+                }
+            }
+            ir_slots_join(&changed, &by_call);
         }
     }
 }
@@ -410,7 +416,7 @@ static bool is_pinned(const IrGuest *guest, unsigned slot)
             return true;
         }
     }
-    return false;
+    return guest->pin_more == slot + 1;
 }
 
 /* What the register has at the start of `b`; 0 when only memory knows. */
@@ -472,8 +478,10 @@ static void count_entry_reads(const Promote *p, IrBlockId b, uint32_t *reads)
 
         if (i->op == IR_OP_setreg) {
             ir_slots_add(&changed, (unsigned)i->imm);
-        } else if (i->op == IR_OP_call && ir_effects(f, i) & IR_STATE_W) {
-            changed = ir_slots_all(f);
+        } else if (i->op == IR_OP_call) {
+            IrSlotSet by_call = ir_slots_changed(f, i);
+
+            ir_slots_join(&changed, &by_call);
         } else if (reads_entry(p, b, &changed, i)) {
             reads[i->imm] += f->block[b].depth ? 2 : 1;
         }
@@ -516,6 +524,18 @@ static void read_at_entry(Promote *p)
     }
 }
 
+/* After the call only memory knows. */
+static void forget_changed(const Promote *p, const IrInsn *call, IrRef *now)
+{
+    IrSlotSet by_call = ir_slots_changed(p->f, call);
+
+    for (unsigned j = 0; j < p->n; j++) {
+        if (ir_slots_has(&by_call, p->slot[j])) {
+            now[j] = 0;
+        }
+    }
+}
+
 static void rewrite_block(Promote *p, IrBlockId b)
 {
     IrFunc *f = p->f;
@@ -540,8 +560,8 @@ static void rewrite_block(Promote *p, IrBlockId b)
             ir_remove(f, b, ref);
         } else if (i->op == IR_OP_getreg) {
             now[p->index[i->imm]] = ref;
-        } else if (i->op == IR_OP_call && ir_effects(f, i) & IR_STATE_W) {
-            memset(now, 0, p->n * sizeof(IrRef));
+        } else if (i->op == IR_OP_call) {
+            forget_changed(p, i, now);
         }
     }
 }

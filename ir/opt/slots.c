@@ -14,6 +14,26 @@ IrSlotSet ir_slots_all(const IrFunc *f)
     return all;
 }
 
+static IrSlotSet word_slots(const IrFunc *f)
+{
+    IrSlotSet words = { { 0 } };
+
+    for (unsigned s = f->guest->first_word; s && s < f->guest->n_slots; s++) {
+        ir_slots_add(&words, s);
+    }
+    return words;
+}
+
+IrSlotSet ir_slots_changed(const IrFunc *f, const IrInsn *i)
+{
+    uint32_t effects = ir_effects(f, i);
+
+    if (effects & IR_STATE_W) {
+        return ir_slots_all(f);
+    }
+    return effects & IR_WORDS ? word_slots(f) : (IrSlotSet){ { 0 } };
+}
+
 void ir_slots_before(const IrFunc *f, const IrInsn *i, IrSlotSet *live)
 {
     uint32_t effects;
@@ -35,6 +55,10 @@ void ir_slots_before(const IrFunc *f, const IrInsn *i, IrSlotSet *live)
     if (effects & (IR_TRAPS | IR_STATE_R | IR_STATE_W) ||
         (effects & IR_TERM && i->op != IR_OP_br && i->op != IR_OP_brif)) {
         *live = ir_slots_all(f);
+    } else if (effects & IR_WORDS) {
+        IrSlotSet words = word_slots(f);
+
+        ir_slots_join(live, &words);
     }
 }
 

@@ -36,6 +36,9 @@ static inline bool ir_slots_join(IrSlotSet *a, const IrSlotSet *b)
     return grew != 0;
 }
 
+/* The slots that call `i` may change. */
+IrSlotSet ir_slots_changed(const IrFunc *f, const IrInsn *i);
+
 IrSlotSet ir_slots_all(const IrFunc *f);
 
 /* Goes backward over `i`: *live are the slots whose value somebody may still see after it, then

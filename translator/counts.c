@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counters of instrumentation.  A plugin that counts instructions adds 1 in front of each; here the
+ * additions to one word within a block become one, at the place of the first.
+ *
+ * Preserved: the word at every call, trap, exit and read of it.  A load or store in between may
+ * fault; then the fault handler takes back what had not been due yet: TrUnit.undo says how much, by
+ * guest pc.  Where one pc would need two different amounts (it is in the unit twice) nothing is
+ * merged.
+ */
+#include <string.h>
+
+#include "translator/state.h"
+
+enum { OPEN = 8, ACCESSES = 512, LATER = 1024 };
+
+/* The word that an addition is to: a vcpu's, by offset, or one of the host. */
+typedef struct Word {
+    uint8_t op; /* IR_OP_addstate or IR_OP_addhost */
+    int64_t at;
+} Word;
+
+/* Additions to one word that can become one. */
+typedef struct Group {
+    Word word;
+    IrRef first;
+    IrBlockId block;
+    unsigned first_access; /* the first access after it */
+    unsigned n_later;
+} Group;
+
+typedef struct Later {
+    IrRef ref;
+    unsigned group;
+    unsigned access; /* the first access after it */
+    uint64_t amount;
+} Later;
+
+typedef struct Counts {
+    IrFunc *f;
+    IrBlockId block;
+    uint64_t pc;
+    uint64_t access_pc[ACCESSES];
+    unsigned n_accesses;
+    Group group[ACCESSES];
+    unsigned n_groups;
+    unsigned open[OPEN]; /* group numbers */
+    unsigned n_open;
+    Later later[LATER];
+    unsigned n_later;
+    TrUndo undo[LATER];
+    unsigned n_undo;
+} Counts;
+
+static Counts c; /* under tr.lock */
+
+static bool constant(IrRef ref, uint64_t *v)
+{
+    const IrInsn *i = ir_insn(c.f, ref);
+
+    *v = (uint64_t)i->imm;
+    return i->op == IR_OP_const;
+}
+
+static bool is_addition(const IrInsn *i, Word *word, uint64_t *amount)
+{
+    uint64_t host;
+
+    *word = (Word){ i->op, i->imm };
+    if (i->op == IR_OP_addhost && constant(i->arg[0], &host)) {
+        word->at = (int64_t)host;
+        return constant(i->arg[1], amount);
+    }
+    return i->op == IR_OP_addstate && constant(i->arg[0], amount);
+}
+
+static unsigned *find_open(Word word)
+{
+    for (unsigned k = 0; k < c.n_open; k++) {
+        const Word *w = &c.group[c.open[k]].word;
+
+        if (w->op == word.op && w->at == word.at) {
+            return &c.open[k];
+        }
+    }
+    return NULL;
+}
+
+static void close_all(void)
+{
+    c.n_open = 0;
+}
+
+static void note_addition(IrRef ref, Word word, uint64_t amount)
+{
+    unsigned *open = find_open(word);
+
+    if (open && c.n_later < LATER) {
+        c.later[c.n_later++] = (Later){ ref, *open, c.n_accesses, amount };
+        c.group[*open].n_later++;
+        return;
+    }
+    if (open || c.n_open == OPEN || c.n_groups == ACCESSES) {
+        close_all();
+    }
+    if (c.n_groups < ACCESSES) {
+        c.group[c.n_groups] = (Group){ word, ref, c.block, c.n_accesses, 0 };
+        c.open[c.n_open++] = c.n_groups++;
+    }
+}
+
+/* The word may be looked at, or becomes something else. */
+static void close_one(int64_t offset)
+{
+    unsigned *open = find_open((Word){ IR_OP_addstate, offset });
+
+    if (open) {
+        *open = c.open[--c.n_open];
+    }
+}
+
+static void look_at(IrRef ref)
+{
+    const IrInsn *i = ir_insn(c.f, ref);
+    uint64_t amount;
+    Word word;
+
+    if (is_addition(i, &word, &amount)) {
+        note_addition(ref, word, amount);
+        return;
+    }
+    switch (i->op) {
+    case IR_OP_insn:
+        c.pc = (uint64_t)i->imm;
+        break;
+    case IR_OP_load: case IR_OP_store: case IR_OP_amo: case IR_OP_cas:
+        if (c.n_accesses == ACCESSES) {
+            close_all();
+        } else {
+            c.access_pc[c.n_accesses++] = c.pc;
+        }
+        break;
+    case IR_OP_ldstate: case IR_OP_ststate:
+        close_one(i->imm);
+        break;
+    default:
+        if (ir_op_info[i->op].effects & (IR_CALL | IR_TRAPS | IR_TERM)) {
+            close_all();
+        }
+        break;
+    }
+}
+
+static void find_groups(void)
+{
+    c.n_accesses = c.n_groups = c.n_later = c.n_undo = 0;
+    for (c.block = 0; c.block < c.f->n_blocks; c.block++) {
+        close_all();
+        IR_FOR_EACH (c.f, c.block, ref) {
+            look_at(ref);
+        }
+    }
+}
+
+/* What a fault at access `a` takes back of group `g`. */
+static uint64_t due_later(unsigned g, unsigned a)
+{
+    uint64_t sum = 0;
+
+    for (unsigned k = 0; k < c.n_later; k++) {
+        sum += c.later[k].group == g && c.later[k].access > a ? c.later[k].amount : 0;
+    }
+    return sum;
+}
+
+/* False: the same pc and word have another amount already, or there is no room. */
+static bool add_undo(const TrUndo *undo)
+{
+    for (unsigned k = 0; k < c.n_undo; k++) {
+        const TrUndo *u = &c.undo[k];
+
+        if (u->pc == undo->pc && u->host == undo->host && u->at == undo->at) {
+            return u->amount == undo->amount;
+        }
+    }
+    if (c.n_undo == LATER) {
+        return false;
+    }
+    c.undo[c.n_undo++] = *undo;
+    return true;
+}
+
+static unsigned last_access(unsigned g)
+{
+    unsigned last = 0;
+
+    for (unsigned k = 0; k < c.n_later; k++) {
+        last = c.later[k].group == g ? c.later[k].access : last;
+    }
+    return last;
+}
+
+static bool find_undo(void)
+{
+    for (unsigned g = 0; g < c.n_groups; g++) {
+        const Group *group = &c.group[g];
+        unsigned end = group->n_later ? last_access(g) : 0;
+
+        for (unsigned a = group->first_access; a < end; a++) {
+            TrUndo undo = { c.access_pc[a], group->word.at, group->word.op == IR_OP_addhost,
+                            due_later(g, a) };
+
+            if (undo.amount && !add_undo(&undo)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void merge_group(unsigned g)
+{
+    const Group *group = &c.group[g];
+    IrInsn *first = ir_insn(c.f, group->first);
+    unsigned k = first->op == IR_OP_addhost;
+    uint64_t sum = (uint64_t)ir_insn(c.f, first->arg[k])->imm;
+    IrRef total;
+
+    for (unsigned n = 0; n < c.n_later; n++) {
+        sum += c.later[n].group == g ? c.later[n].amount : 0;
+    }
+    total = ir_insert_before(
+        c.f, group->block, group->first,
+        (IrInsn){ .op = IR_OP_const, .type = IR_I64, .imm = (int64_t)sum });
+    ir_insn(c.f, group->first)->arg[k] = total;
+}
+
+static void merge(void)
+{
+    for (unsigned g = 0; g < c.n_groups; g++) {
+        if (c.group[g].n_later) {
+            merge_group(g);
+        }
+    }
+    for (unsigned k = 0; k < c.n_later; k++) {
+        ir_remove(c.f, c.group[c.later[k].group].block, c.later[k].ref);
+    }
+}
+
+void counts_merge_locked(IrFunc *f, TrUnit *unit)
+{
+    c.f = f;
+    find_groups();
+    if (!c.n_later || !find_undo()) {
+        return;
+    }
+    merge();
+    unit->n_undo = c.n_undo;
+    unit->undo = ARENA_NEW(tr.units, TrUndo, c.n_undo);
+    memcpy(unit->undo, c.undo, c.n_undo * sizeof(*c.undo));
+}
+
+/* ---- Slots ---- */
+
+static IrRef before(IrRef at, IrInsn insn)
+{
+    return ir_insert_before(c.f, c.block, at, insn);
+}
+
+static IrRef get(IrRef at, unsigned slot)
+{
+    return before(at, (IrInsn){ .op = IR_OP_getreg, .type = IR_I64, .imm = slot });
+}
+
+static void set(IrRef at, unsigned slot, IrRef value)
+{
+    before(at, (IrInsn){ .op = IR_OP_setreg, .imm = slot, .arg = { value } });
+}
+
+static void to_slot(IrRef ref)
+{
+    IrInsn i = *ir_insn(c.f, ref);
+    unsigned slot;
+
+    if (i.op == IR_OP_addstate && instrument_slot(i.imm, &slot)) {
+        IrInsn add = { .op = IR_OP_add, .type = IR_I64, .arg = { get(ref, slot), i.arg[0] } };
+
+        set(ref, slot, before(ref, add));
+        ir_remove(c.f, c.block, ref);
+    } else if (i.op == IR_OP_ststate && instrument_slot(i.imm, &slot)) {
+        set(ref, slot, i.arg[0]);
+        ir_remove(c.f, c.block, ref);
+    } else if (i.op == IR_OP_ldstate && instrument_slot(i.imm, &slot)) {
+        ir_insn(c.f, ref)->op = IR_OP_getreg;
+        ir_insn(c.f, ref)->imm = slot;
+    }
+}
+
+void counts_to_slots_locked(IrFunc *f)
+{
+    c.f = f;
+    for (c.block = 0; c.block < f->n_blocks; c.block++) {
+        IR_FOR_EACH (f, c.block, ref) {
+            to_slot(ref);
+        }
+    }
+}
+
+void counts_undo(const TrUnit *unit, Vcpu *vcpu)
+{
+    for (unsigned k = 0; k < unit->n_undo; k++) {
+        const TrUndo *u = &unit->undo[k];
+        char *base = u->host ? NULL : (char *)vcpu;
+
+        if (u->pc == vcpu->pc) {
+            *(uint64_t *)(void *)(base + u->at) -= u->amount;
+        }
+    }
+}

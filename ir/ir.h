@@ -140,7 +140,7 @@ enum {
     TRAP(misaligned_fetch, "the pc is not aligned; arg is the address")             \
     TRAP(fault, "data access; arg is the address, siginfo has more")                \
     TRAP(again, "a region's data access; the next instructions must run one by one") \
-    TRAP(misaligned, "atomic access that is not aligned; arg is the address")       \
+    TRAP(misaligned, "atomic access that is not aligned; its operands say where")   \
     TRAP(div_zero, "division by zero, for ISAs that trap it")                       \
     TRAP(fence_i, "instruction fence: later fetches see earlier stores; pc is next") \
     TRAP(mode, "translation mode changed; pc is next")                              \

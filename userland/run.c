@@ -160,6 +160,14 @@ static void data_fault(Task *t, const TrStop *stop)
     sig_fault(t, stop->info.si_signo, stop->info.si_code, addr);
 }
 
+static void misaligned(Task *t)
+{
+    uint64_t addr = 0;
+
+    (void)process.abi->data_address(t, &addr); /* an atomic has one */
+    sig_fault(t, SIGBUS, BUS_ADRALN, addr);
+}
+
 static void fetch_fault(Task *t, uint64_t addr)
 {
     MemArea area;
@@ -192,8 +200,11 @@ static void do_trap(Task *t, const TrStop *stop)
                  (unsigned long long)stop->arg, (unsigned long long)pc);
         sig_fault(t, SIGILL, ILL_ILLOPC, pc);
         break;
-    case IR_TRAP_misaligned_fetch: case IR_TRAP_misaligned:
+    case IR_TRAP_misaligned_fetch:
         sig_fault(t, SIGBUS, BUS_ADRALN, stop->arg);
+        break;
+    case IR_TRAP_misaligned:
+        misaligned(t);
         break;
     case IR_TRAP_div_zero:
         sig_fault(t, SIGFPE, FPE_INTDIV, pc);

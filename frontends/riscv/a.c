@@ -14,26 +14,13 @@ enum { W = 4, D = 8, Q = 16 };
 /* The address in rs1; leaves with IR_TRAP_misaligned when it is not a multiple of `size`. */
 static IrRef aligned_address(Rv *c, unsigned rs1, unsigned size)
 {
-    IrFunc *f = c->b->f;
-    IrRef address = rv_get(c, rs1), zero = rv_imm(c, 0);
+    IrRef address = rv_get(c, rs1);
     IrRef low = rv_op2(c, IR_OP_and, address, rv_imm(c, size - 1));
-    IrBlockId trap, go;
     uint64_t known;
 
-    if (rv_is_const(c, low, &known) && known == 0) {
-        return address;
+    if (!rv_is_const(c, low, &known) || known != 0) {
+        ir_trap_if(c->b, ir_op2(c->b, IR_OP_ne, IR_I1, low, rv_imm(c, 0)), IR_TRAP_misaligned, 0);
     }
-    trap = ir_block_new(f, c->fe->pc);
-    go = ir_block_new(f, c->fe->pc);
-    ir_brif(c->b, ir_op2(c->b, IR_OP_ne, IR_I1, low, zero), trap, go);
-    ir_append(
-        f, trap,
-        (IrInsn){
-            .op = IR_OP_call, .type = IR_VOID, .imm = RV_HELPER_misaligned, .arg = { address } });
-    ir_append(
-        f, trap,
-        (IrInsn){ .op = IR_OP_exit_trap, .aux = IR_TRAP_misaligned, .imm = (int64_t)c->fe->pc });
-    ir_build_follow(c->b, go);
     return address;
 }
 

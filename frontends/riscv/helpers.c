@@ -26,12 +26,6 @@ uint64_t rv_helper_time(Vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
     return nanoseconds(CLOCK_MONOTONIC);
 }
 
-uint64_t rv_helper_misaligned(Vcpu *vcpu, uint64_t address, uint64_t b, uint64_t c)
-{
-    (void)b, (void)c;
-    vcpu_raise(vcpu, IR_TRAP_misaligned, address);
-}
-
 /* amocas.q: rd is the number of the first of two registers with the expected value and the
  * result, rs2 that of the desired value; a number of 0 stands for the value 0.  The address is
  * aligned and known to be writable.  x86-64 has the 16-byte compare-and-swap as an option, which

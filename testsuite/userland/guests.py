@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Guest programs of testsuite/userland/syscalls: each is built for riscv64 and for the host, and both
+"""Guest programs of testsuite/userland/syscalls and riscv: each is built for riscv64 and for the host, and both
 must print the same: what Linux itself does is the reference. A program that says SKIP-COMPARE in
 its first lines is only run: it must end by itself with status 0.
 
@@ -90,7 +90,7 @@ def job(source, options):
 
 def main():
     options = suite.parser(__doc__).parse_args()
-    sources = suite.choose(sorted(glob.glob(f"{HERE}/syscalls/*.c")), options)
+    sources = suite.choose(sorted(glob.glob(f"{HERE}/syscalls/*.c") + glob.glob(f"{HERE}/riscv/*.c")), options)
     if not shutil.which(GUEST[0]):
         print(f"0 passed, 0 failed, {len(sources)} skipped")
         return 0

@@ -204,7 +204,8 @@ static IrTrap execute(TrVcpu *v, IrTrap why)
     if (!unit) {
         return fail(v);
     }
-    if (!tr.no_chain && (why == IR_TRAP_lookup || why == IR_TRAP_hot)) {
+    /* Without a code cache nothing is linked: direct exits too look here. */
+    if (!tr.no_chain && (why == IR_TRAP_lookup || why == IR_TRAP_hot || !tr.code)) {
         remember(v, vcpu->pc, unit);
     }
     v->generation = tr.generation;

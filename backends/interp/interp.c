@@ -47,9 +47,27 @@ static bool asked_to_leave(Machine *m)
     return atomic_load_explicit(&m->vcpu->exit_req, memory_order_acquire) != 0;
 }
 
+static void begin(Machine *m, const InterpProgram *program)
+{
+    m->program = program;
+    m->step = program->steps;
+    if (program->counter && __atomic_fetch_sub(program->counter, 1, __ATOMIC_RELAXED) == 0) {
+        leave_unit(m, IR_TRAP_hot, program->pc);
+    }
+}
+
 static uint64_t leave_to(Machine *m, const InterpStep *s, IrTrap trap, uint64_t pc)
 {
-    return leave_unit(m, s->aux & IR_EXIT_POLL && asked_to_leave(m) ? IR_TRAP_interrupt : trap, pc);
+    const VcpuJump *next = &m->vcpu->jump_cache[vcpu_jump_index(pc)];
+
+    if (s->aux & IR_EXIT_POLL && asked_to_leave(m)) {
+        leave_unit(m, IR_TRAP_interrupt, pc);
+    } else if (m->program->chains && next->pc == pc) {
+        begin(m, next->host);
+    } else {
+        leave_unit(m, trap, pc);
+    }
+    return 0;
 }
 
 static unsigned state_size(unsigned type)
@@ -103,6 +121,9 @@ effect(Machine *m, IrOp op, const InterpStep *s, uint64_t a, uint64_t b, uint64_
 {
     Vcpu *vcpu = m->vcpu;
 
+    if (ir_op_info[op].effects & (IR_TRAPS | IR_CALL)) {
+        vcpu->pc = s->pc;
+    }
     switch ((int)op) {
     case IR_OP_getreg:
         return vcpu->slot[s->imm];
@@ -116,8 +137,6 @@ effect(Machine *m, IrOp op, const InterpStep *s, uint64_t a, uint64_t b, uint64_
         return add_word((char *)vcpu + s->imm, a);
     case IR_OP_addhost:
         return add_word((void *)(uintptr_t)a, b);
-    case IR_OP_insn:
-        return vcpu->pc = (uint64_t)s->imm;
     case IR_OP_load:
         return interp_load(host_address(m, a + (uint64_t)s->imm), s->aux);
     case IR_OP_store:
@@ -161,44 +180,59 @@ effect(Machine *m, IrOp op, const InterpStep *s, uint64_t a, uint64_t b, uint64_
     }
 }
 
-/* Only FP rows touch the environment; the other effects need no work here. */
+/* What a row asks of run(). */
 enum {
+    FP = 1,     /* hand over the FP environment */
+    LEAVES = 2, /* look whether the unit was left */
+    JUMPS = 4,  /* m->step is the next one */
+    AT_PC = 8,  /* vcpu->pc must be right */
     PURE = 0,
     COMM = 0,
-    FP = 1,
     FPENV = 0,
     STATE_R = 0,
     STATE_W = 0,
     MEM_R = 0,
     MEM_W = 0,
-    TRAPS = 0,
-    TERM = 0,
-    CALL = 0,
+    TRAPS = LEAVES | AT_PC,
+    TERM = LEAVES | JUMPS,
+    CALL = AT_PC,
     MARK = 0,
     PARAM = 0,
 };
 
 static void run(Machine *m)
 {
-    while (!m->left) {
-        const InterpStep *s = m->step++;
+    const InterpStep *s = m->step;
+
+    for (;;) {
+        const InterpStep *next = s + 1;
         IrOp op = s->op;
         uint64_t a = m->value[s->arg[0]], b = m->value[s->arg[1]], c = m->value[s->arg[2]];
-        unsigned bits = s->bits, out = ir_bits(s->type);
+        unsigned bits = s->bits, out = 64 - s->unused;
         int64_t imm = s->imm;
         IrFp env, *fp = &env;
         uint64_t r = 0;
 
+        b = s->b_imm ? (uint64_t)imm : b;
         switch (op) {
 #define NO_EVAL effect(m, op, s, a, b, c)
 #define OP(name, result, sig, effects, eval, summary)                                              \
     case IR_OP_##name:                                                                             \
-        if (effects) {                                                                             \
+        if ((effects) & FP) {                                                                      \
             env = (IrFp){ .rm = s->aux == IR_RM_DYN ? m->vcpu->fp_rm : s->aux };                   \
         }                                                                                          \
+        if ((effects) & AT_PC) {                                                                   \
+            m->vcpu->pc = s->pc;                                                                   \
+        }                                                                                          \
         r = (uint64_t)(eval);                                                                      \
-        if (effects) {                                                                             \
+        if ((effects) & FP) {                                                                      \
             m->vcpu->fp_flags |= env.flags;                                                        \
+        }                                                                                          \
+        if ((effects) & LEAVES && m->left) {                                                       \
+            return;                                                                                \
+        }                                                                                          \
+        if ((effects) & JUMPS) {                                                                   \
+            next = m->step;                                                                        \
         }                                                                                          \
         break;
 #include "ir/ops.def"
@@ -206,7 +240,12 @@ static void run(Machine *m)
         case IR_OP_COUNT:
             break;
         }
-        m->value[s->dst] = bits_zext(r, out);
+        r = r << s->unused >> s->unused;
+        m->value[s->dst] = r;
+        if (s->slot) {
+            m->vcpu->slot[s->slot - 1] = r;
+        }
+        s = next;
     }
 }
 
@@ -216,15 +255,13 @@ static IrTrap interp_enter(Vcpu *vcpu, const BeCode *unit)
     Machine m;
 
     m.vcpu = vcpu;
-    m.program = program;
-    m.step = program->steps;
     m.left = false;
     m.value[0] = 0;
     vcpu->exit_site = NULL;
-    if (program->counter && __atomic_fetch_sub(program->counter, 1, __ATOMIC_RELAXED) == 0) {
-        leave_unit(&m, IR_TRAP_hot, program->pc);
+    begin(&m, program);
+    if (!m.left) {
+        run(&m);
     }
-    run(&m);
     vcpu->exit_trap = m.trap;
     return m.trap;
 }

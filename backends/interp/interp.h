@@ -3,13 +3,16 @@
  * backends/interp/interp.h - inside the interpreter: the reference that others are checked against.
  *
  * A unit is a program: an array of steps whose operands are indices into a frame of values.  Each
- * step changes the Vcpu at once (setreg writes its slot, an insn marker the pc, an FP op the
- * flags), so the guest state is complete at every step and nothing is rebuilt.
+ * step changes the Vcpu at once (setreg writes its slot, an FP op the flags; what can fault or
+ * looks at the pc writes it first), so the guest state is complete whenever a unit can be left, and
+ * nothing is rebuilt.  What follows from the IR alone is not a step of its own: insn markers, a
+ * setreg of the value just computed, constants that are the second operand of a pure op.
  *
  * Host faults: all accesses to guest memory are made by the functions of access.c, which lie in
  * one section.  restore() ignores `code` and is true for a host pc in that section; leave is NULL:
  * the signal handler then goes to *vcpu->raise by siglongjmp(), past enter(), which keeps nothing
- * that needs undoing.  Exits are never linked (n_exits is 0, exit_site NULL).
+ * that needs undoing.  Exits are never linked (n_exits is 0, exit_site NULL); they find the next
+ * program in the vcpu's jump cache.
  */
 #ifndef KETCH_BACKENDS_INTERP_INTERP_H
 #define KETCH_BACKENDS_INTERP_INTERP_H
@@ -34,7 +37,11 @@ typedef struct InterpStep {
     uint8_t bits;    /* width of operand 0 */
     uint32_t dst;    /* index of the result; 0 when there is none */
     uint32_t arg[3]; /* indices of the operands; 0 names none */
+    uint8_t unused;  /* bits of a word above the result */
+    uint8_t slot;    /* that gets the result too, plus 1; 0: none */
+    bool b_imm;      /* imm is operand 1 */
     int64_t imm;     /* br, brif: index of the edge; call: address of the function */
+    uint64_t pc;     /* of the guest instruction */
 } InterpStep;
 
 typedef struct InterpEdge {
@@ -48,6 +55,7 @@ typedef struct InterpCopy {
 
 typedef struct InterpProgram {
     uint64_t pc;
+    bool chains;     /* exits may go on with the next program */
     uint32_t *counter;
     const InterpStep *steps;
     const InterpEdge *edges;

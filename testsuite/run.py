@@ -38,6 +38,7 @@ SUITES = [
     Suite("processes", "userland/processes.py", (), ()),
     Suite("precise", "userland/precise/precise.py", ("--count=6",), ("--count=60", "--seed=7")),
     Suite("tracing", "userland/tracing.py", (), ()),
+    Suite("gdb", "ui/gdb.py", ("--tier=jit",), ()),
     Suite("observing", "observe/observe.py", (), ()),
     Suite("programs", "programs/programs.py", ("--tier=jit",), ("--full",)),
     Suite("torture", "torture/torture.py", ("--levels=-O2", "--tier=jit"), ()),

@@ -253,7 +253,6 @@ void debug_end(Task *t, int status, int sig)
 
 void debug_task_end(Task *t)
 {
-    debug_checkpoint(t);
     pthread_mutex_lock(&debug.lock);
     free(t->debug);
     t->debug = NULL;
@@ -591,6 +590,9 @@ static void resume_locked(const GdbResume *list, size_t n)
     for (Task *t = process.tasks; t; t = t->next) {
         const GdbResume *r = choose(list, n, t->tid);
 
+        if (t->debug) {
+            t->debug->held = t->debug->parked && r->move == GDB_MOVE_stay;
+        }
         if (t->debug && t->debug->parked && r->move != GDB_MOVE_stay) {
             t->debug->move = r->move;
             t->debug->sig = r->sig;
@@ -630,7 +632,7 @@ static bool take_event(GdbEvent *event)
     for (Task *t = process.tasks; t; t = t->next) {
         TaskDebug *d = t->debug;
 
-        if (d && d->has_event && !d->reported && (!first || d->sequence < first->sequence)) {
+        if (d && d->has_event && !d->reported && !d->held && (!first || d->sequence < first->sequence)) {
             first = d;
         }
     }

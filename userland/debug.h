@@ -22,6 +22,7 @@ typedef struct TaskDebug {
     volatile sig_atomic_t kicked; /* shall wait; set by the signal handler of this thread */
     bool parked, go;              /* under the debugger's lock */
     bool has_event, reported;
+    bool held;                    /* was not resumed with the others: its event has time */
     GdbEvent event;
     uint64_t sequence;            /* of the event */
     siginfo_t info;               /* of a signal */
@@ -68,7 +69,7 @@ bool debug_is_kick(const siginfo_t *info);
 /* The process ends, by exit or by a signal (the other one 0). */
 void debug_end(Task *t, int status, int sig);
 
-/* The thread ends. */
+/* The thread ends; it is in no list any more, so nobody could let it go on. */
 void debug_task_end(Task *t);
 
 /* Around fork(2).  In the parent the child's id, or -errno. */

@@ -34,7 +34,7 @@ void debug_detach(void);
 void debug_resume(const GdbResume *list, size_t n);
 void debug_stop(void);
 bool debug_next_event(GdbEvent *event);
-void debug_set_catch(const GdbCatch *catch);
+void debug_set_catch(const GdbCatch *wanted);
 void debug_leave_child(int pid);
 bool debug_follow_child(int pid);
 

@@ -115,7 +115,7 @@ struct GdbTarget {
 
     /* False: cannot be. */
     bool (*set_point)(GdbPoint point, uint64_t addr, uint64_t size, bool on);
-    void (*set_catch)(const GdbCatch *catch);
+    void (*set_catch)(const GdbCatch *wanted);
 
     /* The auxiliary vector; returns its size. */
     size_t (*auxv)(void *bytes, size_t max);

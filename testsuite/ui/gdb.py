@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""gdb debugs real programs under Ketch: gdb-multiarch, scripted, on programs built here and on one of
+Debian's; and a few requests that no gdb of today makes for this guest."""
+
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+
+import suite  # noqa: E402
+import debian  # noqa: E402
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+COMPILER = "riscv64-linux-gnu-gcc"
+SYSROOT = "/usr/riscv64-linux-gnu"
+GDB = "gdb-multiarch"
+TIMEOUT = 60
+PACKAGES = ["lua5.4"]
+
+
+class Case:
+    """Lines for gdb after `target remote`, what its output and the program's contain, in order, and
+    the program's exit status (None: whatever it is)."""
+
+    def __init__(self, name, program, script, wanted, status=None, args=(), suspend=True):
+        self.name, self.program, self.script, self.wanted = name, program, script, wanted
+        self.status, self.args, self.suspend = status, args, suspend
+
+
+PASS = "handle SIGUSR1 nostop noprint pass"
+
+CASES = [
+    Case("breakpoint and backtrace", "threads",
+         [PASS, "break add", "continue", "backtrace", "finish", "continue", "kill"],
+         [r"signal 10", r"Breakpoint 1, add \(a=21, b=21\)", r"#1 .* twice \(x=21\)", r"#2 .* main",
+          r"Value returned is \$1 = 42", r"twice 42", r"Breakpoint 1, add \(a=2, b=3\)"]),
+    Case("conditional breakpoint", "threads",
+         [PASS, "break add if a == 2", "continue", "print b", "kill"],
+         [r"twice 42", r"Breakpoint 1, add \(a=2, b=3\)", r"\$1 = 3"]),
+    Case("registers can be changed", "threads",
+         [PASS, "break add", "continue", "set var $a0 = 58", "delete", "break half", "continue",
+          "print $fa0", "set var $fa0 = 9.0", "print $frm", "print $fcsr", "delete", "continue"],
+         [r"twice 79", r"double = 5", r"half 4.5", r"exited with code 05"], 5),
+    Case("stepping", "threads",
+         [PASS, "break twice", "continue", "next", "next", "print sum", "stepi", "x/i $pc",
+          "delete", "tbreak half", "continue", "step", "step", "continue"],
+         [r"Breakpoint 1, twice", r"\$1 = 42", r"=> 0x", r"half \(x=5\)", r"main \(", r"exited with code 05"],
+         5),
+    Case("step into", "threads", [PASS, "break twice", "continue", "step", "step", "up", "kill"],
+         [r"add \(a=21, b=21\)", r"#1 .* twice \(x=21\)"]),
+    Case("watchpoint on the heap", "threads",
+         [PASS, "tbreak run_threads", "continue", "watch *word", "continue", "backtrace 1",
+          "info threads", "delete", "continue"],
+         [r"Hardware watchpoint 2", r"Old value = 7\s+New value = 42", r"#0 .* work \(opaque=0x2\)",
+          r"\* \d.* work", r"word 42 count 6000", r"exited with code 05"], 5),
+    Case("watchpoint on reads", "threads",
+         [PASS, "tbreak run_threads", "continue", "rwatch word[0]", "continue", "delete", "continue"],
+         [r"Hardware read watchpoint 2", r"Value = (7|42)", r"word 42 count 6000"], 5),
+    Case("through a signal handler", "threads",
+         [PASS, "break handler", "continue", "backtrace", "up 2", "delete", "continue"],
+         [r"handler \(sig=10\)", r"#1  <signal handler called>", r"#\d+ .* raise", r"#\d+ .* main",
+          r"signal 10", r"exited with code 05"], 5),
+    Case("signals stop", "threads",
+         ["continue", "print $_siginfo.si_signo", "signal 0"],
+         [r"received signal SIGUSR1", r"\$1 = 10", r"twice 42"], 5),
+    Case("another signal", "threads", ["continue", "signal SIGTERM"],
+         [r"received signal SIGUSR1", r"terminated with signal SIGTERM"], -15),
+    Case("threads", "threads",
+         [PASS, "break work", "continue", "continue", "continue", "info threads", "thread apply all print 6 * 7",
+          "set var $hit = $_thread", "set scheduler-locking on", "thread 1", "print add(20, 22)", "thread $hit", "next", "next",
+          "print id", "set scheduler-locking off", "delete", "continue"],
+         [r"hit Breakpoint 1, work \(opaque=0x", r"\* \d .*work", r"Thread 1 .*\n\$\d+ = 42",
+          r"= 42", r"\$\d+ = [123]\b", r"word 42 count 6000", r"exited with code 05"], 5),
+    Case("memory", "threads",
+         [PASS, "break twice", "continue", "set var *word = 1234567", "print *word",
+          "set var *(char *)$pc = *(char *)$pc", "x/4xb $sp", "print *(int *)0", "find $sp, +64, (char)0", "kill"],
+         [r"= 1234567", r"Cannot access memory at address 0x0"]),
+    Case("the process", "threads",
+         ["info auxv", "info proc mappings", "monitor help", "monitor maps", "monitor nothing", "kill"],
+         [r"AT_ENTRY", r"threads", r"maps +the guest's memory", r"\[stack\]", r"unknown command"]),
+    Case("follow the parent", "forks",
+         ["break child_work", "break parent_work", "continue", "backtrace 1", "delete", "catch exec", "continue",
+          "tbreak main", "continue", "backtrace", "continue"],
+         [r"child 42", r"child's status 42", r"now spawned", r"spawned status 9", r"parent_work \(x=5\)",
+          r"parent 15", r"executing new program", r"main \(argc=2", r"now execed",
+          r"exited with code 011"], 9),
+    Case("follow the child", "forks",
+         ["set follow-fork-mode child", "break child_work", "break parent_work", "continue", "backtrace 1",
+          "continue"],
+         [r"child_work \(x=21\)", r"child 42", r"exited with code 052", r"parent 15", r"now execed"], 9),
+    Case("detach and come back", "threads",
+         [PASS, "tbreak main", "continue", "detach", "shell sleep 0.3", "target remote {address}", "backtrace 1",
+          "print spins > 0", "set var go_on = 1", "delete", "continue"],
+         [r"main", r"Inferior 1 .* detached", r"main \(", r"\$1 = 1", r"signal 10",
+          r"word 42", r"exited with code 05"], 5, ("spin",)),
+    Case("come later", "threads",
+         [PASS, "info threads", "print spins > 0", "set var go_on = 1", "continue"],
+         [r"\* 1 .* main", r"\$1 = 1", r"word 42", r"exited with code 05"], 5, ("spin",), False),
+    Case("in a system call", "threads",
+         [PASS, "backtrace", "print add(1, 2)", "break twice", "detach"],
+         [r"#\d .*read", r"#\d+ .* main", r"\$1 = 3"], None, ("read",), False),
+]
+
+
+def find(text, wanted):
+    """The first of `wanted` that does not come after the one before, or None."""
+    at = 0
+    for regex in wanted:
+        found = re.compile(regex).search(text, at)
+        if not found:
+            return regex
+        at = found.end()
+    return None
+
+
+class Guest:
+    """Ketch with a program, waiting for its debugger."""
+
+    def __init__(self, options, tier, folder, command, suspend=True, extra=()):
+        self.address = os.path.join(tempfile.mkdtemp(dir=folder), "gdb")
+        self.output = open(os.path.join(folder, "output"), "w+b")  # pylint: disable=consider-using-with
+        spec = f"unix:{self.address}" + ("" if suspend else ",suspend=n")
+        self.child = subprocess.Popen(  # pylint: disable=consider-using-with
+            [options.ketch, "run", f"--tier={tier}", "-g", spec, *extra, *command],
+            stdin=subprocess.PIPE, stdout=self.output, stderr=subprocess.STDOUT, cwd=folder)
+        end = time.monotonic() + 20
+        while not os.path.exists(self.address) and time.monotonic() < end and self.child.poll() is None:
+            time.sleep(0.02)
+        if not suspend:
+            time.sleep(0.5)
+
+    def end(self):
+        """Exit status and output; what does not end by itself soon is killed."""
+        try:
+            self.child.stdin.close()
+            status = self.child.wait(10)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+            status = suite.TIMED_OUT
+        self.output.seek(0)
+        text = self.output.read().decode("latin-1")
+        self.output.close()
+        return status, text
+
+
+def build(name, folder):
+    binary = os.path.join(folder, name)
+    subprocess.run([COMPILER, "-g", "-O1", "-pthread", "-o", binary, os.path.join(HERE, "gdb", name + ".c")],
+                   check=True)
+    return binary
+
+
+def gdb(folder, binary, script, sysroot=SYSROOT):
+    """Its output, after the script."""
+    path = os.path.join(folder, "script")
+    with open(path, "w", encoding="ascii") as f:
+        f.write("\n".join(script) + "\n")
+    result = suite.run([GDB, "-nx", "-batch", "-iex", "set pagination off", "-iex", "set confirm off",
+                        "-iex", "set debuginfod enabled off", "-iex", f"set sysroot {sysroot}",
+                        "-iex", "set auto-load safe-path /", "-x", path, binary], TIMEOUT, cwd=folder)
+    text = result.output.decode("latin-1") + result.errors.decode("latin-1")
+    return re.sub(r"\b(\w+)=\1@entry=", r"\1=", text)
+
+
+def relaxed(script):
+    """A command that fails does not end the script."""
+    return ["python\ndef do(line):\n  try:\n    gdb.execute(line)\n  except gdb.error as e:\n"
+            "    print(str(e), flush=True)\nend"] + [f"python do({line!r})" for line in script]
+
+
+def run_case(case, options, tier, folder):
+    guest = Guest(options, tier, folder, [build(case.program, folder), *case.args], case.suspend,
+                  ("-L", SYSROOT))
+    script = [f"target remote {guest.address}"] + [s.format(address=guest.address) for s in case.script]
+    text = gdb(folder, os.path.join(folder, case.program), relaxed(script))
+    status, output = guest.end()
+    missing = [w for w in case.wanted if not re.search(w, text) and not re.search(w, output)]
+    if missing:
+        return f"not found: {missing[0]}\n{text}\n{output}"
+    if case.status is not None and status != case.status:
+        return f"{suite.status_text(status)}\n{text}\n{output}"
+    return None
+
+
+# ---- Without gdb ----
+
+class Client:
+    """Speaks the protocol itself."""
+
+    def __init__(self, address):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(20)
+        self.socket.connect(address)
+        self.data = b""
+
+    def read(self):
+        """The next packet's data, run lengths undone."""
+        while b"#" not in self.data or len(self.data) < self.data.index(b"#") + 3:
+            more = self.socket.recv(65536)
+            if not more:
+                return "closed"
+            self.data += more
+        start, end = self.data.index(b"$"), self.data.index(b"#")
+        text, self.data = self.data[start + 1:end].decode("latin-1"), self.data[end + 3:]
+        try:
+            self.socket.sendall(b"+")
+        except BrokenPipeError:
+            pass  # that was the last one
+        return re.sub(r"(.)\*(.)", lambda m: m[1] * (ord(m[2]) - 28), text, flags=re.S)
+
+    def send(self, text):
+        self.socket.sendall(f"${text}#{sum(text.encode()) % 256:02x}".encode())
+
+    def ask(self, text):
+        self.send(text)
+        return self.read()
+
+    def number(self, register):
+        return int.from_bytes(bytes.fromhex(self.ask(f"p{register:x}")), "little")
+
+
+def catch_syscalls(options, tier, folder):
+    guest = Guest(options, tier, folder, [build("threads", folder)], True, ("-L", SYSROOT))
+    client = Client(guest.address)
+    seen = [client.ask("?")[:3], client.ask("QPassSignals:1e"), client.ask("QCatchSyscalls:1;40")]
+    entry = client.ask("vCont;c")
+    seen += [entry[-17:], client.number(17), client.number(10), client.number(12)]
+    seen += [client.ask("P0c=0100000000000000")]  # write one byte only
+    back = client.ask("vCont;c")
+    seen += [back[-18:], client.number(10), client.ask("QCatchSyscalls:0"), client.ask("vCont;c")]
+    status, output = guest.end()
+    wanted = ["T05", "OK", "OK", "syscall_entry:40;", 64, 1, 10, "OK", "syscall_return:40;", 1, "OK", "W05"]
+    if seen != wanted:
+        return f"{wanted} wanted, {seen}"
+    return None if status == 5 and output.startswith("s") else f"{status} {output}"
+
+
+def interrupts(options, tier, folder):
+    """Control-C in a loop and in a system call; the socket is its owner's; non-stop is refused."""
+    for what in "spin", "read":
+        guest = Guest(options, tier, folder, [os.path.join(folder, "threads"), what], True, ("-L", SYSROOT))
+        mode = stat.S_IMODE(os.stat(guest.address).st_mode)
+        client = Client(guest.address)
+        seen = [mode, client.ask("QNonStop:1")[:2], client.ask("vRun;00")[:2]]
+        client.send("vCont;c")
+        time.sleep(0.5)
+        client.socket.sendall(b"\3")
+        seen += [client.read()[:3], client.ask("D")]
+        guest.child.kill() if what == "spin" else None
+        status, output = guest.end()
+        if seen != [0o600, "E.", "E.", "T02", "OK"]:
+            return f"{what}: {seen}"
+        if what == "read" and (status != 5 or "read 0" not in output):
+            return f"{status} {output}"
+    return None
+
+
+def debian_program(options, tier, folder):
+    root = debian.sysroot("riscv64", PACKAGES)
+    program = os.path.join(root, "usr/bin/lua5.4")
+    guest = Guest(options, tier, folder, [program, "-e", "io.write(6 * 7, '\\n')"], True, ("-L", root))
+    text = gdb(folder, program, relaxed([f"target remote {guest.address}", "set breakpoint pending on",
+                                         "tbreak fwrite", "continue", "backtrace 2", "info sharedlibrary",
+                                         "continue"]), "target:")
+    status, output = guest.end()
+    missing = find(text, [r"fwrite", r"#1 ", r"Yes .*/libc.so.6", r"exited normally"])
+    if missing or status or "42" not in output:
+        return f"not found: {missing}\n{text}\n{output}"
+    return None
+
+
+EXTRA = [catch_syscalls, interrupts, debian_program]
+
+
+def name_of(case):
+    return case.name if isinstance(case, Case) else case.__name__.replace("_", " ")
+
+
+def main():
+    options = suite.parser(__doc__).parse_args()
+    tiers = options.tier.split(",")
+
+    def job(pair):
+        case, tier = pair
+        name = f"{name_of(case)} ({tier})"
+        with tempfile.TemporaryDirectory() as folder:
+            if not isinstance(case, Case):
+                build("threads", folder)
+            try:
+                why = run_case(case, options, tier, folder) if isinstance(case, Case) else \
+                    case(options, tier, folder)
+            except (OSError, ValueError, debian.DebianError) as error:
+                why = f"skip: {error}" if isinstance(error, debian.DebianError) else repr(error)
+        return [(name, why)]
+
+    if not shutil.which(COMPILER) or not shutil.which(GDB):
+        print(f"needs {GDB} and {COMPILER}")
+        return suite.run_all([0], lambda _: [("gdb", f"skip: no {GDB} or no {COMPILER}")], 1)
+    cases = suite.choose(CASES + EXTRA, options, name_of)
+    return suite.run_all([(c, t) for c in cases for t in tiers], job, options.jobs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

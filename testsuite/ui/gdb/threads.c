@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A program to be debugged: calls, a signal, threads that share a word of the heap, a long wait. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CALLED __attribute__((noipa))
+
+long *word;
+volatile int go_on;
+volatile unsigned long spins;
+
+CALLED int add(int a, int b)
+{
+    return a + b;
+}
+
+CALLED int twice(int x)
+{
+    int sum = add(x, x);
+    return sum;
+}
+
+CALLED double half(double x)
+{
+    return x / 2;
+}
+
+CALLED void handler(int sig)
+{
+    printf("signal %d\n", sig);
+}
+
+static void *work(void *opaque)
+{
+    long id = (long)opaque;
+
+    for (int i = 0; i < 2000; i++) {
+        if (id == 2 && i == 1000) {
+            *word = 42;
+        } else if (i % 500 == 499) {
+            *word = *word; /* no change */
+        }
+        __atomic_fetch_add(&word[1], 1, __ATOMIC_SEQ_CST);
+    }
+    return NULL;
+}
+
+static void run_threads(void)
+{
+    pthread_t thread[3];
+
+    for (long i = 0; i < 3; i++) {
+        pthread_create(&thread[i], NULL, work, (void *)(i + 1));
+    }
+    for (int i = 0; i < 3; i++) {
+        pthread_join(thread[i], NULL);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    setvbuf(stdout, NULL, _IONBF, 0);
+    word = calloc(2, sizeof(*word));
+    *word = 7;
+    if (argc > 1 && strcmp(argv[1], "spin") == 0) {
+        while (!go_on) {
+            spins++;
+        }
+    } else if (argc > 1 && strcmp(argv[1], "read") == 0) {
+        char c;
+        printf("read %zd\n", read(0, &c, 1));
+    }
+    signal(SIGUSR1, handler);
+    raise(SIGUSR1);
+    printf("twice %d\n", twice(21));
+    printf("half %g\n", half(5));
+    run_threads();
+    printf("word %ld count %ld\n", word[0], word[1]);
+    return add(2, 3);
+}

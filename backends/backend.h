@@ -51,6 +51,7 @@ typedef struct BeHostRegs {
 typedef struct BeOptions {
     uint32_t *counter; /* not NULL: *counter is decremented at each entry, and the unit is left
                           with IR_TRAP_hot (pc = its start, nothing executed) when it underflows */
+    bool note_jumps;   /* computed jumps say where they come from, see Vcpu.from */
     bool no_link;      /* direct exits always leave to the run loop (-d nochain, --check) */
     bool show_registers; /* log what lives where (-d ra) */
     uint32_t *where;     /* not NULL: one for each of IrFunc.insn, BE_NOWHERE before: gets the offset

@@ -55,6 +55,10 @@ struct Vcpu {
     uint32_t fp_traps;   /* host FP exceptions that may still trap, see Backend.fp_trap; 0: none */
     uint32_t fp_unmask;  /* a backend's own: which of them do */
 
+    /* With IR_TRAP_hot: the low half of the pc of the computed jump that led here, and the index of
+     * the target in the jump cache times two.  Something else, when that is not how it came. */
+    uint64_t from, from_index;
+
     uint64_t host_sp;    /* stack pointer of the C code that entered the unit */
     IrHelperFn *const *helpers; /* indexed by helper number */
     const void *const *backend_fns;   /* the backend's own C functions, indexed by it */

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "translator/jumps.h"
 #include "translator/policy.h"
 #include "translator/source.h"
 
@@ -22,9 +23,8 @@ Extent extent;
 static bool is_warm(uint64_t pc)
 {
     const TrUnit *unit = cache_find(pc, extent.mode);
-    uint32_t hot = tr.config.hot_threshold;
 
-    return unit && (unit->region || unit->counter > hot || hot - unit->counter >= hot / WARM_SHARE);
+    return unit && region_entries(unit) >= tr.config.hot_threshold / WARM_SHARE;
 }
 
 /* ---- Blocks that are there already ---- */
@@ -168,6 +168,23 @@ static void set_target(ExtBlock *b, int k, uint64_t pc, int frame)
     b->goes[k] = true;
 }
 
+/* The computed jump at `pc` goes on where it was seen to lead. */
+static void set_seen_targets(ExtBlock *b, const FeShape *s, uint64_t pc)
+{
+    uint64_t target[LAYOUT_SUCCS];
+    unsigned share = s->kind == FE_ICALL ? CALLEE_SHARE : TARGET_SHARE;
+    unsigned n = jumps_get_locked((uint32_t)pc, share, target, LAYOUT_SUCCS);
+    int frame = b->at.frame, at = 0;
+
+    for (unsigned k = 0; k < n; k++) {
+        if (s->kind == FE_INDIRECT && is_warm(target[k])) {
+            set_target(b, at++, target[k], frame);
+        } else if (s->kind == FE_ICALL && may_inline(frame, target[k])) {
+            set_target(b, at++, target[k], new_frame(frame, target[k], pc + s->length));
+        }
+    }
+}
+
 /* How the last instruction of `b` goes on. */
 static void set_targets(ExtBlock *b, const FeShape *s, uint64_t next)
 {
@@ -199,6 +216,8 @@ static void set_targets(ExtBlock *b, const FeShape *s, uint64_t next)
         break;
     case FE_INDIRECT:
     case FE_ICALL:
+        set_seen_targets(b, s, next - s->length);
+        break;
     case FE_STOP:
         break;
     }

@@ -20,6 +20,15 @@ enum {
      * of the hot one. */
     WARM_SHARE = 64,
 
+    /* The counter of tier 1 runs out so often before the unit is hot; each time says which computed
+     * jump led there. */
+    SAMPLES = 16,
+
+    /* A computed jump is compared with the targets that had at least one of so many samples; a call
+     * with the small ones. */
+    TARGET_SHARE = 2,
+    CALLEE_SHARE = 8,
+
     /* A call is inlined when what is warm of the callee, calls in it not counted, has at most so
      * many instructions, and at most so deep; a function that calls itself so often in itself. */
     INLINE_INSNS = 64,

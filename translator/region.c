@@ -7,6 +7,7 @@
  * The region replaces the unit at its start; links to that lead to the region from then on.
  */
 #include "translator/extent.h"
+#include "translator/jumps.h"
 #include "translator/policy.h"
 #include "translator/source.h"
 
@@ -193,7 +194,30 @@ static void form(TrUnit *hot)
     } else {
         bool later = status == BE_FULL || has_breakpoint();
 
-        hot->counter = later ? tr.config.hot_threshold : NEVER_AGAIN;
+        hot->counter = later ? region_interval() : NEVER_AGAIN;
+    }
+}
+
+uint32_t region_interval(void)
+{
+    return tr.config.hot_threshold < SAMPLES ? tr.config.hot_threshold
+                                             : (tr.config.hot_threshold + SAMPLES - 1) / SAMPLES;
+}
+
+uint32_t region_entries(const TrUnit *unit)
+{
+    if (unit->region || unit->counter > region_interval()) {
+        return NEVER_AGAIN;
+    }
+    return (unit->samples + 1) * region_interval() - unit->counter;
+}
+
+/* The vcpu has just got to its pc: by a computed jump? */
+static void note_jump(const Vcpu *vcpu)
+{
+    if (vcpu->from == (uint32_t)vcpu->from &&
+        vcpu->from_index == vcpu_jump_index(vcpu->pc) * UINT64_C(2)) {
+        jumps_note_locked((uint32_t)vcpu->from, vcpu->pc);
     }
 }
 
@@ -205,7 +229,15 @@ void region_hot(TrVcpu *v)
     v->translating = 1;
     unit = cache_find(v->vcpu.pc, v->vcpu.mode);
     if (unit && !unit->region) {
-        form(unit);
+        note_jump(&v->vcpu);
+        if (unit->samples < 255) {
+            unit->samples++;
+        }
+        if (unit->samples * region_interval() >= tr.config.hot_threshold) {
+            form(unit);
+        } else {
+            unit->counter = region_interval();
+        }
     }
     v->translating = 0;
     pthread_mutex_unlock(&tr.lock);

@@ -80,6 +80,7 @@ struct TrUnit {
     bool region;
     bool asked_threads; /* must go when the guest gets its second thread */
     bool writable;      /* has a span with a copy of its bytes */
+    uint8_t samples;    /* times that the counter has run out */
     TrSpan spans[];
 };
 
@@ -230,7 +231,13 @@ uint64_t unit_clock(void);
 
 /* ---- region.c ---- */
 
-/* The unit at the vcpu's pc has been entered hot_threshold times. */
+/* What TrUnit.counter starts with. */
+uint32_t region_interval(void);
+
+/* How often the unit has been entered; UINT32_MAX: often, and nothing came of it. */
+uint32_t region_entries(const TrUnit *unit);
+
+/* The counter of the unit at the vcpu's pc has run out. */
 void region_hot(TrVcpu *v);
 
 /* The IR of a region once more, for a report. */

@@ -215,6 +215,9 @@ RULE_FN(lower_exit_ind)
     x64_alu_ri(&g->e, X64_AND, false, X64_RCX, (VCPU_JUMP_CACHE - 1) * 2);
     x64_alu_rm(&g->e, X64_CMP, true, X64_RAX, entry);
     x64_jcc(&g->e, X64_CC_NE, x64_stub(g, X64_STUB_lookup));
+    if (g->options->note_jumps) {
+        x64_mov_ri(&g->e, X64_RAX, (uint32_t)g->guest_pc);
+    }
     entry.disp += (int32_t)offsetof(VcpuJump, host);
     x64_rm(&g->e, 0xff, false, 4, entry, 0);
 }
@@ -234,10 +237,11 @@ static void emit_hot_stub(X64Gen *g, const X64Cold *c)
     call_with_pc(g, X64_STUB_hot, g->f->pc);
 }
 
+/* Leaves eax and ecx as a computed jump has set them. */
 void x64_emit_counter(X64Gen *g)
 {
-    x64_mov_ri(&g->e, X64_RAX, (uint64_t)(uintptr_t)g->options->counter);
-    x64_alu_mi(&g->e, X64_SUB, false, x64_mem(X64_RAX, 0), 1);
+    x64_mov_ri(&g->e, X64_RDX, (uint64_t)(uintptr_t)g->options->counter);
+    x64_alu_mi(&g->e, X64_SUB, false, x64_mem(X64_RDX, 0), 1);
     x64_cold(g, emit_hot_stub, x64_jcc(&g->e, X64_CC_B, NULL));
 }
 

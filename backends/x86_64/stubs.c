@@ -137,6 +137,13 @@ static void emit_called_trap(X64Emit *e, unsigned trap, const uint8_t *leave)
     emit_known_trap(e, trap, leave);
 }
 
+static void emit_hot(X64Emit *e, const uint8_t *trap)
+{
+    x64_store(e, X64_RAX, x64_state(X64_VCPU(from)));
+    x64_store(e, X64_RCX, x64_state(X64_VCPU(from_index)));
+    emit_called_trap(e, IR_TRAP_hot, trap);
+}
+
 /* What is not in the jump cache may still exist. */
 static void emit_lookup(X64Emit *e, const uint8_t *trap)
 {
@@ -212,7 +219,7 @@ static void emit_all(X64Emit *e)
     trap = begin(e, X64_STUB_trap);
     emit_trap(e, exit);
     begin(e, X64_STUB_hot);
-    emit_called_trap(e, IR_TRAP_hot, trap);
+    emit_hot(e, trap);
     begin(e, X64_STUB_poll);
     emit_called_trap(e, IR_TRAP_interrupt, trap);
     begin(e, X64_STUB_lookup);

@@ -402,6 +402,36 @@ TEST(Call, FaultInTheCalleeIsExact)
     EXPECT_EQ(start + 4, cpu[ra]);
 }
 
+/* A function pointer that leads to one place for long, then to two, in a loop. */
+TEST(Call, ThroughAPointer)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.pc, one = start + 0x400, other = start + 0x800;
+    uint64_t loop = c.jalr(ra, a2, 0);
+    c.addi(a1, a1, -1);
+    c.bne(a1, zero, loop);
+    c.ecall();
+    Asm f(one);
+    f.addi(s0, s0, 1);
+    f.bne(a1, s1, f.pc + 8);
+    f.add(a2, a3, zero);
+    f.ret();
+    Asm g(other);
+    g.addi(s0, s0, 100);
+    g.add(a2, a4, zero);
+    g.ret();
+
+    Cpu cpu(start);
+    cpu[s0] = 0;
+    cpu[a1] = 5000;
+    cpu[a2] = cpu[a4] = one;
+    cpu[a3] = other;
+    cpu[s1] = 2000;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(4999u + 100, cpu[s0]);
+    EXPECT_EQ(one, cpu[a2]);
+}
+
 TEST(Call, ChangeOfTheCalleeIsSeen)
 {
     uint64_t start = fresh_code(), function = loop_of_calls(start);

@@ -105,6 +105,11 @@ bool tr_profile_signal(const siginfo_t *info, const void *ucontext)
     return true;
 }
 
+const TrUnit *profile_unit(const ProfileSample *s)
+{
+    return s->place == PROFILE_code ? cache_find_host((const void *)(uintptr_t)s->pc) : NULL;
+}
+
 /* ---- Units ---- */
 
 static uint64_t last_mark(const IrFunc *f, IrBlockId b, uint64_t pc)
@@ -279,7 +284,7 @@ void profile_evict_locked(void)
     n = atomic_exchange(&profile.n, 0);
     for (size_t i = 0; i < n && i < PROFILE_SAMPLES; i++) {
         const ProfileSample *s = &profile.sample[i];
-        const TrUnit *unit = cache_find_host((const void *)(uintptr_t)s->pc);
+        const TrUnit *unit = profile_unit(s);
 
         profile.place[s->place]++;
         if (unit) {

@@ -81,6 +81,9 @@ typedef struct Profile {
 
 extern Profile profile;
 
+/* The unit that was sampled; NULL: none.  Caller: tr.lock. */
+const TrUnit *profile_unit(const ProfileSample *s);
+
 enum { PROFILE_SAMPLES = 4 << 20 };
 
 #endif

@@ -171,7 +171,8 @@ bool cache_start(const char **error);
 /* The unit for `pc` in `mode`, or NULL.  The caller holds tr.lock or is `running`. */
 TrUnit *cache_find(uint64_t pc, uint32_t mode);
 
-/* The unit whose code contains a host address, or NULL; async-signal-safe.  Same condition. */
+/* The unit whose code contains an address of the code cache, or NULL; async-signal-safe.  Same
+ * condition. */
 TrUnit *cache_find_host(const void *host);
 
 /* A new unit with its spans copied; NULL when the cache is full.  Caller: tr.lock. */

@@ -148,6 +148,14 @@ def profile_exits(options, folder, target):
     return None if any(n > 1000000 for n in counts) else f"{counts} in {report[:3000]}"
 
 
+def profile_of_a_killed_program(options, folder, target):
+    """A program that a signal ends has a profile as well."""
+    result = ketch(options, folder, "--profile", target, "abort")
+    if result.status != -6:
+        return suite.status_text(result.status)
+    return None if b" samples in " in result.errors else f"{result.errors[:500]}"
+
+
 def profile_is_invisible(options, folder, target):
     """The sampling signal and its timer: nothing of it in programs that test signals and timers."""
     for name in ("restart", "rtsig", "storm", "fpstate"):
@@ -179,7 +187,7 @@ def gdb_backtrace(options, folder, target):
                              r"#1 .* tr_run .* _start \(", found) else found[-2000:]
 
 
-CASES = [perf_both, perf_fork, perf_names_libraries, perf_report, profile_report, profile_exits,
+CASES = [perf_both, perf_fork, perf_names_libraries, perf_report, profile_report, profile_exits, profile_of_a_killed_program,
          profile_is_invisible, gdb_backtrace]
 
 

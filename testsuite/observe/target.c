@@ -5,10 +5,12 @@
  *   target fork      the same again in a child
  *   target long      hot_sum() for a second or so
  *   target calls     hot_calls()
+ *   target abort     abort()
  *   target spin      hot_sum() until killed
  */
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,6 +75,9 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && !strcmp(argv[1], "calls")) {
         sum += hot_calls(50000000);
+    }
+    if (argc > 1 && !strcmp(argv[1], "abort")) {
+        abort();
     }
     while (argc > 1 && !strcmp(argv[1], "spin")) {
         sum += hot_sum(n *= 2);

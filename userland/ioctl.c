@@ -24,6 +24,7 @@
 #include <linux/serial.h>
 #include <linux/sockios.h>
 #include <linux/timerfd.h>
+#include <linux/vm_sockets.h>
 #include <linux/vt.h>
 #include <scsi/scsi.h>
 #include <scsi/scsi_ioctl.h>

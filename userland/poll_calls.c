@@ -10,7 +10,7 @@
 #include "userland/iovec.h"
 #include "userland/syscall.h"
 
-enum { EPOLL_BATCH = 128 }; /* events per call: fewer than asked for is a right answer */
+_Static_assert(sizeof(struct epoll_event) < sizeof(GuestEpollEvent), "spread_events()");
 
 /* A signal mask that holds during one call. */
 typedef struct NapMask {
@@ -118,25 +118,32 @@ int64_t sys_epoll_ctl(Task *t, const uint64_t *a)
     return HOST_CALL4(SYS_epoll_ctl, a[0], a[1], a[2], event);
 }
 
-/* Copies what the kernel gave to the guest. */
-static int64_t give_events(int64_t count, const struct epoll_event *host, uint64_t gaddr)
+/* The kernel has put `count` of the host's events at gaddr, which are smaller: from the last to the
+ * first, each goes to its place.  As in the kernel, what does not fit is not counted. */
+static int64_t spread_events(int64_t count, uint64_t gaddr)
 {
-    for (int64_t i = 0; i < count; i++) {
-        GuestEpollEvent guest = convert_epoll_to_guest(&host[i]);
+    int64_t fit = count;
 
-        if (!mem_write(gaddr + (uint64_t)i * sizeof(guest), &guest, sizeof(guest))) {
-            return -EFAULT;
+    for (int64_t i = count - 1; i >= 0; i--) {
+        struct epoll_event host;
+        GuestEpollEvent guest;
+
+        if (mem_read(&host, gaddr + (uint64_t)i * sizeof(host), sizeof(host))) {
+            guest = convert_epoll_to_guest(&host);
+            if (mem_write(gaddr + (uint64_t)i * sizeof(guest), &guest, sizeof(guest))) {
+                continue;
+            }
         }
+        fit = i;
     }
-    return count;
+    return fit ? fit : -EFAULT;
 }
 
 static int64_t epoll_nap(Task *t, long nr, const uint64_t *a, uint64_t timeout)
 {
-    struct epoll_event events[EPOLL_BATCH];
     int32_t max = (int32_t)a[2];
     NapMask mask;
-    int r = read_mask(&mask, a[4], a[5]);
+    int64_t r = read_mask(&mask, a[4], a[5]);
 
     if (r) {
         return r;
@@ -147,12 +154,10 @@ static int64_t epoll_nap(Task *t, long nr, const uint64_t *a, uint64_t timeout)
     if (max > 0 && (!a[1] || !mem_in_guest(a[1], (uint64_t)max * sizeof(GuestEpollEvent)))) {
         return -EFAULT;
     }
-    return give_events(
-        nap(t, &mask, nr,
-            (uint64_t[SYSCALL_ARGS]){ a[0], host_address(events),
-                                      (uint64_t)(max < EPOLL_BATCH ? max : EPOLL_BATCH), timeout,
-                                      mask_address(&mask), sizeof(mask.host) }),
-        events, a[1]);
+    r = nap(t, &mask, nr,
+            (uint64_t[SYSCALL_ARGS]){ a[0], a[1], (uint64_t)max, timeout, mask_address(&mask),
+                                      sizeof(mask.host) });
+    return r > 0 ? spread_events(r, a[1]) : r;
 }
 
 int64_t sys_epoll_pwait(Task *t, const uint64_t *a)

@@ -32,6 +32,36 @@ static void set_handler(int sig, int flags)
     SHOW(sigaction(sig, &sa, NULL));
 }
 
+/* One call tells of all that are ready. */
+static void many_events(void)
+{
+    enum { MANY = 700 };
+    struct epoll_event ev = { EPOLLIN | EPOLLET }, got[MANY + 1];
+    int ep = epoll_create1(0), p[2], copy[MANY];
+    long sum = 0, n = 0;
+
+    SHOW(pipe(p));
+    SHOW(write(p[1], "x", 1));
+    for (int i = 0; i < MANY; i++) {
+        copy[i] = dup(p[0]);
+        ev.data.u64 = (uint64_t)i << 33 | 1;
+        n += epoll_ctl(ep, EPOLL_CTL_ADD, copy[i], &ev);
+    }
+    HOLDS(n == 0);
+    SHOW(n = epoll_wait(ep, got, MANY + 1, 1000));
+    for (long i = 0; i < n; i++) {
+        sum += (long)got[i].data.u64 * got[i].events;
+    }
+    HOLDS(sum == ((MANY * (MANY - 1L) / 2) << 33) + MANY);
+    SHOW(epoll_wait(ep, got, MANY + 1, 0));
+    for (int i = 0; i < MANY; i++) {
+        close(copy[i]);
+    }
+    close(p[0]);
+    close(p[1]);
+    close(ep);
+}
+
 static void event_descriptors(void)
 {
     uint64_t v = 5;
@@ -293,6 +323,7 @@ static void watches(void)
 
 int main(void)
 {
+    many_events();
     event_descriptors();
     epoll();
     poll_and_select();

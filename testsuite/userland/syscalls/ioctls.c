@@ -10,6 +10,7 @@
 #include <linux/random.h>
 #include <linux/rtc.h>
 #include <linux/sockios.h>
+#include <linux/vm_sockets.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -125,6 +126,10 @@ static void interfaces(void)
     SHOW(ioctl(s, SIOCGIFFLAGS, &r));
     SHOW(ioctl(s, FIONREAD, &v));
     SHOW(ioctl(s, SIOCATMARK, &v));
+    close(s);
+    s = open("/dev/vsock", O_RDONLY);
+    SHOW(ioctl(s, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &v));
+    SHOW(ioctl(s, IOCTL_VM_SOCKETS_GET_LOCAL_CID, WILD));
     close(s);
 }
 

@@ -25,10 +25,14 @@ typedef struct SigCall {
     uint64_t stack;      /* top of the stack to use */
 } SigCall;
 
+/* Of a core file: words of elf_gregset_t and elf_fpregset_t. */
+enum { CORE_GREGS = 32, CORE_FPREGS = 33 };
+
 struct UserAbi {
     const char *name;            /* "riscv64", also what uname says */
     const char *platform;        /* AT_PLATFORM; NULL when there is none */
     uint16_t elf_machine;
+    uint32_t elf_flags;          /* of core files */
     uint64_t space;              /* size of the address space */
     uint64_t pie_base;           /* where position-independent programs go */
     unsigned syscall_size;       /* bytes of the system call instruction */
@@ -50,6 +54,9 @@ struct UserAbi {
 
     /* Takes it off again: registers, alternate stack; *mask is to be the signal mask. */
     bool (*pop_frame)(Task *t, uint64_t *mask);
+
+    void (*core_gregs)(const Vcpu *vcpu, uint64_t regs[CORE_GREGS]);
+    void (*core_fpregs)(const Vcpu *vcpu, uint64_t regs[CORE_FPREGS]);
 
     /* The data address that the instruction at the vcpu's pc uses, where the host did not say. */
     bool (*data_address)(const Task *t, uint64_t *addr);

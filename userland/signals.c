@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "userland/abi.h"
+#include "userland/core.h"
 #include "userland/debug.h"
 #include "userland/host.h"
 #include "userland/mem.h"
@@ -39,6 +40,17 @@ static const uint64_t reserved =
 static bool is_reserved(int sig)
 {
     return reserved & SIG_BIT(sig);
+}
+
+/* By default the process dies with a core file, which only Ketch can write. */
+static bool dumps_core(int sig)
+{
+    const uint64_t dumping = SIG_BIT(SIGQUIT) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) |
+                             SIG_BIT(SIGABRT) | SIG_BIT(SIGBUS) | SIG_BIT(SIGFPE) |
+                             SIG_BIT(SIGSEGV) | SIG_BIT(SIGSYS) | SIG_BIT(SIGXCPU) |
+                             SIG_BIT(SIGXFSZ);
+
+    return dumping & SIG_BIT(sig);
 }
 
 static unsigned reserved_index(int sig)
@@ -154,8 +166,9 @@ int64_t sig_install(int sig, const SigAction *action)
 {
     HostAction a = { .restorer = (uint64_t)(uintptr_t)host_sigreturn,
                      .mask = ALL_SIGNALS & ~reserved };
-    bool catch = action->handler > 1 || is_reserved(sig) ||
-                 (action->handler == 0 && debug_wants_signals() && sig != SIGKILL && sig != SIGSTOP);
+    bool by_default = action->handler == 0 && sig != SIGKILL && sig != SIGSTOP &&
+                      (dumps_core(sig) || debug_wants_signals());
+    bool catch = action->handler > 1 || is_reserved(sig) || by_default;
 
     a.handler = catch ? (uint64_t)(uintptr_t)host_handler : action->handler;
     a.flags = HOST_SA_RESTORER | SA_SIGINFO | SA_ONSTACK |
@@ -201,8 +214,10 @@ void sig_init(Task *first)
     host_mask(ALL_SIGNALS & ~reserved, &mask);
     first->sigmask = mask;
     sig_thread_init(first);
-    for (unsigned i = 0; i < TASK_RESERVED; i++) {
-        sig_install(reserved_sig[i], &hand->action[reserved_sig[i]]);
+    for (int sig = 1; sig <= TASK_SIGNALS; sig++) {
+        if (is_reserved(sig) || (dumps_core(sig) && hand->action[sig].handler == 0)) {
+            sig_install(sig, &hand->action[sig]);
+        }
     }
 }
 
@@ -308,13 +323,17 @@ int64_t sig_set_altstack(Task *t, const SigStack *stack, uint64_t sp)
     return 0;
 }
 
-void sig_die(int sig)
+void sig_die(int sig, const siginfo_t *info)
 {
+    Task *t = task_self();
     const HostAction by_default = { 0 };
     const struct rlimit no_core = { 0, 0 };
     uint64_t bit = SIG_BIT(sig);
 
-    debug_end(task_self(), 0, sig);
+    debug_end(t, 0, sig);
+    if (t && !t->in_vfork && dumps_core(sig)) {
+        core_dump(t, sig, info);
+    }
     /* A core of this process would be one of Ketch, not of the guest. */
     setrlimit(RLIMIT_CORE, &no_core);
     HOST_CALL4(SYS_rt_sigaction, sig, &by_default, 0, SIGSET_SIZE);
@@ -324,7 +343,7 @@ void sig_die(int sig)
     __builtin_unreachable();
 }
 
-static void default_action(Task *t, int sig)
+static void default_action(Task *t, int sig, const siginfo_t *info)
 {
     switch (sig) {
     case SIGCHLD: case SIGCONT: case SIGURG: case SIGWINCH:
@@ -336,7 +355,7 @@ static void default_action(Task *t, int sig)
         userland_report();
         log_line(LOG_int, "guest dies of signal %d at pc %#llx\n", sig,
                  (unsigned long long)t->vcpu->pc);
-        sig_die(sig);
+        sig_die(sig, info);
     }
 }
 
@@ -386,7 +405,7 @@ static void call_handler(Task *t, int sig, const siginfo_t *info, const SigActio
              (unsigned long long)t->vcpu->pc, (unsigned long long)action->handler);
     if (!call.stack || !process.abi->push_frame(t, &call)) {
         if (sig == SIGSEGV) {
-            sig_die(SIGSEGV);
+            sig_die(SIGSEGV, NULL);
         }
         forced(t, SIGSEGV);
         return;
@@ -442,7 +461,7 @@ static void handle(Task *t, int sig, const siginfo_t *info)
     action = take_action(t, sig);
     syscall_trace_signal(t, info);
     if (action.handler == 0) {
-        default_action(t, sig);
+        default_action(t, sig, info);
     } else if (action.handler > 1) {
         call_handler(t, sig, info, &action);
     }
@@ -462,7 +481,7 @@ void sig_fault_info(Task *t, const siginfo_t *info)
              info->si_addr, (unsigned long long)t->vcpu->pc);
     syscall_trace_signal(t, info);
     if (action.handler <= 1 || (t->sigmask & SIG_BIT(sig))) {
-        sig_die(sig);
+        sig_die(sig, info);
     }
     call_handler(t, sig, info, &action);
     sig_release(t);

@@ -43,8 +43,8 @@ void sig_set_mask(Task *t, uint64_t mask);
 /* Applies `action` on the host. */
 int64_t sig_install(int sig, const SigAction *action);
 
-/* The program dies of `sig`: on the host too. */
-_Noreturn void sig_die(int sig);
+/* The program dies of `sig`: on the host too.  `info` may be NULL. */
+_Noreturn void sig_die(int sig, const siginfo_t *info);
 
 /* Before execve(): signals that are ignored and held as the new program shall inherit them; and
  * back when it failed. */

@@ -3,9 +3,12 @@
 """gdb debugs real programs under Ketch: gdb-multiarch, scripted, on programs built here and on one of
 Debian's; and a few requests that no gdb of today makes for this guest."""
 
+import glob
 import os
 import re
+import resource
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -278,7 +281,48 @@ def debian_program(options, tier, folder):
     return None
 
 
-EXTRA = [catch_syscalls, interrupts, debian_program]
+def core_of(options, tier, folder, limit, args=()):
+    """The core file (None: there is none) and the exit status, with RLIMIT_CORE at `limit`."""
+    def set_limit():
+        resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+
+    command = [options.ketch, "run", f"--tier={tier}", "-L", SYSROOT, os.path.join(folder, "crash"), *args]
+    made = subprocess.run(command, cwd=folder, preexec_fn=set_limit, capture_output=True, timeout=30,
+                          check=False)
+    cores = glob.glob(os.path.join(folder, "ketch_crash_*.core"))
+    return cores[0] if cores else None, made.returncode
+
+
+def core_file(options, tier, folder):
+    binary = build("crash", folder)
+    core, status = core_of(options, tier, folder, 1 << 30)
+    if not core or status != -signal.SIGSEGV:
+        return f"core file {core}, {suite.status_text(status)}"
+    text = gdb(folder, binary, relaxed([f"core-file {core}", "backtrace", "print *record", "print shared",
+                                        "info registers pc fa0", "print $_siginfo.si_signo", "info threads",
+                                        "thread 2", "backtrace", "info auxv", "info proc mappings",
+                                        "info sharedlibrary"]))
+    os.remove(core)
+    missing = find(text, [r"Program terminated with signal SIGSEGV", r"#0 .* follow \(pointer=0xbad000, scale=4\)",
+                          r"#1 .* main", r"in the heap.*number = 4886718345", r"shared page",
+                          r"pc +0x.*<follow\+", r"fa0 .*double = 1\b", r"= 11\b", r"3 +Thread", r"#1 .* sleeper \(\)",
+                          r"AT_ENTRY", r"/crash\n", r"/libc.so.6"])
+    if missing:
+        return f"not found: {missing}\n{text}"
+    core, status = core_of(options, tier, folder, 1 << 30, ["abort"])
+    if not core or status != -signal.SIGABRT:
+        return f"abort(): core file {core}, {suite.status_text(status)}"
+    os.remove(core)
+    core, status = core_of(options, tier, folder, 40000)
+    size = os.stat(core).st_blocks * 512 if core else 0
+    if not 4096 <= size <= 45056:
+        return f"{size} bytes written under a limit of 40000"
+    os.remove(core)
+    core, status = core_of(options, tier, folder, 0)
+    return f"a core file under a limit of 0: {core}" if core else None
+
+
+EXTRA = [catch_syscalls, interrupts, debian_program, core_file]
 
 
 def name_of(case):

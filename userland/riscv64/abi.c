@@ -89,12 +89,33 @@ static bool data_address(const Task *t, uint64_t *addr)
     }
 }
 
+/* struct user_regs_struct: pc in place of x0. */
+static void core_gregs(const Vcpu *vcpu, uint64_t regs[CORE_GREGS])
+{
+    regs[0] = vcpu->pc;
+    for (unsigned i = 1; i < CORE_GREGS; i++) {
+        regs[i] = vcpu->slot[i];
+    }
+}
+
+/* struct __riscv_d_ext_state */
+static void core_fpregs(const Vcpu *vcpu, uint64_t regs[CORE_FPREGS])
+{
+    for (unsigned i = 0; i < 32; i++) {
+        regs[i] = vcpu->slot[RV_F0 + i];
+    }
+    regs[32] = (vcpu->slot[RV_FRM] & 7) << 5 | (vcpu->fp_flags & 31);
+}
+
 static const char *const sysroots[] = { "/etc/qemu-binfmt/riscv64", "/usr/riscv64-linux-gnu",
                                         NULL };
 
 const UserAbi user_riscv64 = {
     .name = "riscv64",
     .elf_machine = EM_RISCV,
+    .elf_flags = EF_RISCV_RVC | EF_RISCV_FLOAT_ABI_DOUBLE,
+    .core_gregs = core_gregs,
+    .core_fpregs = core_fpregs,
     .space = UINT64_C(1) << 38,
     .pie_base = UINT64_C(0x2aaaaaa000),
     .syscall_size = 4,

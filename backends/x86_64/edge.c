@@ -289,6 +289,9 @@ X64Leave *x64_leave_plan(const X64Gen *g)
         }
     }
     add_pins(g, &ms);
+    if (!ms.n && !ms.n_fix) {
+        return NULL;
+    }
     size = offsetof(Moves, m) + ms.n * sizeof(Move);
     plan = arena_raw(g->arena, size);
     memcpy(plan, &ms, size);

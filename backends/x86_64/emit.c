@@ -5,60 +5,70 @@
 
 static const uint8_t mandatory_prefix[4] = { 0, 0x66, 0xf3, 0xf2 };
 
-static void opcode(X64Emit *e, X64Op op)
+/* These take where to write and return what comes after: a byte stored through X64Emit.p could
+ * change that pointer as far as the compiler knows. */
+
+static inline uint8_t *put_opcode(uint8_t *p, X64Op op)
 {
     unsigned map = op >> 8 & 3;
 
     if (map) {
-        x64_byte(e, 0x0f);
+        *p++ = 0x0f;
         if (map > 1) {
-            x64_byte(e, map == 2 ? 0x38 : 0x3a);
+            *p++ = map == 2 ? 0x38 : 0x3a;
         }
     }
-    x64_byte(e, op);
+    *p++ = (uint8_t)op;
+    return p;
 }
 
-static void prefix_and_rex(X64Emit *e, X64Op op, unsigned rex, bool needed)
+static inline uint8_t *put_prefix_and_rex(uint8_t *p, X64Op op, unsigned rex, bool needed)
 {
     unsigned prefix = op >> 12 & 3;
 
     if (prefix) {
-        x64_byte(e, mandatory_prefix[prefix]);
+        *p++ = mandatory_prefix[prefix];
     }
     if (rex || needed) {
-        x64_byte(e, 0x40 | rex);
+        *p++ = (uint8_t)(0x40 | rex);
     }
+    return p;
+}
+
+static inline uint8_t *put_disp32(uint8_t *p, int32_t disp)
+{
+    memcpy(p, &disp, sizeof(disp));
+    return p + sizeof(disp);
 }
 
 /* ModRM, SIB and displacement.  `tail` bytes of immediate come after. */
-static void modrm_mem(X64Emit *e, unsigned reg, X64Mem m, unsigned tail)
+static uint8_t *put_mem(const X64Emit *e, uint8_t *p, unsigned reg, X64Mem m, unsigned tail)
 {
     unsigned mod, r = (reg & 7) << 3;
 
     if (m.base == X64_RIP) {
-        x64_byte(e, r | 5);
-        x64_imm32(e, m.disp - (int32_t)(e->p + 4 + tail - e->start));
-        return;
+        *p++ = (uint8_t)(r | 5);
+        return put_disp32(p, m.disp - (int32_t)(p + 4 + tail - e->start));
     }
     if (m.base == X64_NONE) {
-        x64_byte(e, r | 4);
-        x64_byte(e, (unsigned)m.scale << 6 | (m.index == X64_NONE ? 4 : m.index & 7) << 3 | 5);
-        x64_imm32(e, m.disp);
-        return;
+        *p++ = (uint8_t)(r | 4);
+        *p++ = (uint8_t)(m.scale << 6 | (m.index == X64_NONE ? 4 : m.index & 7) << 3 | 5);
+        return put_disp32(p, m.disp);
     }
     mod = m.disp == 0 && (m.base & 7) != 5 ? 0 : m.disp == (int8_t)m.disp ? 0x40 : 0x80;
     if (m.index != X64_NONE || (m.base & 7) == 4) {
-        x64_byte(e, mod | r | 4);
-        x64_byte(e, (unsigned)m.scale << 6 | (m.index == X64_NONE ? 4 : m.index & 7) << 3 |
-                        (m.base & 7));
+        *p++ = (uint8_t)(mod | r | 4);
+        *p++ = (uint8_t)(m.scale << 6 | (m.index == X64_NONE ? 4 : m.index & 7) << 3 |
+                         (m.base & 7));
     } else {
-        x64_byte(e, mod | r | (m.base & 7));
+        *p++ = (uint8_t)(mod | r | (m.base & 7));
     }
     if (mod == 0x40) {
-        x64_byte(e, (unsigned)m.disp);
+        *p++ = (uint8_t)m.disp;
     } else if (mod) {
-        x64_imm32(e, m.disp);
+        p = put_disp32(p, m.disp);
     }
+    return p;
 }
 
 static unsigned mem_rex(X64Mem m)
@@ -71,19 +81,20 @@ static unsigned mem_rex(X64Mem m)
 void x64_rr(X64Emit *e, X64Op op, bool w, unsigned reg, unsigned rm)
 {
     unsigned rex = (unsigned)w << 3 | (reg >> 3 & 1) << 2 | (rm >> 3 & 1);
+    bool byte = (op & X64_BYTE) && ((reg >= 4 && reg < 16) || (rm >= 4 && rm < 16));
+    uint8_t *p = put_opcode(put_prefix_and_rex(e->p, op, rex, byte), op);
 
-    prefix_and_rex(e, op, rex, (op & X64_BYTE) && ((reg >= 4 && reg < 16) || (rm >= 4 && rm < 16)));
-    opcode(e, op);
-    x64_byte(e, 0xc0 | (reg & 7) << 3 | (rm & 7));
+    *p++ = (uint8_t)(0xc0 | (reg & 7) << 3 | (rm & 7));
+    e->p = p;
 }
 
 void x64_rm(X64Emit *e, X64Op op, bool w, unsigned reg, X64Mem m, unsigned imm_bytes)
 {
     unsigned rex = (unsigned)w << 3 | (reg >> 3 & 1) << 2 | mem_rex(m);
+    bool byte = (op & X64_BYTE) && reg >= 4 && reg < 16;
+    uint8_t *p = put_opcode(put_prefix_and_rex(e->p, op, rex, byte), op);
 
-    prefix_and_rex(e, op, rex, (op & X64_BYTE) && reg >= 4 && reg < 16);
-    opcode(e, op);
-    modrm_mem(e, reg, m, imm_bytes);
+    e->p = put_mem(e, p, reg, m, imm_bytes);
 }
 
 /* VEX.128 or scalar, SDM "The VEX Prefix".  `rxb` has REX's bits. */
@@ -112,7 +123,7 @@ void x64_vrr(X64Emit *e, X64Op op, bool w, unsigned reg, unsigned v, unsigned rm
 void x64_vrm(X64Emit *e, X64Op op, bool w, unsigned reg, unsigned v, X64Mem m, unsigned imm_bytes)
 {
     vex(e, op, w, (reg >> 3 & 1) << 2 | mem_rex(m), v);
-    modrm_mem(e, reg, m, imm_bytes);
+    e->p = put_mem(e, e->p, reg, m, imm_bytes);
 }
 
 void x64_alu_ri(X64Emit *e, unsigned digit, bool w, X64Reg r, int32_t imm)

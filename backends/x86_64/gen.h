@@ -465,7 +465,8 @@ bool x64_edge(X64Gen *g, const IrEdge *edge, bool dry);
 void x64_leave_unit(X64Gen *g, IrRef target);
 /* Would that emit nothing? */
 bool x64_leaves_freely(const X64Gen *g);
-/* What x64_leave_unit(g, 0) would do now, for x64_leave_later() at any place of the code. */
+/* What x64_leave_unit(g, 0) would do now, for x64_leave_later() at any place of the code; NULL:
+ * nothing. */
 X64Leave *x64_leave_plan(const X64Gen *g);
 void x64_leave_later(X64Gen *g, X64Leave *plan);
 void x64_jump_block(X64Gen *g, IrBlockId b);

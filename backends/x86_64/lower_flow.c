@@ -123,7 +123,7 @@ RULE_FN(lower_setreg)
 
     (void)ref, (void)arg;
     x64_set_slot(g, (unsigned)i->imm, leaf, flags, g->val[i->arg[0]].rep);
-    x64_end_uses(g);
+    g->pos = g->at;
     x64_refresh(g, leaf);
 }
 
@@ -435,18 +435,20 @@ static void exit_if(X64Gen *g, X64Cond c, IrBlockId b, uint64_t pc)
 
 static void emit_side_exit(X64Gen *g, const X64Cold *c)
 {
-    x64_leave_later(g, c->leave);
+    if (c->leave) {
+        x64_leave_later(g, c->leave);
+    }
     direct_exit(g, c->value);
 }
 
 /* Jumps to the way out, which comes after all other code. */
-static void exit_later(X64Gen *g, X64Cond c, uint64_t pc)
+static void exit_later(X64Gen *g, X64Cond c, uint64_t pc, X64Leave *leave)
 {
     uint8_t *skip = c.parity == X64_AND_NP ? x64_jcc8(&g->e, X64_CC_P) : NULL;
     X64Cold *cold = x64_cold(g, emit_side_exit, x64_jcc(&g->e, c.cc, NULL));
 
     cold->value = pc;
-    cold->leave = x64_leave_plan(g);
+    cold->leave = leave;
     if (skip) {
         x64_patch8(&g->e, skip);
     } else if (c.parity == X64_OR_P) {
@@ -469,15 +471,19 @@ static void branch_out(X64Gen *g, X64Cond c, const IrEdge *edge)
 {
     bool taken = is_next(g, edge[1].block);
     const IrInsn *exit = x64_insn(g, g->f->block[edge[!taken].block].first);
+    X64Leave *leave;
 
     c = taken ? c : x64_invert(c);
     if (exit->aux & IR_EXIT_POLL) {
         exit_here(g, c, exit);
-    } else if (!c.parity && x64_leaves_freely(g)) {
+        return;
+    }
+    leave = x64_leave_plan(g);
+    if (leave || c.parity) {
+        exit_later(g, c, (uint64_t)exit->imm, leave);
+    } else {
         align_exit(g, 2);
         note_exit(g, x64_jcc(&g->e, c.cc, NULL), (uint64_t)exit->imm);
-    } else {
-        exit_later(g, c, (uint64_t)exit->imm);
     }
 }
 

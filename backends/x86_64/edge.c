@@ -752,20 +752,17 @@ bool x64_edge(X64Gen *g, const IrEdge *edge, bool dry)
 static void start_unit(X64Gen *g)
 {
     IrRef ref = x64_pin_ref(g, 0, 0);
-    X64Val *v = &g->val[ref];
 
     g->free = (X64_GPRS | X64_XMMS) & ~x64_pins.regs;
     for (unsigned w = 0; w < 2; w++) {
         g->s.known[w] = g->dirty[w] = x64_pins.slots[w];
     }
-    for (unsigned p = 0; p < X64_PINS; p++, ref++, v++) {
+    for (unsigned p = 0; p < X64_PINS; p++, ref++) {
         unsigned slot = x64_pins.slot[p];
 
         if (slot != X64_SLOT_NONE) {
             g->s.slot_val[slot] = g->s.reg_val[x64_pins.reg[p]] = ref;
             g->s.slot_flag[slot] = X64_DIRTY;
-            v->reg = x64_pins.reg[p];
-            v->n_pend = v->n_dirty = 1;
         }
     }
 }

@@ -267,7 +267,8 @@ typedef struct X64Pins {
     uint8_t reg[X64_PINS];
     uint32_t regs;                  /* all of them as a set */
     uint64_t slots[2];
-    uint64_t loc[VCPU_SLOTS];       /* x64_loc() of every slot where a unit starts */
+    uint64_t loc[VCPU_SLOTS];       /* where a unit starts: x64_loc() of every slot */
+    X64Val val[X64_PINS];           /* and the pins' values, but for rep */
     uint32_t unpinned;              /* gprs that pin nothing */
 } X64Pins;
 
@@ -355,6 +356,8 @@ void x64_find_order(X64Gen *g);
 
 /* False: too big. */
 bool x64_select(X64Gen *g);
+/* Once, when x64_pins says which there are. */
+void x64_pins_prepare(void);
 
 /* ---- match.c ---- */
 

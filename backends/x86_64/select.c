@@ -128,14 +128,15 @@ static void define(X64Gen *g, const IrInsn *i, IrRef ref, IrBlockId b)
 static void count_block(X64Gen *g, IrBlockId b, uint32_t *pos)
 {
     const IrFunc *f = g->f;
+    const IrInsn *insn = f->insn, *i;
     const IrEdge *edge;
     IrBlockId home = x64_home(g, b);
+    uint32_t at = *pos;
 
-    g->block[b].start = *pos;
-    for (IrRef ref = f->block[b].first; ref; ref = f->insn[ref].next) {
-        const IrInsn *i = &f->insn[ref];
-
-        ++*pos;
+    g->block[b].start = at;
+    for (IrRef ref = f->block[b].first; ref; ref = i->next) {
+        i = &insn[ref];
+        at++;
         if (i->op == IR_OP_insn) {
             continue;
         }
@@ -149,7 +150,8 @@ static void count_block(X64Gen *g, IrBlockId b, uint32_t *pos)
             count_use(g, i->arg[k], home, i->op == IR_OP_setreg);
         }
     }
-    g->block[b].end = *pos - 1;
+    *pos = at;
+    g->block[b].end = at - 1;
     for (unsigned n = x64_successors(f, b, &edge); n-- > 0;) {
         for (uint32_t k = 0; k < edge[n].n_args && g->block[edge[n].block].n_preds > 1; k++) {
             count_use(g, f->edge_args[edge[n].first_arg + k], b, false);
@@ -157,10 +159,33 @@ static void count_block(X64Gen *g, IrBlockId b, uint32_t *pos)
     }
 }
 
-static void define_pins(X64Gen *g, IrBlockId b)
+void x64_pins_prepare(void)
 {
     for (unsigned p = 0; p < X64_PINS; p++) {
-        (void)new_value(g, x64_pin_ref(g, b, p), x64_pins.reg[p] < 16 ? IR_I64 : IR_F64, 0);
+        X64Val *v = &x64_pins.val[p];
+
+        *v = blank;
+        v->type = p < IR_PIN_GPRS ? IR_I64 : IR_F64;
+        if (x64_pins.slot[p] != X64_SLOT_NONE) {
+            v->reg = x64_pins.reg[p];
+            v->n_pend = v->n_dirty = 1;
+        }
+    }
+}
+
+/* Those of the unit's start are in their registers already, those of a merge nowhere yet. */
+static void define_pins(X64Gen *g, IrBlockId b)
+{
+    IrRef ref = x64_pin_ref(g, b, 0);
+    X64Val *v = &g->val[ref];
+
+    memcpy(v, x64_pins.val, sizeof(x64_pins.val));
+    for (unsigned p = 0; p < X64_PINS; p++, v++) {
+        v->rep = ref++;
+        if (b) {
+            v->reg = X64_NONE;
+            v->n_pend = v->n_dirty = 0;
+        }
     }
 }
 
@@ -320,39 +345,52 @@ static void select_uses(X64Gen *g, const IrInsn *i, IrRef ref, uint32_t pos, uin
     }
 }
 
-/* May anything look at the state here, or does it read a slot? */
-static bool looks_at_state(const IrInsn *i)
+/* May anything look at the state at an op of these effects, or does it read a slot? */
+static bool looks_at_state(uint32_t effects)
 {
-    return ir_op_info[i->op].effects & (IR_TRAPS | IR_CALL | IR_STATE_R | IR_TERM);
+    return effects & (IR_TRAPS | IR_CALL | IR_STATE_R | IR_TERM);
+}
+
+/* Is the value of `ref` computed where it stands? */
+static bool select_result(X64Gen *g, IrRef ref, uint32_t effects)
+{
+    X64Val *v = &g->val[ref];
+
+    if (v->rep != ref) {
+        v->mode = X64_M_FOLD;
+        return false;
+    }
+    if (v->mode == X64_M_EMIT && v->n_uses == 0 && (effects & IR_PURE)) {
+        v->mode = X64_M_DEAD;
+    }
+    if (v->mode != X64_M_EMIT || x64_match_remainder(g, ref)) {
+        return false;
+    }
+    if (v->fwd_epoch != g->epoch) {
+        v->fwd_slot = X64_SLOT_NONE;
+    }
+    g->floats -= v->uses && in_block_only(g, ref);
+    return true;
 }
 
 static void select_insn(X64Gen *g, const IrInsn *i, IrRef ref, uint32_t pos, uint32_t *first_use)
 {
-    uint32_t effects = ir_op_info[i->op].effects;
-    bool result = ir_op_info[i->op].result != IR_VOID;
-    X64Val *v = &g->val[ref];
+    const IrOpInfo *info = &ir_op_info[i->op];
 
-    if (result && v->rep != ref) {
-        v->mode = X64_M_FOLD;
+    if (info->result == IR_VOID) {
+        select_uses(g, i, 0, pos, first_use);
+    } else if (select_result(g, ref, info->effects)) {
+        select_uses(g, i, ref, pos, first_use);
+    } else {
         return;
     }
-    if (result && (effects & IR_PURE) && v->mode == X64_M_EMIT && v->n_uses == 0) {
-        v->mode = X64_M_DEAD;
-    }
-    if ((result && v->mode != X64_M_EMIT) || x64_match_remainder(g, ref)) {
-        return;
-    }
-    if (result && v->fwd_slot != X64_SLOT_NONE && v->fwd_epoch != g->epoch) {
-        v->fwd_slot = X64_SLOT_NONE;
-    }
-    g->floats -= result && v->uses && in_block_only(g, ref);
-    select_uses(g, i, result ? ref : 0, pos, first_use);
-    g->epoch += looks_at_state(i);
+    g->epoch += looks_at_state(info->effects);
 }
 
 static void select_block(X64Gen *g, IrBlockId b)
 {
     const IrFunc *f = g->f;
+    const IrInsn *insn = f->insn, *i;
     const IrEdge *edge;
     uint32_t pos = g->block[b].end;
     uint32_t *first_use = g->dist_in ? g->dist_in + (size_t)b * (g->n_globals + 1) : NULL;
@@ -365,9 +403,8 @@ static void select_block(X64Gen *g, IrBlockId b)
             push_use(g, f->edge_args[edge[n].first_arg + k], pos, first_use);
         }
     }
-    for (IrRef ref = f->block[b].last; ref; ref = f->insn[ref].prev, pos--) {
-        const IrInsn *i = &f->insn[ref];
-
+    for (IrRef ref = f->block[b].last; ref; ref = i->prev, pos--) {
+        i = &insn[ref];
         if (i->op != IR_OP_insn && i->op != IR_OP_const) {
             g->user = ref;
             select_insn(g, i, ref, pos, first_use);

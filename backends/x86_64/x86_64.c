@@ -47,6 +47,7 @@ static void find_pins(const IrGuest *guest)
             x64_pins.loc[slot] = x64_loc_reg(pin_reg[p]);
         }
     }
+    x64_pins_prepare();
     x64_pins.unpinned = X64_UNPINNED & ~(guest->pin_more ? X64_BIT(X64_RBP) : 0);
 }
 
@@ -99,15 +100,14 @@ static void emit_insn(X64Gen *g, const IrInsn *i, IrRef ref)
 
 static bool emit_block(X64Gen *g, IrBlockId b)
 {
-    const IrFunc *f = g->f;
+    const IrInsn *insn = g->f->insn, *i;
 
     x64_begin_block(g, b);
     if (g->options->show_registers) {
         x64_dump_block(g, b);
     }
-    for (IrRef ref = f->block[b].first; ref; ref = f->insn[ref].next) {
-        const IrInsn *i = &f->insn[ref];
-
+    for (IrRef ref = g->f->block[b].first; ref; ref = i->next) {
+        i = &insn[ref];
         g->pos = g->at++;
         if (i->op == IR_OP_insn) {
             g->guest_pc = (uint64_t)i->imm;

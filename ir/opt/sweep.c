@@ -20,11 +20,11 @@ typedef struct Sweep {
     bool changed;
 } Sweep;
 
-static void mark_operands(IrFunc *f, const IrInsn *i)
+static inline void mark_operands(IrInsn *insn, const IrInsn *i)
 {
-    f->insn[i->arg[0]].mark = 1; /* insn[0] is for operands that are not there */
-    f->insn[i->arg[1]].mark = 1;
-    f->insn[i->arg[2]].mark = 1;
+    insn[i->arg[0]].mark = 1; /* insn[0] is for operands that are not there */
+    insn[i->arg[1]].mark = 1;
+    insn[i->arg[2]].mark = 1;
 }
 
 static void drop(Sweep *s, IrRef ref)
@@ -46,7 +46,7 @@ static void sweep_effects(Sweep *s, IrRef ref, uint32_t effects)
         return;
     }
     i->mark = 0;
-    mark_operands(s->f, i);
+    mark_operands(s->f->insn, i);
     ir_slots_before(s->f, i, &s->live);
 }
 
@@ -61,18 +61,18 @@ static void sweep_insn(Sweep *s, IrRef ref)
             return;
         }
         i->mark = 0;
-        mark_operands(s->f, i);
+        mark_operands(s->f->insn, i);
     } else if (i->op == IR_OP_setreg) {
         if (!ir_slots_has(&s->live, (unsigned)i->imm)) {
             drop(s, ref);
             return;
         }
         ir_slots_remove(&s->live, (unsigned)i->imm);
-        mark_operands(s->f, i);
+        mark_operands(s->f->insn, i);
     } else if (effects & (IR_TRAPS | IR_TERM) && i->op != IR_OP_br && i->op != IR_OP_brif) {
         s->live = s->all;
         i->mark = 0;
-        mark_operands(s->f, i);
+        mark_operands(s->f->insn, i);
     } else if (i->op != IR_OP_insn) {
         sweep_effects(s, ref, effects);
     }

@@ -165,7 +165,7 @@ void x64_pins_prepare(void)
         X64Val *v = &x64_pins.val[p];
 
         *v = blank;
-        v->type = p < IR_PIN_GPRS ? IR_I64 : IR_F64;
+        v->type = x64_pins.reg[p] < 16 ? IR_I64 : IR_F64;
         if (x64_pins.slot[p] != X64_SLOT_NONE) {
             v->reg = x64_pins.reg[p];
             v->n_pend = v->n_dirty = 1;

@@ -66,6 +66,8 @@ inline const IrGuest &TestGuest()
                         kSlots,
                         { 1, 2, 3, 4, 5, 6, 7, 8 },
                         { kGprs + 1, kGprs + 2, IR_NO_SLOT, IR_NO_SLOT, IR_NO_SLOT, IR_NO_SLOT },
+                        0,
+                        0,
                         helpers,
                         kHelpers };
     }();

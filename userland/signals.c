@@ -162,12 +162,19 @@ static void host_handler(int sig, siginfo_t *info, void *ucontext)
     errno = saved_errno;
 }
 
+/* Signals with which users end a program: a profile is wanted then, too. */
+static bool ends_profile(int sig)
+{
+    return process.options && process.options->translator.profile &&
+           (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGABRT);
+}
+
 int64_t sig_install(int sig, const SigAction *action)
 {
     HostAction a = { .restorer = (uint64_t)(uintptr_t)host_sigreturn,
                      .mask = ALL_SIGNALS & ~reserved };
     bool by_default = action->handler == 0 && sig != SIGKILL && sig != SIGSTOP &&
-                      (dumps_core(sig) || debug_wants_signals());
+                      (dumps_core(sig) || ends_profile(sig) || debug_wants_signals());
     bool catch = action->handler > 1 || is_reserved(sig) || by_default;
 
     a.handler = catch ? (uint64_t)(uintptr_t)host_handler : action->handler;
@@ -210,6 +217,9 @@ void sig_init(Task *first)
 
         HOST_CALL4(SYS_rt_sigaction, sig, 0, &a, SIGSET_SIZE);
         hand->action[sig].handler = a.handler == 1 ? 1 : 0;
+        if (ends_profile(sig)) {
+            sig_install(sig, &hand->action[sig]);
+        }
     }
     host_mask(ALL_SIGNALS & ~reserved, &mask);
     first->sigmask = mask;
@@ -330,6 +340,7 @@ void sig_die(int sig, const siginfo_t *info)
     const struct rlimit no_core = { 0, 0 };
     uint64_t bit = SIG_BIT(sig);
 
+    userland_report();
     debug_end(t, 0, sig);
     if (t && !t->in_vfork && dumps_core(sig)) {
         core_dump(t, sig, info);
@@ -352,7 +363,6 @@ static void default_action(Task *t, int sig, const siginfo_t *info)
         HOST_CALL2(SYS_kill, HOST_CALL0(SYS_getpid), SIGSTOP);
         return;
     default:
-        userland_report();
         log_line(LOG_int, "guest dies of signal %d at pc %#llx\n", sig,
                  (unsigned long long)t->vcpu->pc);
         sig_die(sig, info);

@@ -140,7 +140,7 @@ def profile_report(options, folder, target):
 
 
 def profile_exits(options, folder, target):
-    """Why a region was left, and how often: calls and returns."""
+    """Why a region was left, and how often: calls that it cannot foresee."""
     ketch(options, folder, "--profile=report", target, "calls")
     with open(os.path.join(folder, "report"), encoding="ascii") as f:
         report = f.read()

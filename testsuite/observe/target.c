@@ -40,19 +40,23 @@ __attribute__((noinline)) uint64_t in_child(uint64_t n)
     return hot_sum(n) + n;
 }
 
-__attribute__((noinline)) uint64_t twice(uint64_t n)
-{
-    return n * 2;
-}
-
-uint64_t (*volatile chosen)(uint64_t) = twice;
+/* More callees than a region would guess. */
+#define CALLEES(C) C(0) C(1) C(2) C(3) C(4) C(5) C(6) C(7)
+#define CALLEE(n)                                              \
+    __attribute__((noinline)) uint64_t callee##n(uint64_t v)   \
+    {                                                          \
+        return v * (n + 3);                                    \
+    }
+CALLEES(CALLEE)
+#define NAME(n) callee##n,
+uint64_t (*volatile callees[8])(uint64_t) = { CALLEES(NAME) };
 
 __attribute__((noinline)) uint64_t hot_calls(uint64_t n)
 {
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < n; i++) {
-        sum += chosen(i);
+        sum += callees[i & 7](i);
     }
     return sum;
 }

@@ -166,7 +166,7 @@ static void host_handler(int sig, siginfo_t *info, void *ucontext)
 static bool ends_profile(int sig)
 {
     return process.options && process.options->translator.profile &&
-           (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGABRT);
+           (sig == SIGINT || sig == SIGTERM || sig == SIGHUP);
 }
 
 int64_t sig_install(int sig, const SigAction *action)
@@ -217,15 +217,13 @@ void sig_init(Task *first)
 
         HOST_CALL4(SYS_rt_sigaction, sig, 0, &a, SIGSET_SIZE);
         hand->action[sig].handler = a.handler == 1 ? 1 : 0;
-        if (ends_profile(sig)) {
-            sig_install(sig, &hand->action[sig]);
-        }
     }
     host_mask(ALL_SIGNALS & ~reserved, &mask);
     first->sigmask = mask;
     sig_thread_init(first);
     for (int sig = 1; sig <= TASK_SIGNALS; sig++) {
-        if (is_reserved(sig) || (dumps_core(sig) && hand->action[sig].handler == 0)) {
+        if (is_reserved(sig) ||
+            ((dumps_core(sig) || ends_profile(sig)) && hand->action[sig].handler == 0)) {
             sig_install(sig, &hand->action[sig]);
         }
     }

@@ -22,6 +22,12 @@ _LIBRARIES = {
         "gtest_main": "gtest_main",
     },
     "libelf": {"libelf": "libelf"},
+    "libzstd": {"libzstd": "libzstd"},
+}
+
+# The same for shared objects, into which archives do not link.
+_SHARED_LIBRARIES = {
+    "glib_shared": {"glib": "glib-2.0"},
 }
 
 def ketch_deps():
@@ -29,3 +35,5 @@ def ketch_deps():
         native.local_repository(name = name, path = path)
     for name, targets in _LIBRARIES.items():
         pkg_config(name = name, targets = targets)
+    for name, targets in _SHARED_LIBRARIES.items():
+        pkg_config(name = name, targets = targets, shared = True)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "plugins/plugin.h"
 #include "plugins/plugins.h"
@@ -226,13 +227,36 @@ static bool install(Plugin *p, const char *file, GError **error)
     return status == 0;
 }
 
+/* A name without a slash that is no file here is a plugin that comes with Ketch. */
+static bool find_file(const Plugin *p, char file[PATH_MAX])
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *bin, *bundled;
+    bool found;
+
+    if (realpath(p->path, file)) {
+        return true;
+    }
+    if (strchr(p->path, '/') || n < 0) {
+        return false;
+    }
+    self[n] = '\0';
+    bin = g_path_get_dirname(self);
+    bundled = g_strdup_printf("%s/../lib/ketch/plugins/%s.so", bin, p->path);
+    found = realpath(bundled, file) != NULL;
+    g_free(bundled);
+    g_free(bin);
+    return found;
+}
+
 static bool load(Plugin *p, GError **error)
 {
     char file[PATH_MAX];
     Guard guard;
     bool ok;
 
-    if (!realpath(p->path, file)) {
+    if (!find_file(p, file)) {
         return wrong(p, error, g_strerror(errno));
     }
     guard_begin(&guard);

@@ -65,6 +65,10 @@ void plugin_blame(int sig, const siginfo_t *info);
 extern const TrInstrument plugin_instrument;
 extern const UserEvents plugin_events;
 
+/* register.c: a call as an action; which accesses a plugin means. */
+TrAction plugin_call(qemu_plugin_vcpu_udata_cb_t cb, enum qemu_plugin_cb_flags flags, void *data);
+uint32_t plugin_access_mask(enum qemu_plugin_mem_rw rw);
+
 /* scoreboard.c: bytes of each vcpu's memory. */
 enum { PLUGIN_VCPU_MEMORY = 64 << 20 };
 

@@ -78,7 +78,7 @@ static TrRegs regs_of(enum qemu_plugin_cb_flags flags)
                                             : TR_REGS_none;
 }
 
-static TrAction call(qemu_plugin_vcpu_udata_cb_t cb, enum qemu_plugin_cb_flags flags, void *data)
+TrAction plugin_call(qemu_plugin_vcpu_udata_cb_t cb, enum qemu_plugin_cb_flags flags, void *data)
 {
     return (TrAction){ .what = TR_CALL, .regs = regs_of(flags), .call = cb, .data = data,
                        .owner = plugin_running.plugin };
@@ -118,7 +118,7 @@ static TrWord per_vcpu(qemu_plugin_u64 entry)
     return (TrWord){ .offset = plugin_word(entry) };
 }
 
-static uint32_t mask_of(enum qemu_plugin_mem_rw rw)
+uint32_t plugin_access_mask(enum qemu_plugin_mem_rw rw)
 {
     return (rw & QEMU_PLUGIN_MEM_R ? TR_ACCESS_LOAD : 0) |
            (rw & QEMU_PLUGIN_MEM_W ? TR_ACCESS_STORE : 0);
@@ -127,7 +127,7 @@ static uint32_t mask_of(enum qemu_plugin_mem_rw rw)
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, qemu_plugin_vcpu_udata_cb_t cb,
                                           enum qemu_plugin_cb_flags flags, void *userdata)
 {
-    TrAction a = call(cb, flags, userdata);
+    TrAction a = plugin_call(cb, flags, userdata);
 
     tr_do_at_block(block_of(tb), &a);
 }
@@ -138,7 +138,7 @@ void qemu_plugin_register_vcpu_tb_exec_cond_cb(struct qemu_plugin_tb *tb,
                                                enum qemu_plugin_cond cond, qemu_plugin_u64 entry,
                                                uint64_t imm, void *userdata)
 {
-    TrAction a = call(cb, flags, userdata);
+    TrAction a = plugin_call(cb, flags, userdata);
 
     if (add_condition(&a, cond, entry, imm)) {
         tr_do_at_block(block_of(tb), &a);
@@ -166,7 +166,7 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
                                             qemu_plugin_vcpu_udata_cb_t cb,
                                             enum qemu_plugin_cb_flags flags, void *userdata)
 {
-    TrAction a = call(cb, flags, userdata);
+    TrAction a = plugin_call(cb, flags, userdata);
 
     tr_do_at_insn(insn_of(insn), &a);
 }
@@ -177,7 +177,7 @@ void qemu_plugin_register_vcpu_insn_exec_cond_cb(struct qemu_plugin_insn *insn,
                                                  enum qemu_plugin_cond cond, qemu_plugin_u64 entry,
                                                  uint64_t imm, void *userdata)
 {
-    TrAction a = call(cb, flags, userdata);
+    TrAction a = plugin_call(cb, flags, userdata);
 
     if (add_condition(&a, cond, entry, imm)) {
         tr_do_at_insn(insn_of(insn), &a);
@@ -207,14 +207,14 @@ void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, qemu_plugin
 {
     TrRegs regs = flags == QEMU_PLUGIN_CB_NO_REGS ? TR_REGS_none : TR_REGS_read;
     TrAction a = { .what = TR_CALL, .regs = regs, .access = cb, .data = userdata,
-                   .mask = mask_of(rw), .owner = plugin_running.plugin };
+                   .mask = plugin_access_mask(rw), .owner = plugin_running.plugin };
 
     tr_do_at_accesses(insn_of(insn), &a);
 }
 
 static void at_accesses(struct qemu_plugin_insn *insn, enum qemu_plugin_mem_rw rw, TrAction a)
 {
-    a.mask = mask_of(rw);
+    a.mask = plugin_access_mask(rw);
     tr_do_at_accesses(insn_of(insn), &a);
 }
 

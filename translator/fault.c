@@ -66,8 +66,14 @@ bool tr_host_fault(int sig, siginfo_t *info, void *ucontext)
     BeHostRegs regs;
 
     /* si_code <= 0: sent by a process, not caused by the code that was interrupted. */
-    if (!v || !v->entered || v->action || info->si_code <= 0) {
+    if (!v || !v->entered || info->si_code <= 0) {
         return false;
+    }
+    if (v->action) {
+        if (sig == SIGFPE) {
+            instrument_fp_trap(v, &uc->uc_mcontext.fpregs->mxcsr);
+        }
+        return sig == SIGFPE;
     }
     if (sig == SIGFPE && tr.backend->fp_trap) {
         return tr.backend->fp_trap(&v->vcpu, &uc->uc_mcontext.fpregs->mxcsr);

@@ -19,6 +19,7 @@ enum {
     TABLE = 4096, /* chains */
     MEMORY_RATIO = 4,
     HOST_CSR = 0x1f80, /* MXCSR as C code expects it */
+    CSR_FLAGS = 0x3f,
     CALL_EFFECTS = IR_MEM_R | IR_MEM_W | IR_WORDS,
 };
 
@@ -44,12 +45,46 @@ static IrGuest guest; /* the frontend's, with the helpers below */
 
 /* ---- Calls ---- */
 
-static unsigned host_fp(void)
-{
-    unsigned csr = _mm_getcsr();
+/*
+ * Calls run with the guest's MXCSR where C code may: rounding to nearest, and every exception that the
+ * guest has not raised yet unmasked.  So a call that computes with floats traps, once: from then on
+ * calls are made with C's MXCSR, which takes longer than the rest of a short one.
+ */
+static _Atomic bool floats_in_calls; /* relaxed: each thread may also find out for itself */
 
-    _mm_setcsr(HOST_CSR);
-    return csr;
+static bool borrows_csr(const Vcpu *vcpu)
+{
+    return vcpu->fp_unmask && vcpu->fp_rm == IR_RM_RNE &&
+           !atomic_load_explicit(&floats_in_calls, memory_order_relaxed);
+}
+
+void instrument_fp_trap(TrVcpu *v, uint32_t *csr)
+{
+    atomic_store_explicit(&floats_in_calls, true, memory_order_relaxed);
+    v->borrowed_csr = *csr & ~CSR_FLAGS;
+    *csr = HOST_CSR;
+}
+
+static void begin(TrVcpu *v, const TrAction *action, unsigned *csr)
+{
+    v->action = action;
+    *csr = 0;
+    if (!borrows_csr(&v->vcpu)) {
+        *csr = _mm_getcsr();
+        _mm_setcsr(HOST_CSR);
+    }
+}
+
+static void end(TrVcpu *v, unsigned csr)
+{
+    v->action = NULL;
+    if (v->borrowed_csr) {
+        csr = v->borrowed_csr;
+        v->borrowed_csr = 0;
+    }
+    if (csr) {
+        _mm_setcsr(csr);
+    }
 }
 
 /* IrHelperFn: the call of action `a`. */
@@ -57,13 +92,12 @@ static uint64_t run_call(Vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
 {
     const TrAction *action = (const TrAction *)(uintptr_t)a;
     TrVcpu *v = vcpu->owner;
-    unsigned csr = host_fp();
+    unsigned csr;
 
     (void)b, (void)c;
-    v->action = action;
+    begin(v, action, &csr);
     action->call(vcpu->index, action->data);
-    v->action = NULL;
-    _mm_setcsr(csr);
+    end(v, csr);
     return 0;
 }
 
@@ -73,13 +107,12 @@ static uint64_t run_access(Vcpu *vcpu, uint64_t a, uint64_t vaddr, uint64_t valu
     const Access *access = (const Access *)(uintptr_t)a;
     const TrAction *action = access->action;
     TrVcpu *v = vcpu->owner;
-    unsigned csr = host_fp();
+    unsigned csr;
 
-    v->action = action;
+    begin(v, action, &csr);
     v->accessed = value;
     action->access(vcpu->index, access->access, vaddr, action->data);
-    v->action = NULL;
-    _mm_setcsr(csr);
+    end(v, csr);
     return 0;
 }
 
@@ -345,26 +378,24 @@ static IrRef pointer(IrBuild *b, const void *p)
     return ir_const(b, IR_I64, (uint64_t)(uintptr_t)p);
 }
 
-static void emit_word(IrBuild *b, const TrAction *a)
-{
-    IrRef imm = ir_const(b, IR_I64, a->imm);
+/* Where IR goes that is to come after an insn which is in the list already. */
+typedef struct Cursor {
+    IrFunc *f;
+    IrBlockId block; /* the one that the builder is in */
+    IrRef next;      /* insert before this; 0: at the end of `block` */
+} Cursor;
 
-    if (a->what == TR_STORE) {
-        ir_ststate(b, a->word.offset, imm);
-    } else if (a->word.host) {
-        ir_addhost(b, pointer(b, a->word.host), imm);
-    } else {
-        ir_addstate(b, a->word.offset, imm);
-    }
+static IrRef put(const Cursor *c, IrInsn insn)
+{
+    return c->next ? ir_insert_before(c->f, c->block, c->next, insn)
+                   : ir_append(c->f, c->block, insn);
 }
 
 /* The call in a block of its own; the builder goes on where both ways meet.  Constants are made
  * in front of the branch, so that they are known behind it. */
-static void emit_call_if(IrBuild *b, const TrAction *a)
+static void emit_call_when(IrBuild *b, IrRef cond, const TrAction *a)
 {
     IrFunc *f = b->f;
-    IrRef word = ir_ldstate(b, IR_I64, a->if_word.offset);
-    IrRef cond = ir_op2(b, a->only_when, IR_I1, word, ir_const(b, IR_I64, a->if_imm));
     IrRef arg = pointer(b, a);
     IrBlockId yes = ir_block_new(f, b->now_pc), join = ir_block_new(f, b->now_pc);
 
@@ -378,6 +409,78 @@ static void emit_call_if(IrBuild *b, const TrAction *a)
     }
 }
 
+/* ---- IR of the client's own ---- */
+
+struct TrEmit {
+    IrBuild *builder; /* at blocks and instructions, NULL at accesses */
+    Cursor cursor;    /* at accesses */
+};
+
+static void emit_ir(IrBuild *b, const Cursor *c, const TrEmitAccess *access, const TrAction *a)
+{
+    TrEmit e = { .builder = b };
+
+    if (c) {
+        e.cursor = *c;
+    }
+    a->emit(&e, access, a->data);
+}
+
+IrRef tr_emit(TrEmit *e, IrInsn insn)
+{
+    Cursor end = { .block = 0 };
+
+    if (e->builder) {
+        end = (Cursor){ e->builder->f, e->builder->block, 0 };
+    }
+    return put(e->builder ? &end : &e->cursor, insn);
+}
+
+IrType tr_emit_type(const TrEmit *e, IrRef value)
+{
+    return ir_insn(e->builder ? e->builder->f : e->cursor.f, value)->type;
+}
+
+bool tr_emit_between_insns(const TrEmit *e)
+{
+    return e->builder != NULL;
+}
+
+IrRef tr_emit_register(TrEmit *e, unsigned slot)
+{
+    return ir_get(e->builder, slot);
+}
+
+void tr_emit_call_if(TrEmit *e, IrRef condition, const TrAction *action)
+{
+    TrAction *copy = ARENA_NEW(memory, TrAction, 1);
+
+    *copy = *action;
+    emit_call_when(e->builder, condition, copy);
+}
+
+/* ---- Blocks and instructions ---- */
+
+static void emit_word(IrBuild *b, const TrAction *a)
+{
+    IrRef imm = ir_const(b, IR_I64, a->imm);
+
+    if (a->what == TR_STORE) {
+        ir_ststate(b, a->word.offset, imm);
+    } else if (a->word.host) {
+        ir_addhost(b, pointer(b, a->word.host), imm);
+    } else {
+        ir_addstate(b, a->word.offset, imm);
+    }
+}
+
+static void emit_call_if(IrBuild *b, const TrAction *a)
+{
+    IrRef word = ir_ldstate(b, IR_I64, a->if_word.offset);
+
+    emit_call_when(b, ir_op2(b, a->only_when, IR_I1, word, ir_const(b, IR_I64, a->if_imm)), a);
+}
+
 static void emit_actions(const TrActions *list, const TrInsn *insn)
 {
     IrBuild *b = &source.c.b;
@@ -386,7 +489,9 @@ static void emit_actions(const TrActions *list, const TrInsn *insn)
         ir_mark(b, insn->pc, insn->size); /* calls see its pc */
     }
     for (const TrAction *a = list->first; a; a = a->next) {
-        if (a->what != TR_CALL) {
+        if (a->what == TR_IR) {
+            emit_ir(b, NULL, NULL, a);
+        } else if (a->what != TR_CALL) {
             emit_word(b, a);
         } else if (a->only_when) {
             emit_call_if(b, a);
@@ -407,19 +512,6 @@ void instrument_before_insn(const TrInsn *insn)
 }
 
 /* ---- Memory accesses ---- */
-
-/* Where IR goes that is to come after an insn which is in the list already. */
-typedef struct Cursor {
-    IrFunc *f;
-    IrBlockId block; /* the one that the builder is in */
-    IrRef next;      /* insert before this; 0: at the end of `block` */
-} Cursor;
-
-static IrRef put(const Cursor *c, IrInsn insn)
-{
-    return c->next ? ir_insert_before(c->f, c->block, c->next, insn)
-                   : ir_append(c->f, c->block, insn);
-}
 
 static IrRef put_const(const Cursor *c, IrType type, uint64_t v)
 {
@@ -491,12 +583,18 @@ static void put_actions(const Cursor *c, const TrInsn *insn, uint32_t bits, cons
         if (!(a->mask & bits)) {
             continue;
         }
-        if (a->what != TR_CALL) {
+        if (a->what == TR_ADD || a->what == TR_STORE) {
             put_word(c, a);
             continue;
         }
         address = address ? address : put_address(c, i);
-        put_access_call(c, a, bits, address, value);
+        if (a->what == TR_IR) {
+            TrEmitAccess access = { insn->pc, bits, address, put_bits(c, value) };
+
+            emit_ir(NULL, c, &access, a);
+        } else {
+            put_access_call(c, a, bits, address, value);
+        }
     }
 }
 

@@ -38,7 +38,20 @@ typedef struct TrInsn TrInsn;
 typedef void TrCallFn(unsigned vcpu, void *data);
 typedef void TrAccessFn(unsigned vcpu, uint32_t access, uint64_t vaddr, void *data);
 
-typedef enum TrWhat { TR_CALL, TR_ADD, TR_STORE } TrWhat;
+typedef enum TrWhat { TR_CALL, TR_ADD, TR_STORE, TR_IR } TrWhat;
+
+/* TR_IR: the client appends IR of its own, each time the code is translated. */
+typedef struct TrEmit TrEmit;
+
+typedef struct TrEmitAccess {
+    uint64_t pc;
+    uint32_t bits;  /* as TrAccessFn's `access` */
+    IrRef address;  /* I64 */
+    IrRef value;    /* I64, zero-extended; of a store also when a compare-and-swap fails */
+} TrEmitAccess;
+
+/* `access` is NULL at blocks and instructions. */
+typedef void TrEmitFn(TrEmit *e, const TrEmitAccess *access, void *data);
 
 /* What a call needs of the guest's registers: nothing, to see them, or to change them, too. */
 typedef enum TrRegs { TR_REGS_none, TR_REGS_read, TR_REGS_write, TR_REGS_COUNT } TrRegs;
@@ -61,6 +74,7 @@ typedef struct TrAction {
     TrRegs regs;     /* call */
     TrCallFn *call;  /* at blocks and instructions */
     TrAccessFn *access;
+    TrEmitFn *emit;  /* IR */
     void *data;
     IrOp only_when;  /* eq ne ltu leu: call only when if_word only_when if_imm; 0: always */
     bool if_not;     /* the opposite */
@@ -102,6 +116,16 @@ struct TrInstrument {
 void tr_do_at_block(TrBlock *block, const TrAction *action);
 void tr_do_at_insn(TrInsn *insn, const TrAction *action);
 void tr_do_at_accesses(TrInsn *insn, const TrAction *action);
+
+/* For a TrEmitFn.  Appends an insn that is neither a terminator nor may fault; its result. */
+IrRef tr_emit(TrEmit *e, IrInsn insn);
+IrType tr_emit_type(const TrEmit *e, IrRef value);
+
+/* Not at accesses, which are inside an instruction: the value of a register slot; a call of
+ * `action` when the I1 `condition` holds. */
+bool tr_emit_between_insns(const TrEmit *e);
+IrRef tr_emit_register(TrEmit *e, unsigned slot);
+void tr_emit_call_if(TrEmit *e, IrRef condition, const TrAction *action);
 
 /* Bytes in every vcpu's memory, aligned to 8, zero in vcpus to come: their offset.  UINT32_MAX when
  * there are no more.  Before the first one: tr_vcpu_memory_start(). */

@@ -119,6 +119,7 @@ struct TrVcpu {
     volatile sig_atomic_t entered; /* inside backend->enter(): a host fault is the guest's */
     volatile sig_atomic_t alone;   /* stepping in an exclusive section */
     const TrAction *volatile action; /* whose call is running */
+    uint32_t borrowed_csr;         /* the guest's MXCSR, when a call has just lost it; else 0 */
     uint64_t accessed;             /* in a call at a memory access: what was loaded or stored */
     bool cached;                   /* jump_cache may hold host addresses */
     uint64_t generation;           /* of the code cache when translated code was entered */
@@ -269,6 +270,9 @@ void instrument_accesses(const TrInsn *insn, IrRef first);
 
 /* The word at `offset` of a vcpu is a slot. */
 bool instrument_slot(int64_t offset, unsigned *slot);
+
+/* A floating-point exception inside a call: *csr is what it goes on with. */
+void instrument_fp_trap(TrVcpu *v, uint32_t *csr);
 
 /* Room for blocks is short: evict. */
 bool instrument_is_full_locked(void);

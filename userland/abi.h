@@ -38,7 +38,7 @@ struct UserAbi {
     unsigned syscall_size;       /* bytes of the system call instruction */
     bool clone_backwards;        /* clone(flags, sp, parent_tid, tls, child_tid) */
     bool sa_restorer;            /* struct sigaction has that field */
-    uint8_t slot_sp, slot_tls, slot_nr, slot_result;
+    uint8_t slot_sp, slot_link, slot_tls, slot_nr, slot_result;
     uint8_t slot_arg[6];
     uint64_t frame_size;         /* of a signal frame: AT_MINSIGSTKSZ */
     const char *const *sysroots; /* looked at when there is no -L; NULL at the end */
@@ -57,6 +57,10 @@ struct UserAbi {
 
     void (*core_gregs)(const Vcpu *vcpu, uint64_t regs[CORE_GREGS]);
     void (*core_fpregs)(const Vcpu *vcpu, uint64_t regs[CORE_FPREGS]);
+
+    /* When *pc is the return trampoline of signal handlers and reg[slot_sp] its stack: sets both to
+     * where the signal came, by DWARF number. */
+    bool (*signal_caller)(uint64_t *pc, uint64_t *reg);
 
     /* The data address that the instruction at the vcpu's pc uses, where the host did not say. */
     bool (*data_address)(const Task *t, uint64_t *addr);

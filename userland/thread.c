@@ -28,6 +28,7 @@
 #include "userland/run.h"
 #include "userland/signals.h"
 #include "userland/symbols.h"
+#include "userland/unwind.h"
 
 #ifndef CLONE_CLEAR_SIGHAND
 #define CLONE_CLEAR_SIGHAND 0x100000000ULL
@@ -396,11 +397,13 @@ static int64_t do_fork(Task *t, const CloneArgs *c)
     tr_fork_prepare(t->vcpu, c->flags & CLONE_FILES);
     pthread_mutex_lock(&process.lock);
     pthread_mutex_lock(&t->sighand->lock);
+    unwind_fork_prepare();
     symbols_fork_prepare();
     mem_fork_prepare();
     pid = host_fork(c);
     mem_fork_done();
     symbols_fork_done();
+    unwind_fork_done();
     pthread_mutex_unlock(&t->sighand->lock);
     pthread_mutex_unlock(&process.lock);
     if (pid == 0) {

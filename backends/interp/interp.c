@@ -137,6 +137,9 @@ effect(Machine *m, IrOp op, const InterpStep *s, uint64_t a, uint64_t b, uint64_
         return add_word((char *)vcpu + s->imm, a);
     case IR_OP_addhost:
         return add_word((void *)(uintptr_t)a, b);
+    case IR_OP_sthost:
+        memcpy((void *)(uintptr_t)a, &b, sizeof(b));
+        return 0;
     case IR_OP_load:
         return interp_load(host_address(m, a + (uint64_t)s->imm), s->aux);
     case IR_OP_store:

@@ -344,3 +344,16 @@ RULE_FN(lower_addhost)
     (void)ref, (void)arg;
     add_to(g, x64_mem(x64_use(g, i->arg[0]), 0), i->arg[1]);
 }
+
+RULE_FN(lower_sthost)
+{
+    X64Mem m = x64_mem(x64_use(g, i->arg[0]), 0);
+    int32_t imm;
+
+    (void)ref, (void)arg;
+    if (x64_imm32_of(g, i->arg[1], &imm)) {
+        store_imm(g, m, 3, imm);
+    } else {
+        store_reg(g, m, 3, x64_use(g, i->arg[1]));
+    }
+}

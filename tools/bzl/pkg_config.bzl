@@ -2,7 +2,7 @@
 """pkg_config(): a library of the system as an external repository, found with pkg-config.
 
 `@NAME//:TARGET` is a cc_library for each entry of `targets` (target name -> pkg-config module).
-Archives are preferred, with their private libraries: relocating the shared ones, function by function,
+Archives are preferred unless it is `shared`, with their private libraries: relocating the shared ones, function by function,
 would take longer than the rest of a program's start.  Only the C library's own stay shared, but in the
 static build."""
 
@@ -36,6 +36,9 @@ def _library(ctx, name, module):
         for f in _flags(ctx, "--cflags-only-other", module)
         if f.startswith("-D")
     ]
+    if ctx.attr.shared:
+        libs = _flags(ctx, "--libs", module)
+        return _BUILD.format(name = name, includes = includes, defines = defines, linkopts = libs)
     libs = _flags(ctx, "--libs", "--static", module)
     libs = (["-Wl,--push-state,--as-needed,-Bstatic"] +
             [f for f in libs if f not in _C_LIBRARY] +
@@ -51,7 +54,10 @@ def _pkg_config_impl(ctx):
 
 pkg_config = repository_rule(
     implementation = _pkg_config_impl,
-    attrs = {"targets": attr.string_dict(mandatory = True)},
+    attrs = {
+        "shared": attr.bool(),
+        "targets": attr.string_dict(mandatory = True),
+    },
     environ = ["PKG_CONFIG_PATH"],
     local = True,
 )

@@ -10,5 +10,6 @@
 int command_run(const char *self, int argc, char **argv);
 int command_binfmt(int argc, char **argv);
 int command_explain(int argc, char **argv);
+int command_trace(int argc, char **argv);
 
 #endif

@@ -121,6 +121,7 @@ const UserAbi user_riscv64 = {
     .syscall_size = 4,
     .clone_backwards = true,
     .slot_sp = RV_SP,
+    .slot_link = RV_RA,
     .slot_tls = RV_TP,
     .slot_nr = RV_A7,
     .slot_result = RV_A0,
@@ -135,5 +136,6 @@ const UserAbi user_riscv64 = {
     .vdso = riscv64_vdso,
     .push_frame = riscv64_push_frame,
     .pop_frame = riscv64_pop_frame,
+    .signal_caller = riscv64_signal_caller,
     .data_address = data_address,
 };

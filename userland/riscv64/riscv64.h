@@ -27,5 +27,6 @@ enum {
 void riscv64_vdso(uint8_t page[4096], uint64_t addr);
 bool riscv64_push_frame(Task *t, const SigCall *call);
 bool riscv64_pop_frame(Task *t, uint64_t *mask);
+bool riscv64_signal_caller(uint64_t *pc, uint64_t *reg);
 
 #endif

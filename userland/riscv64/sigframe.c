@@ -86,3 +86,15 @@ bool riscv64_pop_frame(Task *t, uint64_t *mask)
     *mask = f.sigmask;
     return true;
 }
+
+bool riscv64_signal_caller(uint64_t *pc, uint64_t *reg)
+{
+    RvSigFrame f;
+
+    if (*pc != process.vdso + RV_VDSO_SIGRETURN || !mem_read(&f, reg[RV_SP], sizeof(f))) {
+        return false;
+    }
+    memcpy(&reg[1], &f.gpr[1], sizeof(f.gpr) - sizeof(f.gpr[0]));
+    *pc = f.gpr[0];
+    return true;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ketch-plugin.h: what the guest is made of, instrumentation in IR, streams. */
+#include "plugins/ketch-plugin.h"
+
+#include <string.h>
+
+#include "plugins/plugin.h"
+#include "plugins/stream.h"
+#include "plugins/stream_file.h"
+#include "userland/symbols.h"
+#include "userland/syscall.h"
+#include "userland/unwind.h"
+
+/* Room that is made for the records of one block: 512 instructions, twice an access, 4 words. */
+enum { BLOCK_ROOM = 512 * 2 * 4 * 8 };
+
+_Static_assert(BLOCK_ROOM < STREAM_CHUNK / 2, "buffers hold many blocks");
+
+/* ---- Questions ---- */
+
+KetchInsnKind ketch_plugin_insn_kind(const struct qemu_plugin_insn *insn)
+{
+    static const KetchInsnKind kinds[] = {
+        [FE_PLAIN] = KETCH_INSN_PLAIN,       [FE_BRANCH] = KETCH_INSN_BRANCH,
+        [FE_JUMP] = KETCH_INSN_JUMP,         [FE_CALL] = KETCH_INSN_CALL,
+        [FE_INDIRECT] = KETCH_INSN_INDIRECT, [FE_ICALL] = KETCH_INSN_ICALL,
+        [FE_RETURN] = KETCH_INSN_RETURN,     [FE_STOP] = KETCH_INSN_STOP,
+    };
+    const TrInsn *i = (const TrInsn *)insn;
+
+    return kinds[process.options->guest->shape(i->pc, i->bytes, i->size).kind];
+}
+
+bool ketch_plugin_place(uint64_t vaddr, KetchPlace *place)
+{
+    SymbolPlace p;
+
+    if (!symbols_at(vaddr, &p)) {
+        return false;
+    }
+    *place = (KetchPlace){ .file = p.file, .bias = p.bias, .symbol = p.name, .start = p.start,
+                           .size = p.size };
+    return true;
+}
+
+const char *ketch_plugin_syscall_name(int64_t number)
+{
+    return number >= 0 && number < SYSCALL_LIMIT ? syscall_rows[number].name : NULL;
+}
+
+size_t ketch_plugin_backtrace(uint64_t *pc, size_t max)
+{
+    const Task *t = task_self();
+
+    return t && tr_registers_readable() ? unwind(t->vcpu, pc, max) : 0;
+}
+
+/* ---- Instrumentation in IR ---- */
+
+/* The userdata of an action: the plugin's function and its own userdata. */
+typedef struct Client {
+    KetchIrFn fn;
+    KetchAccessIrFn access_fn;
+    void *userdata;
+} Client;
+
+static TrEmit *emit_of(KetchIr *ir)
+{
+    return (TrEmit *)ir;
+}
+
+static KetchValue value(IrRef ref)
+{
+    return (KetchValue){ ref };
+}
+
+static void emit(TrEmit *e, const TrEmitAccess *access, void *data)
+{
+    const Client *c = data;
+
+    if (access) {
+        KetchAccess a = { .is_store = access->bits & TR_ACCESS_STORE,
+                          .size_shift = access->bits & TR_ACCESS_SIZE, .pc = access->pc,
+                          .address = value(access->address), .value = value(access->value) };
+
+        c->access_fn((KetchIr *)e, &a, c->userdata);
+    } else {
+        c->fn((KetchIr *)e, c->userdata);
+    }
+}
+
+static TrAction ir_action(Client client)
+{
+    return (TrAction){ .what = TR_IR, .emit = emit, .data = g_memdup2(&client, sizeof(client)),
+                       .owner = plugin_running.plugin };
+}
+
+void ketch_plugin_tb_ir(struct qemu_plugin_tb *tb, KetchIrFn fn, void *userdata)
+{
+    TrAction a = ir_action((Client){ .fn = fn, .userdata = userdata });
+
+    tr_do_at_block((TrBlock *)tb, &a);
+}
+
+void ketch_plugin_insn_ir(struct qemu_plugin_insn *insn, KetchIrFn fn, void *userdata)
+{
+    TrAction a = ir_action((Client){ .fn = fn, .userdata = userdata });
+
+    tr_do_at_insn((TrInsn *)insn, &a);
+}
+
+void ketch_plugin_mem_ir(struct qemu_plugin_insn *insn, enum qemu_plugin_mem_rw rw,
+                         KetchAccessIrFn fn, void *userdata)
+{
+    TrAction a = ir_action((Client){ .access_fn = fn, .userdata = userdata });
+
+    a.mask = plugin_access_mask(rw);
+    tr_do_at_accesses((TrInsn *)insn, &a);
+}
+
+/* ---- Operations ---- */
+
+struct KetchOp {
+    IrOp op;
+};
+
+const KetchOp *ketch_plugin_op(const char *name)
+{
+    static const KetchOp ops[IR_OP_COUNT] = {
+#define OP(name, ...) [IR_OP_##name] = { IR_OP_##name },
+#include "ir/ops.def"
+    };
+
+    for (unsigned op = 0; op < IR_OP_COUNT; op++) {
+        const IrOpInfo *info = &ir_op_info[op];
+
+        if (strcmp(info->name, name) == 0) {
+            return info->effects & IR_PURE && info->n_args && !(info->effects & IR_FP) ? &ops[op]
+                                                                                       : NULL;
+        }
+    }
+    return NULL;
+}
+
+static IrType type_of_bits(unsigned bits)
+{
+    return bits == 1 ? IR_I1 : bits == 8 ? IR_I8 : bits == 16 ? IR_I16 : bits == 32 ? IR_I32 : IR_I64;
+}
+
+KetchValue ketch_ir_const(KetchIr *ir, unsigned bits, uint64_t v)
+{
+    IrType type = type_of_bits(bits);
+
+    return value(tr_emit(emit_of(ir), (IrInsn){ .op = IR_OP_const, .type = (uint8_t)type,
+                                                .imm = (int64_t)v }));
+}
+
+KetchValue ketch_ir_op(KetchIr *ir, const KetchOp *op, unsigned bits, const KetchValue *operands)
+{
+    const IrOpInfo *info = &ir_op_info[op->op];
+    IrInsn i = { .op = (uint8_t)op->op,
+                 .type = (uint8_t)(info->result == IR_I1 ? IR_I1 : type_of_bits(bits)) };
+
+    for (unsigned k = 0; k < info->n_args; k++) {
+        i.arg[k] = operands[k].ref;
+    }
+    return value(tr_emit(emit_of(ir), i));
+}
+
+bool ketch_ir_register(KetchIr *ir, const char *name, KetchValue *v)
+{
+    const FeRegister *r = fe_register(process.options->guest, name);
+    TrEmit *e = emit_of(ir);
+    IrRef ref;
+
+    if (!r || r->bits != 64 || !strcmp(r->type, "code_ptr") || !tr_emit_between_insns(e)) {
+        return false;
+    }
+    ref = tr_emit_register(e, r->slot);
+    if (ir_type_info[tr_emit_type(e, ref)].is_float) {
+        ref = tr_emit(e, (IrInsn){ .op = IR_OP_bitcast, .type = IR_I64, .arg = { ref } });
+    }
+    *v = value(ref);
+    return true;
+}
+
+/* ---- Words ---- */
+
+static int64_t word_offset(qemu_plugin_u64 word)
+{
+    return plugin_word(word);
+}
+
+KetchValue ketch_ir_load_word(KetchIr *ir, qemu_plugin_u64 word)
+{
+    return value(tr_emit(emit_of(ir), (IrInsn){ .op = IR_OP_ldstate, .type = IR_I64,
+                                                .imm = word_offset(word) }));
+}
+
+void ketch_ir_store_word(KetchIr *ir, qemu_plugin_u64 word, KetchValue v)
+{
+    tr_emit(emit_of(ir), (IrInsn){ .op = IR_OP_ststate, .type = IR_I64, .imm = word_offset(word),
+                                   .arg = { v.ref } });
+}
+
+void ketch_ir_add_word(KetchIr *ir, qemu_plugin_u64 word, KetchValue v)
+{
+    tr_emit(emit_of(ir),
+            (IrInsn){ .op = IR_OP_addstate, .imm = word_offset(word), .arg = { v.ref } });
+}
+
+bool ketch_ir_call_if(KetchIr *ir, KetchValue condition, qemu_plugin_vcpu_udata_cb_t cb,
+                      enum qemu_plugin_cb_flags flags, void *userdata)
+{
+    TrAction a = plugin_call(cb, flags, userdata);
+
+    if (!tr_emit_between_insns(emit_of(ir))) {
+        return false;
+    }
+    tr_emit_call_if(emit_of(ir), condition.ref, &a);
+    return true;
+}
+
+/* ---- Streams ---- */
+
+static Stream *stream_of(KetchStream *stream)
+{
+    return (Stream *)stream;
+}
+
+static char *take_message(GError *error)
+{
+    char *message = g_strdup(error->message);
+
+    g_error_free(error);
+    return message;
+}
+
+KetchStream *ketch_plugin_stream_new(const char *path, const char *kind, unsigned words,
+                                     unsigned key_bits, char **error)
+{
+    GError *e = NULL;
+    Stream *s = stream_new(path, kind, words, key_bits, &e);
+
+    if (!s) {
+        *error = take_message(e);
+    }
+    return (KetchStream *)s;
+}
+
+void ketch_plugin_stream_note(KetchStream *stream, const void *data, size_t size)
+{
+    stream_note(stream_of(stream), data, size);
+}
+
+static void exchange(unsigned vcpu, void *stream)
+{
+    stream_exchange(stream, vcpu);
+}
+
+void ketch_plugin_tb_stream(struct qemu_plugin_tb *tb, KetchStream *stream)
+{
+    TrAction a = plugin_call(exchange, QEMU_PLUGIN_CB_NO_REGS, stream);
+
+    a.only_when = IR_OP_ltu;
+    a.if_word.offset = plugin_word(stream_room(stream_of(stream)));
+    a.if_imm = BLOCK_ROOM;
+    tr_do_at_block((TrBlock *)tb, &a);
+}
+
+/* The next record goes `room` bytes before the end of the buffer. */
+void ketch_ir_append(KetchIr *ir, KetchStream *stream, const KetchValue *record)
+{
+    static const KetchOp sub = { IR_OP_sub }, add = { IR_OP_add };
+    Stream *s = stream_of(stream);
+    unsigned words = stream_record_words(s);
+    KetchValue room = ketch_ir_load_word(ir, stream_room(s));
+    KetchValue from_end[] = { ketch_ir_load_word(ir, stream_end(s)), room };
+    KetchValue at = ketch_ir_op(ir, &sub, 64, from_end);
+
+    for (unsigned k = 0; k < words; k++) {
+        KetchValue there[] = { at, ketch_ir_const(ir, 64, 8 * k) };
+        KetchValue address = k ? ketch_ir_op(ir, &add, 64, there) : at;
+
+        tr_emit(emit_of(ir), (IrInsn){ .op = IR_OP_sthost, .arg = { address.ref, record[k].ref } });
+    }
+    ketch_ir_store_word(ir, stream_room(s),
+                        ketch_ir_op(ir, &sub, 64,
+                                    (KetchValue[]){ room, ketch_ir_const(ir, 64, 8 * words) }));
+}
+
+bool ketch_plugin_stream_close(KetchStream *stream, char **error)
+{
+    GError *e = NULL;
+
+    if (stream_close(stream_of(stream), &e)) {
+        return true;
+    }
+    *error = take_message(e);
+    return false;
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugins/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "base/ownfd.h"
+#include "plugins/stream_code.h"
+#include "plugins/stream_file.h"
+
+#define STREAM_ERROR g_quark_from_static_string("ketch-stream")
+
+/* A vcpu holds one buffer; the rest are on their way to the file or back. */
+enum { MAX_WAITING = 16 };
+
+/* Of zstd.  The code of stream_code.h leaves 1.7 bytes of a memory access; level 1 halves them once more
+ * than this, and takes three times as long. */
+enum { LEVEL = -50 };
+
+/* What a chunk of records may become when it is coded. */
+enum { MAX_CODED = STREAM_CHUNK / 8 * STREAM_MAX_CODE };
+
+typedef struct Buffer {
+    struct Buffer *next;
+    uint64_t *words; /* STREAM_CHUNK bytes */
+    uint16_t type;
+    unsigned vcpu;
+    uint32_t size; /* bytes in use */
+} Buffer;
+
+struct Stream {
+    Stream *next; /* all streams, for fork */
+    char *path;
+    char *kind;
+    unsigned record_words;
+    unsigned key_bits;
+    int fd;
+    int error; /* errno of the first write that failed */
+
+    pthread_mutex_t lock;
+    pthread_cond_t full;  /* something is in the queue, or `ending` */
+    pthread_cond_t empty; /* something left the queue */
+    pthread_t thread;
+    bool running; /* the thread is there */
+    bool ending;
+    Buffer *queue, **queue_end;
+    unsigned waiting;
+    Buffer *spare;
+    GByteArray *notes; /* all there ever were: a child's file needs them, too */
+    guint notes_queued;
+    GPtrArray *held;  /* Buffer that each vcpu fills; NULL: none */
+    qemu_plugin_u64 end, room; /* see stream.h */
+};
+
+static pthread_mutex_t streams_lock = PTHREAD_MUTEX_INITIALIZER;
+static Stream *streams;
+
+/* ---- The file ---- */
+
+static bool write_all(int fd, const void *data, size_t size)
+{
+    while (size) {
+        ssize_t n = write(fd, data, size);
+
+        if (n < 0 && errno != EINTR) {
+            return false;
+        }
+        if (n > 0) {
+            data = (const char *)data + n;
+            size -= (size_t)n;
+        }
+    }
+    return true;
+}
+
+/* Opens the file of this process; false with errno. */
+static bool open_file(Stream *s)
+{
+    StreamFileHeader header = { .magic = STREAM_MAGIC, .record_words = s->record_words,
+                                .key_bits = s->key_bits };
+    char pid[24];
+    char **parts = g_strsplit(s->path, "%p", -1);
+    char *path;
+
+    g_snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    path = g_strjoinv(pid, parts);
+    memcpy(header.kind, s->kind, MIN(strlen(s->kind), sizeof(header.kind) - 1));
+    s->fd = ownfd_take(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    g_strfreev(parts);
+    g_free(path);
+    return s->fd >= 0 && write_all(s->fd, &header, sizeof(header));
+}
+
+/* What the thread works with. */
+typedef struct Writer {
+    ZSTD_CCtx *zstd;
+    StreamCode code;
+    uint8_t coded[MAX_CODED];
+    size_t size;
+    char *out; /* a chunk with its header, `size` bytes */
+} Writer;
+
+static Writer *writer_new(const Stream *s)
+{
+    Writer *w = g_new(Writer, 1);
+
+    w->zstd = ZSTD_createCCtx();
+    w->code.words = s->record_words;
+    w->code.key_bits = s->key_bits;
+    w->size = sizeof(StreamChunk) + ZSTD_compressBound(MAX_CODED);
+    w->out = g_malloc(w->size);
+    return w;
+}
+
+static void writer_free(Writer *w)
+{
+    ZSTD_freeCCtx(w->zstd);
+    g_free(w->out);
+    g_free(w);
+}
+
+static bool write_chunk(const Stream *s, Writer *w, const Buffer *b)
+{
+    StreamChunk *chunk = (StreamChunk *)(void *)w->out;
+    const void *content = b->words;
+    size_t content_size = b->size, size;
+
+    if (b->type == STREAM_RECORDS) {
+        content = w->coded;
+        content_size = stream_encode(&w->code, b->words,
+                                     b->size / (s->record_words * sizeof(uint64_t)), w->coded);
+    }
+    size = ZSTD_compressCCtx(w->zstd, w->out + sizeof(*chunk), w->size - sizeof(*chunk), content,
+                             content_size, LEVEL);
+    if (ZSTD_isError(size)) {
+        errno = ENOMEM;
+        return false;
+    }
+    *chunk = (StreamChunk){ .type = b->type, .vcpu = b->vcpu, .size = (uint32_t)content_size,
+                            .compressed = (uint32_t)size };
+    return write_all(s->fd, w->out, sizeof(*chunk) + size);
+}
+
+/* ---- The thread ---- */
+
+/* The oldest buffer of the queue; NULL when the stream ends. */
+static Buffer *take(Stream *s)
+{
+    Buffer *b;
+
+    pthread_mutex_lock(&s->lock);
+    while (!s->queue && !s->ending) {
+        pthread_cond_wait(&s->full, &s->lock);
+    }
+    b = s->queue;
+    if (b) {
+        s->queue = b->next;
+        if (!s->queue) {
+            s->queue_end = &s->queue;
+        }
+    }
+    pthread_mutex_unlock(&s->lock);
+    return b;
+}
+
+static void give_back(Stream *s, Buffer *b)
+{
+    pthread_mutex_lock(&s->lock);
+    b->next = s->spare;
+    s->spare = b;
+    s->waiting--;
+    pthread_cond_broadcast(&s->empty);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void *drain(void *stream)
+{
+    Stream *s = stream;
+    Writer *w = writer_new(s);
+    Buffer *b;
+
+    while ((b = take(s)) != NULL) {
+        if (s->fd >= 0 && !s->error && !write_chunk(s, w, b)) {
+            s->error = errno;
+        }
+        give_back(s, b);
+    }
+    writer_free(w);
+    return NULL;
+}
+
+/* The thread has no part in the guest's signals. */
+static void start_thread_locked(Stream *s)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    s->running = pthread_create(&s->thread, NULL, drain, s) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!s->running) {
+        s->error = EAGAIN;
+    }
+}
+
+/* ---- Buffers ---- */
+
+static Buffer *buffer_new_locked(Stream *s, uint16_t type, unsigned vcpu)
+{
+    Buffer *b = s->spare;
+
+    if (b) {
+        s->spare = b->next;
+    } else {
+        b = g_new(Buffer, 1);
+        b->words = g_malloc(STREAM_CHUNK);
+    }
+    *b = (Buffer){ .words = b->words, .type = type, .vcpu = vcpu };
+    return b;
+}
+
+/* Without a thread nothing is written: buffers go straight back. */
+static void enqueue_locked(Stream *s, Buffer *b)
+{
+    if (!s->running && !s->error) {
+        start_thread_locked(s);
+    }
+    if (!s->running) {
+        b->next = s->spare;
+        s->spare = b;
+        return;
+    }
+    while (s->waiting >= MAX_WAITING) {
+        pthread_cond_wait(&s->empty, &s->lock);
+    }
+    b->next = NULL;
+    *s->queue_end = b;
+    s->queue_end = &b->next;
+    s->waiting++;
+    pthread_cond_signal(&s->full);
+}
+
+static void enqueue_notes_locked(Stream *s)
+{
+    while (s->notes_queued < s->notes->len) {
+        Buffer *b = buffer_new_locked(s, STREAM_NOTES, 0);
+
+        b->size = MIN(s->notes->len - s->notes_queued, STREAM_CHUNK);
+        memcpy(b->words, s->notes->data + s->notes_queued, b->size);
+        s->notes_queued += b->size;
+        enqueue_locked(s, b);
+    }
+}
+
+void stream_note(Stream *s, const void *data, size_t size)
+{
+    pthread_mutex_lock(&s->lock);
+    g_byte_array_append(s->notes, data, (guint)size);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- What a vcpu fills ---- */
+
+static Buffer **held_locked(Stream *s, unsigned vcpu)
+{
+    if (vcpu >= s->held->len) {
+        g_ptr_array_set_size(s->held, (int)vcpu + 1);
+    }
+    return (Buffer **)&s->held->pdata[vcpu];
+}
+
+/* Hands over the vcpu's buffer, filled up to its position. */
+static void hand_over_locked(Stream *s, unsigned vcpu)
+{
+    Buffer **held = held_locked(s, vcpu);
+    Buffer *b = *held;
+
+    if (b) {
+        *held = NULL;
+        enqueue_notes_locked(s);
+        b->size = STREAM_CHUNK - (uint32_t)qemu_plugin_u64_get(s->room, vcpu);
+        enqueue_locked(s, b);
+    }
+}
+
+void stream_exchange(Stream *s, unsigned vcpu)
+{
+    Buffer *b;
+
+    pthread_mutex_lock(&s->lock);
+    hand_over_locked(s, vcpu);
+    b = buffer_new_locked(s, STREAM_RECORDS, vcpu);
+    *held_locked(s, vcpu) = b;
+    qemu_plugin_u64_set(s->end, vcpu, (uintptr_t)b->words + STREAM_CHUNK);
+    qemu_plugin_u64_set(s->room, vcpu, STREAM_CHUNK);
+    pthread_mutex_unlock(&s->lock);
+}
+
+qemu_plugin_u64 stream_end(const Stream *s)
+{
+    return s->end;
+}
+
+qemu_plugin_u64 stream_room(const Stream *s)
+{
+    return s->room;
+}
+
+unsigned stream_record_words(const Stream *s)
+{
+    return s->record_words;
+}
+
+/* ---- fork ---- */
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&streams_lock);
+    for (Stream *s = streams; s; s = s->next) {
+        pthread_mutex_lock(&s->lock);
+    }
+}
+
+static void after_fork(void)
+{
+    for (Stream *s = streams; s; s = s->next) {
+        pthread_mutex_unlock(&s->lock);
+    }
+    pthread_mutex_unlock(&streams_lock);
+}
+
+/* The queue is the parent's, and so is what the buffers hold.  Code that the child has inherited makes
+ * records that need the notes. */
+static void begin_anew(Stream *s)
+{
+    pthread_cond_init(&s->full, NULL);
+    pthread_cond_init(&s->empty, NULL);
+    s->running = false;
+    s->queue = NULL;
+    s->queue_end = &s->queue;
+    s->waiting = 0;
+    s->notes_queued = 0;
+    for (unsigned i = 0; i < s->held->len; i++) {
+        if (s->held->pdata[i]) {
+            qemu_plugin_u64_set(s->room, i, STREAM_CHUNK);
+        }
+    }
+    ownfd_close(s->fd);
+    s->fd = -1;
+    if (strstr(s->path, "%p") && !open_file(s)) {
+        s->error = errno;
+    }
+}
+
+static void in_child(void)
+{
+    for (Stream *s = streams; s; s = s->next) {
+        begin_anew(s);
+    }
+    after_fork();
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(before_fork, after_fork, in_child);
+}
+
+/* ---- Life ---- */
+
+Stream *stream_new(const char *path, const char *kind, unsigned record_words,
+                   unsigned key_bits, GError **error)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    Stream *s = g_new0(Stream, 1);
+
+    pthread_once(&once, watch_forks);
+    s->path = g_strdup(path);
+    s->kind = g_strdup(kind);
+    s->record_words = record_words;
+    s->key_bits = key_bits;
+    if (!open_file(s)) {
+        g_set_error(error, STREAM_ERROR, errno, "cannot write %s: %s", path, g_strerror(errno));
+        g_free(s->path);
+        g_free(s->kind);
+        g_free(s);
+        return NULL;
+    }
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->full, NULL);
+    pthread_cond_init(&s->empty, NULL);
+    s->queue_end = &s->queue;
+    s->held = g_ptr_array_new();
+    s->notes = g_byte_array_new();
+    s->end = qemu_plugin_scoreboard_u64(qemu_plugin_scoreboard_new(sizeof(uint64_t)));
+    s->room = qemu_plugin_scoreboard_u64(qemu_plugin_scoreboard_new(sizeof(uint64_t)));
+    pthread_mutex_lock(&streams_lock);
+    s->next = streams;
+    streams = s;
+    pthread_mutex_unlock(&streams_lock);
+    return s;
+}
+
+bool stream_close(Stream *s, GError **error)
+{
+    int why;
+
+    pthread_mutex_lock(&s->lock);
+    for (unsigned i = 0; i < s->held->len; i++) {
+        hand_over_locked(s, i);
+    }
+    enqueue_notes_locked(s);
+    s->ending = true;
+    pthread_cond_signal(&s->full);
+    pthread_mutex_unlock(&s->lock);
+    if (s->running) {
+        pthread_join(s->thread, NULL);
+    }
+    why = s->error;
+    if (why) {
+        g_set_error(error, STREAM_ERROR, why, "%s is incomplete: %s", s->path, g_strerror(why));
+    }
+    return !why;
+}

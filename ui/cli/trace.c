@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ketch trace cat|stat FILE`: what the memtrace plugin has written, as text and as figures. */
+#include <glib.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/stream_read.h"
+#include "ui/cli/commands.h"
+
+enum { PAGE_BITS = 12, SIZES = 5, TOP = 10 };
+
+typedef struct Trace {
+    StreamReader *reader;
+    const StreamSite *sites;
+    size_t n_sites;
+} Trace;
+
+typedef void AccessFn(void *opaque, unsigned vcpu, const StreamSite *site, uint64_t vaddr);
+
+static bool trace_open(Trace *t, const char *path, GError **error)
+{
+    const StreamFileHeader *h;
+    size_t size;
+
+    t->reader = stream_open(path, error);
+    if (!t->reader) {
+        return false;
+    }
+    h = stream_header(t->reader);
+    if (strcmp(h->kind, STREAM_MEMORY) != 0 || h->record_words != 1) {
+        g_set_error(error, g_quark_from_static_string("ketch-trace"), 0,
+                    "%s is a trace of '%s', not of memory accesses", path, h->kind);
+        return false;
+    }
+    t->sites = (const StreamSite *)(const void *)stream_notes(t->reader, &size);
+    t->n_sites = size / sizeof(StreamSite);
+    return true;
+}
+
+/* Calls fn for each access, until the end or something is wrong. */
+static bool for_each_access(const Trace *t, AccessFn *fn, void *opaque, GError **error)
+{
+    const uint64_t site_mask = (UINT64_C(1) << STREAM_SITE_BITS) - 1;
+    GError *wrong = NULL;
+    const uint64_t *words;
+    unsigned vcpu;
+    size_t n;
+
+    while ((n = stream_next(t->reader, &vcpu, &words, &wrong)) != 0) {
+        for (size_t i = 0; i < n; i++) {
+            uint64_t site = words[i] & site_mask;
+
+            if (site >= t->n_sites) {
+                g_set_error(error, g_quark_from_static_string("ketch-trace"), 0,
+                            "a record names access %" PRIu64 " of %zu: the file is damaged", site,
+                            t->n_sites);
+                return false;
+            }
+            fn(opaque, vcpu, &t->sites[site], words[i] >> STREAM_SITE_BITS);
+        }
+    }
+    if (wrong) {
+        g_propagate_error(error, wrong);
+    }
+    return !wrong;
+}
+
+/* ---- cat ---- */
+
+static void print_access(void *opaque, unsigned vcpu, const StreamSite *site, uint64_t vaddr)
+{
+    (void)opaque;
+    printf("%u 0x%" PRIx64 " %s%u 0x%" PRIx64 "\n", vcpu, site->pc,
+           site->is_store ? "store" : "load", 1u << (site->size_shift & 7), vaddr);
+}
+
+static bool cat(const Trace *t, GError **error)
+{
+    puts("# vcpu pc access-and-bytes address");
+    return for_each_access(t, print_access, NULL, error);
+}
+
+/* ---- stat ---- */
+
+typedef struct Counts {
+    uint64_t by_size[2][SIZES]; /* loads, stores */
+    uint64_t total[2];
+    uint64_t *by_site;
+    const StreamSite *first_site;
+    GHashTable *pages;
+    uint64_t last_page;
+} Counts;
+
+static void count_access(void *opaque, unsigned vcpu, const StreamSite *site, uint64_t vaddr)
+{
+    Counts *c = opaque;
+    uint64_t page = vaddr >> PAGE_BITS;
+
+    (void)vcpu;
+    c->total[!!site->is_store]++;
+    c->by_size[!!site->is_store][site->size_shift % SIZES]++;
+    c->by_site[site - c->first_site]++;
+    if (page != c->last_page) {
+        c->last_page = page;
+        g_hash_table_add(c->pages, GSIZE_TO_POINTER(page));
+    }
+}
+
+static void print_sizes(const Counts *c)
+{
+    printf("%-8s %15s", "", "all");
+    for (int s = 0; s < SIZES; s++) {
+        printf(" %10d bytes", 1 << s);
+    }
+    for (int store = 0; store < 2; store++) {
+        printf("\n%-8s %15" PRIu64, store ? "stores" : "loads", c->total[store]);
+        for (int s = 0; s < SIZES; s++) {
+            printf(" %16" PRIu64, c->by_size[store][s]);
+        }
+    }
+    puts("");
+}
+
+/* The instructions with the most accesses, found one after the other. */
+static void print_top(const Trace *t, const Counts *c)
+{
+    puts("\n       accesses  instruction");
+    for (int row = 0; row < TOP; row++) {
+        size_t best = 0;
+
+        for (size_t i = 1; i < t->n_sites; i++) {
+            best = c->by_site[i] > c->by_site[best] ? i : best;
+        }
+        if (!t->n_sites || !c->by_site[best]) {
+            return;
+        }
+        printf("%15" PRIu64 "  0x%" PRIx64 " %s%u\n", c->by_site[best], t->sites[best].pc,
+               t->sites[best].is_store ? "store" : "load",
+               1u << (t->sites[best].size_shift & 7));
+        c->by_site[best] = 0;
+    }
+}
+
+static bool statistics(const Trace *t, GError **error)
+{
+    Counts c = { .by_site = g_new0(uint64_t, t->n_sites + 1), .first_site = t->sites,
+                 .pages = g_hash_table_new(g_direct_hash, g_direct_equal),
+                 .last_page = UINT64_MAX };
+    bool ok = for_each_access(t, count_access, &c, error);
+    uint64_t file, raw;
+
+    stream_sizes(t->reader, &file, &raw);
+    if (ok) {
+        printf("%" PRIu64 " accesses by %zu instructions to %u pages of %d bytes; "
+               "%" PRIu64 " bytes of records in a file of %" PRIu64 "\n\n",
+               c.total[0] + c.total[1], t->n_sites, g_hash_table_size(c.pages), 1 << PAGE_BITS,
+               raw, file);
+        print_sizes(&c);
+        print_top(t, &c);
+    }
+    g_hash_table_destroy(c.pages);
+    g_free(c.by_site);
+    return ok;
+}
+
+int command_trace(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        bool (*fn)(const Trace *t, GError **error);
+    } actions[] = { { "cat", cat }, { "stat", statistics } };
+    GError *error = NULL;
+    Trace t = { 0 };
+    bool ok = false;
+
+    for (size_t i = 0; argc == 3 && i < G_N_ELEMENTS(actions); i++) {
+        if (strcmp(argv[1], actions[i].name) == 0) {
+            ok = trace_open(&t, argv[2], &error) && actions[i].fn(&t, &error);
+            if (!ok) {
+                fprintf(stderr, "ketch trace: %s\n", error->message);
+            }
+            return !ok;
+        }
+    }
+    fputs("usage: ketch trace cat FILE     each access of a memory trace, one a line\n"
+          "       ketch trace stat FILE    how many, of what size, by which instructions\n"
+          "`ketch run -plugin memtrace,out=FILE PROGRAM` writes one.\n", stderr);
+    return 1;
+}

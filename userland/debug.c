@@ -24,20 +24,17 @@ enum {
 /* A guest cannot know its address. */
 static const char kick_mark;
 
+_Atomic bool debug_attached;
+
 Debug debug = { .event_fd = -1,
                 .handover = { -1, -1 },
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .parked = PTHREAD_COND_INITIALIZER,
                 .resumed = PTHREAD_COND_INITIALIZER };
 
-static bool is_attached(void)
-{
-    return atomic_load_explicit(&debug.attached, memory_order_relaxed);
-}
-
 bool debug_wants_signals(void)
 {
-    return is_attached();
+    return debug_is_attached();
 }
 
 /* ---- Waiting ---- */
@@ -96,7 +93,7 @@ static int report(Task *t, const GdbEvent *event, const siginfo_t *info)
     TaskDebug *d;
 
     pthread_mutex_lock(&debug.lock);
-    if (is_attached() && !t->in_vfork) {
+    if (debug_is_attached() && !t->in_vfork) {
         d = of_task_locked(t);
         d->event = *event;
         d->event.tid = t->tid;
@@ -120,7 +117,7 @@ void debug_checkpoint(Task *t)
     }
     forget_kick(t);
     pthread_mutex_lock(&debug.lock);
-    if (debug.stopping && is_attached() && !t->in_vfork) {
+    if (debug.stopping && debug_is_attached() && !t->in_vfork) {
         park_locked(t);
     }
     pthread_mutex_unlock(&debug.lock);
@@ -161,12 +158,12 @@ static bool is_stepping(const Task *t)
            !t->in_vfork;
 }
 
-TrStop debug_run(Task *t)
+TrStop debug_run_slow(Task *t)
 {
     return is_stepping(t) ? tr_step(t->vcpu, false) : tr_run(t->vcpu);
 }
 
-void debug_stepped(Task *t, unsigned resumes)
+void debug_stepped_slow(Task *t, unsigned resumes)
 {
     const TaskDebug *d = t->debug;
 
@@ -181,7 +178,7 @@ void debug_trap(Task *t, const TrStop *stop)
 {
     GdbEvent event = { .kind = GDB_EVENT_breakpoint };
 
-    if (stop->trap == IR_TRAP_debug && (t->in_vfork || !is_attached())) {
+    if (stop->trap == IR_TRAP_debug && (t->in_vfork || !debug_is_attached())) {
         tr_step(t->vcpu, true);
         return;
     }
@@ -194,7 +191,7 @@ void debug_trap(Task *t, const TrStop *stop)
 
 int debug_signal(Task *t, int sig, const siginfo_t *info)
 {
-    if (!is_attached() || t->in_vfork || debug.catch.pass_signals & SIG_BIT(sig)) {
+    if (!debug_is_attached() || t->in_vfork || debug.catch.pass_signals & SIG_BIT(sig)) {
         return sig;
     }
     return report(t, &(GdbEvent){ .kind = GDB_EVENT_signal, .sig = sig }, info);
@@ -204,7 +201,7 @@ static bool wants_syscall(const Task *t, uint64_t nr)
 {
     bool wanted = false;
 
-    if (!is_attached() || t->in_vfork) {
+    if (!debug_is_attached() || t->in_vfork) {
         return false;
     }
     pthread_mutex_lock(&debug.lock);
@@ -265,7 +262,7 @@ void debug_fork_prepare(Task *t)
 {
     int pair[2];
 
-    if (!debug.user || t->in_vfork || !is_attached() || !debug.catch.forks ||
+    if (!debug.user || t->in_vfork || !debug_is_attached() || !debug.catch.forks ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
         return;
     }
@@ -356,14 +353,14 @@ bool debug_follow_child(int pid)
 
 void debug_vfork(Task *t, pid_t child)
 {
-    if (is_attached() && debug.catch.vforks) {
+    if (debug_is_attached() && debug.catch.vforks) {
         report(t, &(GdbEvent){ .kind = GDB_EVENT_vfork, .child = child }, NULL);
     }
 }
 
 void debug_vfork_done(Task *t)
 {
-    if (is_attached() && debug.catch.vforks && !t->in_vfork) {
+    if (debug_is_attached() && debug.catch.vforks && !t->in_vfork) {
         report(t, &(GdbEvent){ .kind = GDB_EVENT_vfork_done }, NULL);
     }
 }
@@ -379,7 +376,7 @@ void debug_exec_prepare(const Task *t, DebugExec *e)
     if (user) {
         user->exec_address(child, e->address, sizeof(e->address));
     }
-    if (user && !child && is_attached() && debug.catch.execs) {
+    if (user && !child && debug_is_attached() && debug.catch.execs) {
         user->exec_session(e->session, sizeof(e->session));
     }
 }
@@ -484,7 +481,7 @@ static int some_thread(void)
 
 void debug_attach(GdbEvent *event)
 {
-    atomic_store(&debug.attached, true);
+    atomic_store(&debug_attached, true);
     stop_all();
     install_signals();
     *event = (GdbEvent){ .kind = GDB_EVENT_request, .sig = SIGTRAP, .tid = some_thread() };
@@ -529,7 +526,7 @@ void debug_detach(void)
     debug_clear_points();
     debug_apply_points();
     debug_set_catch(&(GdbCatch){ 0 });
-    atomic_store(&debug.attached, false);
+    atomic_store(&debug_attached, false);
     install_signals();
     let_all_go();
 }
@@ -675,6 +672,6 @@ bool debug_init(const UserOptions *options)
     }
     debug.event_fd = ownfd_take(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     debug.user = options->debugger;
-    atomic_store(&debug.attached, debug.user->session);
+    atomic_store(&debug_attached, debug.user->session);
     return debug.user->start(&debug_target);
 }

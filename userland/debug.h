@@ -39,15 +39,36 @@ typedef struct TaskDebug {
 /* Before the first instruction: waits for the debugger when it is to be there from the start. */
 void debug_start(Task *t);
 
-/* tr_run(), or a step. */
-TrStop debug_run(Task *t);
+/* A debugger is connected. */
+extern _Atomic bool debug_attached;
 
-/* After it, and after what it stopped for has been dealt with; `resumes` was taken before. */
-void debug_stepped(Task *t, unsigned resumes);
+static inline bool debug_is_attached(void)
+{
+    return atomic_load_explicit(&debug_attached, memory_order_relaxed);
+}
+
+/* tr_run(), or a step. */
+TrStop debug_run_slow(Task *t);
+
+static inline TrStop debug_run(Task *t)
+{
+    return t->debug ? debug_run_slow(t) : tr_run(t->vcpu);
+}
 
 static inline unsigned debug_resumes(const Task *t)
 {
     return t->debug ? t->debug->resumes : 0;
+}
+
+/* After debug_run(), and after what it stopped for has been dealt with; `resumes` was taken
+ * before. */
+void debug_stepped_slow(Task *t, unsigned resumes);
+
+static inline void debug_stepped(Task *t, unsigned resumes)
+{
+    if (t->debug) {
+        debug_stepped_slow(t, resumes);
+    }
 }
 
 /* tr_run() returned with one of the debugger's traps. */
@@ -56,7 +77,7 @@ void debug_trap(Task *t, const TrStop *stop);
 /* A signal is about to be delivered: the one to deliver instead, 0 for none. */
 int debug_signal(Task *t, int sig, const siginfo_t *info);
 
-/* Around a system call. */
+/* Around a system call, when a debugger is connected. */
 void debug_syscall_entry(Task *t, uint64_t nr);
 void debug_syscall_return(Task *t, uint64_t nr, bool again);
 

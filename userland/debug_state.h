@@ -14,8 +14,6 @@ typedef struct Debug {
     int handover[2];           /* to a child of fork that waits; [0] is the child's */
     pid_t child;               /* which; 0: none */
 
-    _Atomic bool attached;     /* a debugger is connected */
-
     pthread_mutex_t lock;      /* everything below, and TaskDebug but `kicked` */
     pthread_cond_t parked;     /* a thread waits now */
     pthread_cond_t resumed;

@@ -120,7 +120,9 @@ static void do_syscall(Task *t)
 
     t->syscall_pc = t->vcpu->pc;
     t->vcpu->pc += abi->syscall_size;
-    debug_syscall_entry(t, slot[abi->slot_nr]);
+    if (debug_is_attached()) {
+        debug_syscall_entry(t, slot[abi->slot_nr]);
+    }
     nr = slot[abi->slot_nr];
     get_args(t, args);
     t->syscall_arg0 = args[0];
@@ -136,7 +138,9 @@ static void do_syscall(Task *t)
     } else if (r != -TASK_DONE) {
         slot[abi->slot_result] = (uint64_t)r;
     }
-    debug_syscall_return(t, nr, is_restart(r));
+    if (debug_is_attached()) {
+        debug_syscall_return(t, nr, is_restart(r));
+    }
 }
 
 /* A data access failed: SIGSEGV or SIGBUS, as the host said, in the guest's terms. */

@@ -267,6 +267,24 @@ def interrupts(options, tier, folder):
     return None
 
 
+def sockets_of_children(options, tier, folder):
+    """With %d in the path a child of fork listens, too."""
+    address = os.path.join(folder, "at-%d")
+    with subprocess.Popen([options.ketch, "run", f"--tier={tier}", "-L", SYSROOT, "-g",
+                           f"unix:{address},suspend=n", build("forks", folder), "wait"], cwd=folder) as parent:
+        path, end = [], time.monotonic() + 20
+        while not path and time.monotonic() < end:
+            path = set(glob.glob(address.replace("%d", "*"))) - {address.replace("%d", str(parent.pid))}
+            time.sleep(0.1)
+        text = gdb(folder, os.path.join(folder, "forks"),
+                   relaxed([f"target remote {''.join(path)}", "set var go_on = 1", "continue"])) if path else ""
+        if "exited with code 04" not in text:
+            parent.kill()
+            return f"socket {path}\n{text}"
+    left = glob.glob(address.replace("%d", "*"))
+    return None if parent.returncode == 4 and not left else f"{suite.status_text(parent.returncode)}, {left}"
+
+
 def debian_program(options, tier, folder):
     root = debian.sysroot("riscv64", PACKAGES)
     program = os.path.join(root, "usr/bin/lua5.4")
@@ -322,7 +340,7 @@ def core_file(options, tier, folder):
     return f"a core file under a limit of 0: {core}" if core else None
 
 
-EXTRA = [catch_syscalls, interrupts, debian_program, core_file]
+EXTRA = [catch_syscalls, interrupts, sockets_of_children, debian_program, core_file]
 
 
 def name_of(case):

@@ -116,7 +116,7 @@ bool gdb_server_set(const char *spec, const char **error)
         *error = "the only option behind the address is suspend=y or suspend=n";
         return false;
     }
-    if (!unix_path() && !tcp_address(&address, &size)) {
+    if (unix_path() ? !*unix_path() : !tcp_address(&address, &size)) {
         *error = "wanted PORT, HOST:PORT with a numeric HOST, or unix:PATH";
         return false;
     }

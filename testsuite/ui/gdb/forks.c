@@ -2,10 +2,12 @@
 /* A program to be debugged: fork, vfork (in posix_spawn) and exec, of itself. */
 #include <spawn.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
+volatile int go_on;
 
 __attribute__((noipa)) int child_work(int x)
 {
@@ -31,6 +33,13 @@ int main(int argc, char **argv)
     pid_t pid;
 
     setvbuf(stdout, NULL, _IONBF, 0);
+    if (argc > 1 && strcmp(argv[1], "wait") == 0) {
+        pid = fork();
+        while (pid == 0 && !go_on) {
+            usleep(1000);
+        }
+        return pid == 0 ? 4 : status_of(pid);
+    }
     if (argc > 1) {
         printf("now %s\n", argv[1]);
         return 9;

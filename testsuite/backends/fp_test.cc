@@ -48,7 +48,8 @@ const IrSlot *test_slots()
 }
 
 const IrGuest test_guest = {
-    "test", test_slots(), SLOTS, { 1, 2, 3, 4, 5, 6, 7, 8 }, { 16, 17, 18, 19, 20, 21 }, nullptr, 0,
+    "test",  test_slots(), SLOTS, { 1, 2, 3, 4, 5, 6, 7, 8 }, { 16, 17, 18, 19, 20, 21 }, 0, 0,
+    nullptr, 0,
 };
 
 /* A backend, and which of the host's optional features it may use. */

@@ -59,7 +59,7 @@ COMMANDS = [
     Command("run -- good", 42),
     Command("good", 42, program="ketch-riscv64"),
     Command("-cpu help", 0, "rv64", program="ketch-riscv64"),
-    Command("run --stats good", 42, r"ns_per_insn +\d"),
+    Command("run --stats good", 42, r"(?s)ns_per_insn +\d.*memory_per_insn +\d"),
     Command("run --profile good", 42, "samples in"),
     Command("run -d in good", 42, "ecall"),
     Command("run -d help", 0, "strace"),

@@ -193,6 +193,7 @@ typedef struct IrFunc {
     const IrGuest *guest;
     uint64_t pc;   /* guest address of the unit */
     uint32_t mode; /* translation mode, see Vcpu.mode */
+    bool watched;  /* every access to guest memory stays one of its own */
     IrInsn *insn;
     uint32_t n_insns, cap_insns;
     IrBlock *block;

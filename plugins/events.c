@@ -99,8 +99,16 @@ static void on_syscall(Vcpu *vcpu, uint64_t nr, const uint64_t a[6])
              a[4], a[5], 0, 0);
 }
 
+/* As QEMU reports a call that will be done again, and one that has no result. */
+enum { AGAIN = -512, NO_RESULT = -513 };
+
 static void on_syscall_done(Vcpu *vcpu, uint64_t nr, int64_t result)
 {
+    if (result == -TASK_DONE) {
+        result = NO_RESULT;
+    } else if (result <= -TASK_ERESTARTSYS) {
+        result = AGAIN;
+    }
     CALL_ALL(vcpu_syscall_ret, vcpu_syscall_ret, p->id, vcpu->index, (int64_t)nr, result);
 }
 

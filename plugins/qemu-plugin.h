@@ -348,8 +348,8 @@ QEMU_PLUGIN_API uint64_t qemu_plugin_u64_sum(qemu_plugin_u64 entry);
 
 /* ---- System calls ---- */
 
-/* Before a call, and after it with the kernel's result (-errno).  A call that is interrupted and
- * done again is seen again.  exit and a successful execve have no result.  Since 1. */
+/* Before a call, and after it with the kernel's result (-errno; -512: it will be done again, -513:
+ * there is none, as of rt_sigreturn).  exit and a successful execve do not come back.  Since 1. */
 typedef void (*qemu_plugin_vcpu_syscall_cb_t)(qemu_plugin_id_t id, unsigned int vcpu_index,
                                               int64_t num, uint64_t a1, uint64_t a2, uint64_t a3,
                                               uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7,

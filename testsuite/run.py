@@ -40,6 +40,7 @@ SUITES = [
     Suite("tracing", "userland/tracing.py", (), ()),
     Suite("gdb", "ui/gdb.py", ("--tier=jit",), ()),
     Suite("observing", "observe/observe.py", (), ()),
+    Suite("plugins", "plugins/plugins.py", (), ()),
     Suite("bundled", "plugins/bundled/bundled.py", (), ()),
     Suite("programs", "programs/programs.py", ("--tier=jit",), ("--full",)),
     Suite("torture", "torture/torture.py", ("--levels=-O2", "--tier=jit"), ()),

@@ -5,6 +5,8 @@
     debian.py sysroot ARCH PACKAGE...   makes sure that they and what they depend on are there;
                                         prints the folder
     debian.py qemu                      the release's own qemu-riscv64; prints its path
+    debian.py source RELEASE PACKAGE PATTERN...  the files of a source package, as its authors
+                                        published it, that match; prints the folder
 
 Nothing is installed on the machine and no root rights are needed: apt runs on private folders
 below $KETCH_CACHE (default ~/.cache/ketch), with the mirror that this machine's own apt uses and
@@ -202,9 +204,62 @@ def qemu_riscv64():
     return command(sysroot("amd64", ["qemu-user"]), "usr/bin/qemu-riscv64")
 
 
+# The names under which a mirror has a release, as for SUITES.
+SOURCE_SUITES = {"bookworm": ("bookworm", "oldstable"), "trixie": SUITES}
+
+
+def download_source(folder, release, package):
+    """The .orig.tar of `package` in `folder`; apt checks it against the signed index."""
+    options = ["-o", f"Dir::State={folder}", "-o", f"Dir::State::lists={folder}/lists",
+               "-o", f"Dir::State::status={folder}/status", "-o", f"Dir::Cache={folder}",
+               "-o", f"Dir::Etc::sourcelist={folder}/sources.list",
+               "-o", "Dir::Etc::sourceparts=-", "-o", "APT::Sandbox::User=",
+               "-o", "Acquire::Languages=none", "-o", "Acquire::Retries=3"]
+    for name in ("lists/partial", "archives/partial"):
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+    open(os.path.join(folder, "status"), "a", encoding="ascii").close()
+    errors = []
+    for suite in SOURCE_SUITES[release]:
+        with open(os.path.join(folder, "sources.list"), "w", encoding="ascii") as f:
+            f.write(f"deb-src [signed-by={KEYRING}] {mirror()} {suite} main\n")
+        for command in (["update"], ["source", "--download-only", package]):
+            run = subprocess.run(["apt-get", "-qq", *options, *command], cwd=folder,
+                                 capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            if run.returncode != 0:
+                errors.append(run.stderr.strip())
+                break
+        else:
+            return next(os.path.join(folder, n) for n in sorted(os.listdir(folder))
+                        if ".orig.tar" in n and not n.endswith(".asc"))
+    raise DebianError(f"the source of {package} in {release} could not be fetched:\n"
+                      + "\n".join(errors))
+
+
+def source(release, package, patterns):
+    """The folder with the files of the package's original source that match tar's `patterns`."""
+    top = cache_folder(f"source-{release}-{package}")
+    unpacked = os.path.join(top, "unpacked")
+    with open(os.path.join(top, "lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(unpacked):
+            print(f"fetching the source of {package} in {release}", file=sys.stderr, flush=True)
+            tar = download_source(top, release, package)
+            shutil.rmtree(unpacked + ".new", ignore_errors=True)
+            os.makedirs(unpacked + ".new")
+            run = subprocess.run(["tar", "-C", unpacked + ".new", "--strip-components=1", "-xf", tar,
+                                  "--wildcards", *patterns])
+            if run.returncode != 0:
+                raise DebianError(f"{tar} could not be unpacked")
+            os.rename(unpacked + ".new", unpacked)
+            os.unlink(tar)
+    return unpacked
+
+
 def main(args):
     if len(args) >= 3 and args[0] == "sysroot":
         print(sysroot(args[1], args[2:]))
+    elif len(args) >= 4 and args[0] == "source" and args[1] in SOURCE_SUITES:
+        print(source(args[1], args[2], args[3:]))
     elif args == ["qemu"]:
         print(" ".join(qemu_riscv64()))
     else:

@@ -90,7 +90,7 @@ bool tr_host_fault(int sig, siginfo_t *info, void *ucontext)
         }
         counts_undo(unit, &v->vcpu);
         note(v, info);
-        if (unit->region) {
+        if (unit->region && !tr.config.instrument) {
             v->vcpu.exit_trap = IR_TRAP_again;
         }
         set_pc(uc, tr.backend->leave());

@@ -317,9 +317,11 @@ static void scan(Scan *s, uint64_t pc, unsigned max)
     }
 }
 
+/* Each instruction's bytes by themselves, zeroes behind them: plugins of version 1 read whole words. */
 static TrBlock *block_new(const Scan *s)
 {
     TrBlock *b = ARENA_NEW(memory, TrBlock, 1);
+    uint8_t *own = arena_alloc(memory, (size_t)s->n * SOURCE_INSN_BYTES);
     uint32_t at = 0;
 
     *b = (TrBlock){ .pc = s->pc, .n_insns = s->n, .size = s->size };
@@ -330,8 +332,9 @@ static TrBlock *block_new(const Scan *s)
     for (unsigned i = 0; i < s->n; i++) {
         TrInsn *insn = &b->insn[i];
 
-        *insn = (TrInsn){ .block = b, .pc = s->pc + at, .bytes = b->bytes + at,
-                          .size = s->length[i] };
+        *insn = (TrInsn){ .block = b, .pc = s->pc + at, .bytes = own, .size = s->length[i] };
+        memcpy(own, b->bytes + at, s->length[i]);
+        own += SOURCE_INSN_BYTES;
         insn->before.end = &insn->before.first;
         insn->accesses.end = &insn->accesses.first;
         at += s->length[i];

@@ -11,6 +11,7 @@ IrFunc *source_begin(uint64_t pc, uint32_t mode)
     FeContext *c = &source.c;
 
     f->mode = mode & ~(uint32_t)(TR_MODE_STEP | TR_MODE_BARE);
+    f->watched = tr.config.instrument != NULL;
     c->mode = f->mode;
     c->ended = false;
     c->expected = NULL;

@@ -94,7 +94,7 @@ static int64_t dispatch_observed(Task *t, uint64_t nr, const uint64_t args[6])
     }
     r = syscall_dispatch(t, nr, args);
     if (events->syscall_done && !t->exiting) {
-        events->syscall_done(t->vcpu, nr, r == -TASK_DONE ? 0 : r);
+        events->syscall_done(t->vcpu, nr, r);
     }
     return r;
 }

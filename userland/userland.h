@@ -16,7 +16,8 @@ typedef struct UserEvents {
     void (*vcpu_start)(Vcpu *vcpu); /* its registers are set; before its first instruction */
     void (*vcpu_end)(Vcpu *vcpu);   /* the thread ends, but not the process */
     void (*syscall)(Vcpu *vcpu, uint64_t nr, const uint64_t args[6]);
-    void (*syscall_done)(Vcpu *vcpu, uint64_t nr, int64_t result); /* not when it does not return */
+    /* Not when it does not return.  `result` may be one of those in userland/task.h. */
+    void (*syscall_done)(Vcpu *vcpu, uint64_t nr, int64_t result);
     void (*exit)(void);             /* the process ends; no vcpu runs */
     void (*crash)(int sig, const siginfo_t *info); /* a host fault that is not the guest's; returns
                                                       when it is not the observer's either */

@@ -428,8 +428,12 @@ static void combine_block(Combine *c, IrBlockId block)
 
 bool ir_opt_combine(IrFunc *f)
 {
-    Combine c = { .f = f, .replace = ir_replace_new(f) };
+    Combine c = { .f = f };
 
+    if (f->watched) {
+        return false;
+    }
+    c.replace = ir_replace_new(f);
     c.at = ARENA_NEW(f->arena, uint32_t, f->n_insns);
     c.inside = ARENA_NEW(f->arena, bool, f->n_insns);
     for (IrBlockId b = 0; b < f->n_blocks; b++) {

@@ -137,16 +137,13 @@ static void guard_begin(Guard *g)
                    timer_settime(g->timer, 0, &in, NULL) == 0;
 }
 
-/* The handler for abort() stays until the guest wants its own: it does what the default does. */
 static void guard_end(Guard *g)
 {
     if (g->has_timer) {
         timer_delete(g->timer);
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(watched); i++) {
-        if (watched[i] != SIGABRT || g->before[i].sa_handler == SIG_IGN) {
-            sigaction(watched[i], &g->before[i], NULL);
-        }
+        sigaction(watched[i], &g->before[i], NULL);
     }
 }
 

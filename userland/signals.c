@@ -75,15 +75,21 @@ uint64_t sig_host_mask(uint64_t guest_set)
 
 /* ---- On the host ---- */
 
+/* Does not return when the observer is to blame. */
+static void ask_observer(int sig, const siginfo_t *info)
+{
+    if (process.options->events && process.options->events->crash) {
+        process.options->events->crash(sig, info);
+    }
+}
+
 static _Noreturn void report_bug(const Task *t, int sig, const siginfo_t *info,
                                  const ucontext_t *uc)
 {
     const HostAction by_default = { 0 };
     uint64_t bit = SIG_BIT(sig);
 
-    if (process.options->events && process.options->events->crash) {
-        process.options->events->crash(sig, info);
-    }
+    ask_observer(sig, info);
     log_warn("internal error: signal %d (code %d) at host pc %#lx, address %p, guest pc %#llx",
              sig, info->si_code, (unsigned long)host_pc(uc), info->si_addr,
              t ? (unsigned long long)t->vcpu->pc : 0ULL);
@@ -157,6 +163,9 @@ static void host_handler(int sig, siginfo_t *info, void *ucontext)
             interrupt(t, ucontext);
         }
     } else if (t) {
+        if (sig == SIGABRT && info->si_code == SI_TKILL) {
+            ask_observer(sig, info); /* its own abort()? */
+        }
         note_signal(t, sig, info, ucontext);
     }
     errno = saved_errno;

@@ -40,6 +40,10 @@ def rows(pattern, text):
     return sorted(re.findall(pattern, text, re.M))
 
 
+# With other totals in 7.2 than in 10.0: 7.2 takes blocks for one whose pc ^ length is the same.
+OWN_TOTALS = ("hotblocks",)
+
+
 def hot(text):
     """Blocks by count, without those that share the smallest one: the list is cut among them."""
     found = [(int(n), pc, size) for pc, size, n in
@@ -152,7 +156,8 @@ def compare(setup, plugins, case):
     verdicts = []
     want7 = want10 = None
     if specs[0]:
-        want7 = want10 = totals(setup, [setup.qemu["7.2"]], specs[0], plugins["7.2"], guest, reduce)
+        want7 = totals(setup, [setup.qemu["7.2"]], specs[0], plugins["7.2"], guest, reduce)
+        want10 = None if what in OWN_TOTALS else want7
     if setup.qemu["10.0"]:
         want10 = totals(setup, [setup.qemu["10.0"]], specs[1], plugins["10.0"], guest, reduce)
     for version, spec, want in (("7.2", specs[0], want7), ("10.0", specs[1], want10)):

@@ -6,7 +6,8 @@
  *
  * Signals are kept by the host kernel for as long as possible: a signal that the guest blocks is
  * blocked on the host (except the four that Ketch needs for faults), one that it ignores or
- * leaves at its default is so on the host.  A signal with a guest handler reaches Ketch's handler,
+ * leaves at its default is so on the host (except those that write a core file, and all while a
+ * debugger is connected).  A signal with a guest handler reaches Ketch's handler,
  * which notes it in the Task, blocks all others and makes translated code and task_block() come
  * back; userland_run() then delivers it.  So sigpending, signalfd, sigtimedwait, real-time order
  * and queue limits are the kernel's own.

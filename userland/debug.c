@@ -68,18 +68,22 @@ static void forget_kick(Task *t)
     }
 }
 
+/* A thread that is stopped again before it has woken up has not moved: it waits on, and the signal
+ * that it was let go with stays for the next time. */
 static void park_locked(Task *t)
 {
     TaskDebug *d = t->debug;
 
-    d->parked = true;
-    d->move = GDB_MOVE_run;
     d->sig = 0;
-    pthread_cond_broadcast(&debug.parked);
-    while (!d->go) {
-        pthread_cond_wait(&debug.resumed, &debug.lock);
-    }
-    d->go = d->parked = d->has_event = d->has_info = false;
+    do {
+        d->parked = true;
+        d->move = GDB_MOVE_run;
+        pthread_cond_broadcast(&debug.parked);
+        while (!d->go) {
+            pthread_cond_wait(&debug.resumed, &debug.lock);
+        }
+        d->go = false;
+    } while (debug.stopping);
     d->resumes++;
     if (d->kicked) {
         forget_kick(t);
@@ -500,6 +504,17 @@ static const Task *ending_locked(void)
     return NULL;
 }
 
+/* It counts as running from here on. */
+static void let_go_locked(TaskDebug *d, const GdbResume *how)
+{
+    d->move = how->move;
+    d->sig = how->sig ? how->sig : d->sig;
+    d->lo = how->lo;
+    d->hi = how->hi;
+    d->parked = d->has_event = d->has_info = d->held = false;
+    d->go = true;
+}
+
 static void let_all_go(void)
 {
     const Task *last;
@@ -510,9 +525,10 @@ static void let_all_go(void)
     last = ending_locked();
     for (Task *t = process.tasks; t; t = t->next) {
         if (t->debug && t->debug->parked && (!last || t == last)) {
-            t->debug->move = GDB_MOVE_run;
-            t->debug->sig = t->debug->has_event && !t->debug->reported ? t->debug->event.sig : 0;
-            t->debug->go = true;
+            GdbResume how = { .move = GDB_MOVE_run };
+
+            how.sig = t->debug->has_event && !t->debug->reported ? t->debug->event.sig : 0;
+            let_go_locked(t->debug, &how);
         }
     }
     pthread_cond_broadcast(&debug.resumed);
@@ -576,8 +592,10 @@ static void resume_locked(const GdbResume *list, size_t n)
     bool news = debug.stop_asked;
 
     for (Task *t = process.tasks; t; t = t->next) {
-        news |= t->debug && has_news_locked(t->debug) &&
-                choose(list, n, t->tid)->move != GDB_MOVE_stay;
+        if (t->debug) {
+            t->debug->held = choose(list, n, t->tid)->move == GDB_MOVE_stay && t->debug->parked;
+            news |= has_news_locked(t->debug) && !t->debug->held;
+        }
     }
     if (news) {
         notify();
@@ -587,15 +605,8 @@ static void resume_locked(const GdbResume *list, size_t n)
     for (Task *t = process.tasks; t; t = t->next) {
         const GdbResume *r = choose(list, n, t->tid);
 
-        if (t->debug) {
-            t->debug->held = t->debug->parked && r->move == GDB_MOVE_stay;
-        }
         if (t->debug && t->debug->parked && r->move != GDB_MOVE_stay) {
-            t->debug->move = r->move;
-            t->debug->sig = r->sig;
-            t->debug->lo = r->lo;
-            t->debug->hi = r->hi;
-            t->debug->go = true;
+            let_go_locked(t->debug, r);
         }
     }
     pthread_cond_broadcast(&debug.resumed);

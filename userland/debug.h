@@ -20,7 +20,7 @@
 /* What the debugger knows of a thread: Task.debug, made when it is first needed. */
 typedef struct TaskDebug {
     volatile sig_atomic_t kicked; /* shall wait; set by the signal handler of this thread */
-    bool parked, go;              /* under the debugger's lock */
+    bool parked, go;              /* waits; may wake up.  Under the debugger's lock */
     bool has_event, reported;
     bool held;                    /* was not resumed with the others: its event has time */
     GdbEvent event;

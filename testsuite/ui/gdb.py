@@ -5,6 +5,7 @@ Debian's; and a few requests that no gdb of today makes for this guest."""
 
 import glob
 import os
+import random
 import re
 import resource
 import shutil
@@ -155,10 +156,10 @@ class Guest:
         return status, text
 
 
-def build(name, folder):
+def build(name, folder, *flags):
     binary = os.path.join(folder, name)
-    subprocess.run([COMPILER, "-g", "-O1", "-pthread", "-o", binary, os.path.join(HERE, "gdb", name + ".c")],
-                   check=True)
+    subprocess.run([COMPILER, "-g", "-O1", "-pthread", *flags, "-o", binary,
+                    os.path.join(HERE, "gdb", name + ".c")], check=True)
     return binary
 
 
@@ -299,6 +300,56 @@ def debian_program(options, tier, folder):
     return None
 
 
+def addresses(binary):
+    """Of its symbols; the program is not position-independent."""
+    lines = subprocess.run(["riscv64-linux-gnu-nm", binary], capture_output=True, text=True, check=True).stdout
+    return {words[2]: int(words[0], 16) for words in map(str.split, lines.splitlines()) if len(words) == 3}
+
+
+def move(client, symbols, rng):
+    """Lets the program go on in one way or another, until it stops; the stop reply."""
+    how = rng.randrange(5)
+    if how == 0:
+        client.send("vCont;c")
+        time.sleep(rng.random() / 50)
+        client.socket.sendall(b"\3")
+        return client.read()
+    if how == 1:
+        return client.ask(f"vCont;s:{rng.choice(client.ask('qfThreadInfo')[1:].split(','))};c")
+    point = [f"0,{symbols['usleep']:x},2", f"2,{symbols['total']:x},8", f"4,{symbols['total'] + 8:x},8"][how - 2]
+    client.ask("Z" + point)
+    reply = client.ask("vCont;c")
+    client.ask("z" + point)
+    return reply
+
+
+def storm(options, tier, folder):
+    """Random stops, steps, points, detaches and lost connections, in a program with much going on."""
+    binary = build("storm", folder, "-static")
+    symbols, rng, end = addresses(binary), random.Random(1), time.monotonic() + 4
+    guest = Guest(options, tier, folder, [binary], False)
+    while time.monotonic() < end:
+        client = Client(guest.address)
+        client.ask("qSupported:multiprocess+;fork-events+" if rng.random() < 0.5 else "qSupported:")
+        client.ask(f"QPassSignals:{rng.choice(['e;14', ''])}")
+        for _ in range(rng.randrange(1, 12)):
+            reply = move(client, symbols, rng)
+            if reply[0] != "T":
+                return f"stop reply {reply}"
+            child = re.search(r";fork:p([0-9a-f]+)", reply)
+            if child:
+                client.ask(f"D;{child[1]}")
+        if rng.random() < 0.3:
+            client.socket.close()
+        else:
+            client.ask("D")
+    client = Client(guest.address)
+    client.ask(f"M{symbols['stop']:x},4:01000000")
+    client.ask("D")
+    status, output = guest.end()
+    return None if status == 6 else f"{suite.status_text(status)} {output}"
+
+
 def core_of(options, tier, folder, limit, args=()):
     """The core file (None: there is none) and the exit status, with RLIMIT_CORE at `limit`."""
     def set_limit():
@@ -340,7 +391,7 @@ def core_file(options, tier, folder):
     return f"a core file under a limit of 0: {core}" if core else None
 
 
-EXTRA = [catch_syscalls, interrupts, sockets_of_children, debian_program, core_file]
+EXTRA = [catch_syscalls, interrupts, sockets_of_children, storm, debian_program, core_file]
 
 
 def name_of(case):
@@ -360,7 +411,7 @@ def main():
             try:
                 why = run_case(case, options, tier, folder) if isinstance(case, Case) else \
                     case(options, tier, folder)
-            except (OSError, ValueError, debian.DebianError) as error:
+            except (OSError, ValueError, debian.DebianError) as error:  # a time-out is an OSError
                 why = f"skip: {error}" if isinstance(error, debian.DebianError) else repr(error)
         return [(name, why)]
 

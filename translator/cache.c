@@ -56,6 +56,9 @@ static TrUnit **units;
 static _Atomic size_t n_units;
 static size_t max_units, unit_memory;
 
+/* TrUnit.counter of each of them: in a row, near the code, since every entry counts. */
+static uint32_t *counters;
+
 /* Per page of the code cache: number of the first unit that starts there or later, + 1; 0: there is
  * none. */
 static _Atomic uint32_t *host_page;
@@ -117,11 +120,12 @@ bool cache_start(const char **error)
     max_units = code / UNIT_MIN_HOST;
     units = reserve(max_units * sizeof(*units));
     writable = reserve(max_units * sizeof(*writable));
+    counters = reserve(max_units * sizeof(*counters));
     host_page = reserve((code / HOST_PAGE + 1) * sizeof(*host_page));
     pages = calloc(PAGES_FIRST, sizeof(*pages));
     unit_memory = code * UNIT_MEMORY_RATIO;
     tr.units = arena_new(unit_memory);
-    if (!units || !writable || !host_page || !pages || !tr.units) {
+    if (!units || !writable || !counters || !host_page || !pages || !tr.units) {
         *error = "No memory for the tables of translated code.";
         return false;
     }
@@ -406,15 +410,16 @@ static void unlink_outgoing(TrUnit *unit)
 
 TrUnit *cache_unit_new(uint64_t pc, uint32_t mode, const TrSpan *spans, unsigned n_spans)
 {
+    size_t n = atomic_load_explicit(&n_units, memory_order_relaxed);
     TrUnit *unit;
 
-    if (atomic_load_explicit(&n_units, memory_order_relaxed) == max_units ||
+    if (n == max_units ||
         arena_mark(tr.units) + UNIT_RESERVE > unit_memory ||
         (!tr.code && tr.side_used > tr.config.cache_size)) {
         return NULL;
     }
     unit = arena_raw(tr.units, sizeof(*unit) + n_spans * sizeof(TrSpan));
-    *unit = (TrUnit){ .pc = pc, .mode = mode };
+    *unit = (TrUnit){ .pc = pc, .mode = mode, .counter = &counters[n] };
     unit->n_spans = (uint16_t)n_spans;
     for (unsigned i = 0; i < n_spans; i++) {
         unit->spans[i] = spans[i];
@@ -453,7 +458,7 @@ void cache_replace_locked(TrUnit *from, TrUnit *to)
     add(to);
     table_exchange(from, to);
     from->replaced = true;
-    from->counter = 0;
+    *from->counter = 0;
     while (from->incoming) {
         TrLink *l = named(from->incoming);
 

@@ -194,7 +194,7 @@ static void form(TrUnit *hot)
     } else {
         bool later = status == BE_FULL || has_breakpoint();
 
-        hot->counter = later ? region_interval() : NEVER_AGAIN;
+        *hot->counter = later ? region_interval() : NEVER_AGAIN;
     }
 }
 
@@ -206,10 +206,10 @@ uint32_t region_interval(void)
 
 uint32_t region_entries(const TrUnit *unit)
 {
-    if (unit->region || unit->counter > region_interval()) {
+    if (unit->region || *unit->counter > region_interval()) {
         return NEVER_AGAIN;
     }
-    return (unit->samples + 1) * region_interval() - unit->counter;
+    return (unit->samples + 1) * region_interval() - *unit->counter;
 }
 
 /* The vcpu has just got to its pc: by a computed jump? */
@@ -236,7 +236,7 @@ void region_hot(TrVcpu *v)
         if (unit->samples * region_interval() >= tr.config.hot_threshold) {
             form(unit);
         } else {
-            unit->counter = region_interval();
+            *unit->counter = region_interval();
         }
     }
     v->translating = 0;

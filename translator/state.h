@@ -64,8 +64,8 @@ enum {
 
 struct TrUnit {
     uint64_t pc;
-    uint32_t mode;    /* Vcpu.mode, with TR_MODE_STEP */
-    uint32_t counter; /* entries left until the unit is hot; generated code decrements it */
+    uint32_t *counter; /* entries left until it runs out; generated code decrements it */
+    uint32_t mode;     /* Vcpu.mode, with TR_MODE_STEP */
     BeCode code;
     BeCode *oracle;   /* --check: the same for the interpreter, not optimised */
     struct ProfileUnit *profile; /* --profile; else NULL */

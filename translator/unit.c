@@ -173,14 +173,14 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
     unsigned level = unit->region ? 2 : 1;
     bool step = unit->mode & TR_MODE_STEP;
     BeOptions options = {
-        .counter = tr.config.hot_threshold && !unit->region && !step ? &unit->counter : NULL,
+        .counter = tr.config.hot_threshold && !unit->region && !step ? unit->counter : NULL,
         .note_jumps = tr.config.hot_threshold && !tr.no_chain,
         .no_link = tr.no_chain || step,
         .show_registers = dump_wanted(LOG_ra, unit->pc),
     };
     BeStatus status;
 
-    unit->counter = region_interval();
+    *unit->counter = region_interval();
     verify(f);
     dump_ir(LOG_ir, f);
     if (tr.config.instrument && tr.code) {

@@ -240,8 +240,14 @@ static void emit_hot_stub(X64Gen *g, const X64Cold *c)
 /* Leaves eax and ecx as a computed jump has set them. */
 void x64_emit_counter(X64Gen *g)
 {
-    x64_mov_ri(&g->e, X64_RDX, (uint64_t)(uintptr_t)g->options->counter);
-    x64_alu_mi(&g->e, X64_SUB, false, x64_mem(X64_RDX, 0), 1);
+    int64_t far = (int64_t)((uintptr_t)g->options->counter - (uintptr_t)g->code);
+    X64Mem counter = { X64_RIP, X64_NONE, 0, (int32_t)far };
+
+    if (far - 64 != (int32_t)(far - 64) || far != (int32_t)far) { /* from the insn's end */
+        x64_mov_ri(&g->e, X64_RDX, (uint64_t)(uintptr_t)g->options->counter);
+        counter = x64_mem(X64_RDX, 0);
+    }
+    x64_alu_mi(&g->e, X64_SUB, false, counter, 1);
     x64_cold(g, emit_hot_stub, x64_jcc(&g->e, X64_CC_B, NULL));
 }
 

@@ -16,7 +16,10 @@
 /* A frame word that no value gets */
 #define PLACE_CYCLE (PLACE_SPILL + X64_SPILLS - 1)
 
-enum { MOVES = 250 };
+enum {
+    MOVES = 250,
+    SPARE_GPRS = 4, /* what a loop needs for what it computes, at a guess */
+};
 
 typedef struct Move {
     uint16_t dst, src;
@@ -387,7 +390,6 @@ typedef struct Fix {
     uint32_t markers;
     uint32_t free;
     uint32_t n_spills;
-    bool pressed; /* a value that the block uses got no register */
     IrRef marked[VCPU_SLOTS];
     uint8_t flags[VCPU_SLOTS];
 } Fix;
@@ -529,7 +531,6 @@ static void place_near(Fix *x)
         give_any(x, &x->row[best]);
         if (x->row[best].reg == X64_NONE) {
             give_memory(x, &x->row[best], false);
-            x->pressed = true;
         }
         x->dist[best] = X64_NEVER - 1;
     }
@@ -572,7 +573,7 @@ static void place_floats(Fix *x)
  * registers to work with. */
 static void place_far(Fix *x)
 {
-    unsigned reserve = x->g->block[x->b].header ? 4 : 0;
+    unsigned reserve = x->g->block[x->b].header ? SPARE_GPRS : 0;
 
     if (reserve) {
         place_floats(x);
@@ -594,11 +595,13 @@ static void place_far(Fix *x)
     }
 }
 
-/* A loop that has not enough registers will put values into memory: those that it does not change
+/* A loop that has hardly a register left will put values into memory: those that it does not change
  * are there beforehand. */
 static void store_invariants(Fix *x)
 {
-    for (unsigned k = 0; k < x->n && x->pressed; k++) {
+    bool pressed = __builtin_popcount(x->free & X64_GPRS) < SPARE_GPRS;
+
+    for (unsigned k = 0; k < x->n && pressed; k++) {
         X64Entry *e = &x->row[k];
 
         if (e->reg != X64_NONE && !e->from && e->slot == X64_SLOT_NONE) {

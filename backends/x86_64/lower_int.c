@@ -58,6 +58,10 @@ static void alu_imm(X64Gen *g, const IrInsn *i, IrRef ref, unsigned digit, int32
     X64Reg a = x64_use(g, i->arg[0]), d;
 
     x64_end_uses(g);
+    if (digit == X64_AND && (imm == 0xff || imm == 0xffff) && !narrow(i)) {
+        x64_emit_zext(g, x64_def_like(g, ref, a), a, imm == 0xff ? 8 : 16);
+        return;
+    }
     d = x64_def_over(g, ref, a, 0);
     if (narrow(i)) {
         imm = (int32_t)bits_zext((uint64_t)imm, ir_bits(i->type));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ir/opt/branches.c - a branch whose outcome is known becomes a jump.
+ * ir/opt/branches.c - a branch whose outcome is known becomes a jump; a trap_if that cannot trap goes.
  *
  * Known are constants, and conditions that a branch further up, on every way here, has asked already.
+ * Behind a trap_if its condition is false.
  *
  * Preserved: the path taken.  A block that nothing leads to any more stays, unreachable.
  * Terminates: one walk; each branch changes at most once.
@@ -10,8 +11,15 @@
 #include "ir/cfg.h"
 #include "ir/opt/opt.h"
 
-/* Dominating branches that are looked at */
-enum { LOOK_UP = 16 };
+enum {
+    LOOK_UP = 16, /* dominating branches that are looked at */
+    TRAPS = 16,   /* trap_ifs that are remembered */
+};
+
+typedef struct Passed {
+    IrRef cond;
+    IrBlockId block;
+} Passed;
 
 /* `a` is true exactly when `b` is false. */
 static bool is_inverse(const IrInsn *a, const IrInsn *b)
@@ -64,18 +72,43 @@ static bool is_known(const IrFunc *f, const IrCfg *cfg, IrBlockId b, bool *taken
     return false;
 }
 
+/* Removes the trap_ifs of `b` whose condition another one on every way here has asked; passed[]
+ * has those that were met. */
+static bool drop_traps(IrFunc *f, const IrCfg *cfg, IrBlockId b, Passed passed[TRAPS], unsigned *n)
+{
+    bool changed = false;
+
+    IR_FOR_EACH (f, b, ref) {
+        IrRef cond = f->insn[ref].arg[0];
+        unsigned k = 0;
+
+        if (f->insn[ref].op != IR_OP_trap_if) {
+            continue;
+        }
+        while (k < *n && !(passed[k].cond == cond && ir_dominates(cfg, passed[k].block, b))) {
+            k++;
+        }
+        if (k < *n) {
+            ir_remove(f, b, ref);
+            changed = true;
+        } else if (*n < TRAPS) {
+            passed[(*n)++] = (Passed){ cond, b };
+        }
+    }
+    return changed;
+}
+
 bool ir_opt_branches(IrFunc *f)
 {
-    const IrCfg *cfg;
+    const IrCfg *cfg = ir_cfg(f);
+    Passed passed[TRAPS];
+    unsigned n = 0;
     bool changed = false, taken;
 
-    if (f->n_blocks == 1) {
-        return false;
-    }
-    cfg = ir_cfg(f);
     for (uint32_t k = 0; k < cfg->n_order; k++) {
         IrInsn *last = &f->insn[f->block[cfg->order[k]].last];
 
+        changed |= drop_traps(f, cfg, cfg->order[k], passed, &n);
         if (last->op == IR_OP_brif && is_known(f, cfg, cfg->order[k], &taken)) {
             f->block[ir_edge(f, last, taken)->block].n_preds--;
             *last = (IrInsn){ .op = IR_OP_br, .prev = last->prev, .imm = last->imm + !taken };

@@ -274,7 +274,12 @@ static void split(int b, uint64_t pc)
     unsigned n = 0;
 
     while (at < pc) {
-        at += source_look(at).length;
+        unsigned length = source_look(at).length;
+
+        if (!length) {
+            return; /* gone in the meantime */
+        }
+        at += length;
         n++;
     }
     if (at != pc || extent.n == REGION_BLOCKS) {

@@ -70,6 +70,8 @@ static void start_block(IrFunc *f, int b, int before)
     }
 }
 
+/* Other threads may have changed the code, or its protection, since its blocks were found: what is
+ * not there any more is an exit, and what ends elsewhere goes on from there. */
 static void translate_block(int b)
 {
     FeContext *c = &source.c;
@@ -78,10 +80,15 @@ static void translate_block(int b)
     while (pc < end && !c->ended) {
         FeShape s = source_look(pc);
 
+        if (!s.length) {
+            ir_exit(&c->b, pc, IR_EXIT_POLL, 0);
+            c->ended = true;
+            return;
+        }
         pc = source_translate(pc, &s);
     }
     if (!c->ended) {
-        fe_jump(c, end);
+        fe_jump(c, pc);
     }
 }
 

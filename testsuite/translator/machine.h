@@ -23,12 +23,19 @@ enum : uint64_t {
     NOWHERE = 0x38000000, /* not mapped */
 };
 
+/* Where executable memory ends, after so many calls of fetch() more. */
+inline uint64_t fetch_end = CODE + CODE_SIZE, fetch_end_later;
+inline int fetches_left;
+
 inline size_t fetch(void *, uint64_t pc, uint8_t *buf, size_t want, bool *writable)
 {
-    if (pc < CODE || pc >= CODE + CODE_SIZE) {
+    if (fetches_left && --fetches_left == 0) {
+        fetch_end = fetch_end_later;
+    }
+    if (pc < CODE || pc >= fetch_end) {
         return 0;
     }
-    size_t n = CODE + CODE_SIZE - pc < want ? CODE + CODE_SIZE - pc : want;
+    size_t n = fetch_end - pc < want ? fetch_end - pc : want;
     memcpy(buf, reinterpret_cast<const void *>(pc), n);
     *writable = true;
     return n;

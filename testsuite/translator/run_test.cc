@@ -212,6 +212,45 @@ TEST(Run, IllegalInstructionHasItsPc)
     EXPECT_EQ(1u, cpu[a0]);
 }
 
+/* Another thread takes the right to execute away while a unit or region is being made: what had
+ * been looked at before was translated from nothing, and stayed. */
+TEST(Invalidate, CodeThatVanishesWhileItIsTranslated)
+{
+    if (checking) {
+        GTEST_SKIP() << "its two translations would be of different code";
+    }
+    const uint64_t start = fresh_code() + 0x1000 - 8, second = start + 8;
+    Asm c(start);
+
+    c.addi(a0, a0, 1);
+    c.addi(a3, a3, 1);
+    c.addi(a4, a4, 1); /* on the second page */
+    c.bne(a0, a1, start);
+    c.ecall();
+    for (int n = 1; n < 16; n++) {
+        Cpu cpu(start);
+
+        cpu[a1] = 300;
+        fetch_end_later = second;
+        fetches_left = n;
+        TrStop stop = cpu.run();
+        if (stop.trap != IR_TRAP_syscall) {
+            EXPECT_EQ(IR_TRAP_fetch, stop.trap) << n;
+            EXPECT_EQ(second, cpu.vcpu->pc) << n;
+        }
+        fetches_left = 0;
+        fetch_end = second; /* what the announcement is about */
+        tr_invalidate(second, 0x1000);
+        fetch_end = CODE + CODE_SIZE;
+        if (stop.trap != IR_TRAP_syscall) {
+            EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap) << n;
+        }
+        EXPECT_EQ(300u, cpu[a0]) << n;
+        EXPECT_EQ(300u, cpu[a4]) << n;
+        tr_invalidate(start, 0x1000);
+    }
+}
+
 /* ---- Faults ---- */
 
 /* Every store of a loop that walks off the end of DATA, with values in flight. */

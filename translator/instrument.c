@@ -17,6 +17,7 @@
 enum {
     PAGE = 4096,
     TABLE = 4096, /* chains */
+    STOPS = 256,  /* chains */
     MEMORY_RATIO = 4,
     HOST_CSR = 0x1f80, /* MXCSR as C code expects it */
     CSR_FLAGS = 0x3f,
@@ -37,7 +38,7 @@ typedef struct Access {
 } Access;
 
 static TrBlock *table[TABLE];
-static Stop *stops;
+static Stop *stops[STOPS];
 static Arena *memory;
 static size_t memory_empty;
 static size_t memory_size;
@@ -222,7 +223,7 @@ bool instrument_start(IrHelper *rows, IrHelperFn **fns)
 void instrument_forget(void)
 {
     memset(table, 0, sizeof(table));
-    stops = NULL;
+    memset(stops, 0, sizeof(stops));
     arena_reset(memory, memory_empty);
 }
 
@@ -257,7 +258,7 @@ void tr_do_at_accesses(TrInsn *insn, const TrAction *action)
 
 static const Stop *stop_at(uint64_t pc)
 {
-    const Stop *s = stops;
+    const Stop *s = stops[(pc >> 1) % STOPS];
 
     while (s && s->pc != pc) {
         s = s->next;
@@ -267,10 +268,10 @@ static const Stop *stop_at(uint64_t pc)
 
 void instrument_stop_locked(uint64_t pc, bool before)
 {
-    Stop *s = ARENA_NEW(memory, Stop, 1);
+    Stop **chain = &stops[(pc >> 1) % STOPS], *s = ARENA_NEW(memory, Stop, 1);
 
-    *s = (Stop){ stops, pc, before };
-    stops = s;
+    *s = (Stop){ *chain, pc, before };
+    *chain = s;
 }
 
 /* What a scan finds, on the way to a TrBlock. */

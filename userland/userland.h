@@ -35,7 +35,7 @@ typedef struct UserDebugger {
 
     /* The arguments of -g for a program that is started by execve(), in this process or in a
      * child of it; and of --gdb-session, when the debugger's session goes on there.  What
-     * session() has prepared, exec_failed() takes back. */
+     * exec_session() has prepared, exec_failed() takes back. */
     void (*exec_address)(bool child, char *text, size_t size);
     void (*exec_session)(char *text, size_t size);
     void (*exec_failed)(void);

@@ -121,9 +121,6 @@ effect(Machine *m, IrOp op, const InterpStep *s, uint64_t a, uint64_t b, uint64_
 {
     Vcpu *vcpu = m->vcpu;
 
-    if (ir_op_info[op].effects & (IR_TRAPS | IR_CALL)) {
-        vcpu->pc = s->pc;
-    }
     switch ((int)op) {
     case IR_OP_getreg:
         return vcpu->slot[s->imm];

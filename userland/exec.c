@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "userland/debug.h"
+#include "base/ownfd.h"
 #include "userland/elf.h"
 #include "userland/mem.h"
 #include "userland/proc.h"
@@ -179,6 +181,100 @@ static int64_t look_at(const char *path, char head[HEAD_SIZE + 1], ElfKind *kind
     return 0;
 }
 
+/* ---- This program's own file, for roots that have no /proc ---- */
+
+static int self_fd = -1;
+
+static int open_self(void)
+{
+    int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+
+    return fd >= 0 ? fd : open((const char *)getauxval(AT_EXECFN), O_PATH | O_CLOEXEC);
+}
+
+/* Before what may take /proc away.  A vfork child's descriptors are not its parent's, self_fd is. */
+static void keep_self(const Task *t)
+{
+    pthread_mutex_lock(&process.lock);
+    if (self_fd < 0 && !t->in_vfork) {
+        self_fd = ownfd_take(open_self());
+    }
+    pthread_mutex_unlock(&process.lock);
+}
+
+int64_t sys_chroot(Task *t, const uint64_t a[6])
+{
+    keep_self(t);
+    return HOST_CALL1(SYS_chroot, mem_host(a[0], 1));
+}
+
+int64_t sys_pivot_root(Task *t, const uint64_t a[6])
+{
+    keep_self(t);
+    return HOST_CALL2(SYS_pivot_root, mem_host(a[0], 1), mem_host(a[1], 1));
+}
+
+int64_t sys_umount2(Task *t, const uint64_t a[6])
+{
+    keep_self(t);
+    return HOST_CALL2(SYS_umount2, mem_host(a[0], 1), a[1]);
+}
+
+/* The result of an execve() for a path that leads nowhere: debootstrap makes a /proc that is a link
+ * to itself. */
+static bool is_missing(int64_t r)
+{
+    return r == -ENOENT || r == -ENOTDIR || r == -ELOOP;
+}
+
+/* What --after-exec says: the kept file (-1: none), then the limits. */
+static void print_handover(char text[LIMITS_TEXT], int fd)
+{
+    int n = snprintf(text, LIMITS_TEXT, "%d;", fd);
+
+    limits_print(text + n, LIMITS_TEXT - (size_t)n);
+}
+
+void exec_take_over(const char *text)
+{
+    const char *limits = strchr(text, ';');
+
+    if (limits) {
+        self_fd = ownfd_take(atoi(text));
+        limits_take(limits + 1);
+    }
+}
+
+/* Ketch from its own file; the program that it becomes keeps the descriptor. */
+static int64_t execve_fd(Task *t, int fd, char **argv, uint64_t envp)
+{
+    int64_t r;
+
+    if (fd < 0) {
+        return -ENOENT;
+    }
+    sig_before_exec(t);
+    fcntl(fd, F_SETFD, 0);
+    r = host_call(SYS_execveat, (uint64_t)fd, (uint64_t)(uintptr_t) "", (uint64_t)(uintptr_t)argv,
+                  (uint64_t)(uintptr_t)mem_host(envp, 8), AT_EMPTY_PATH, 0);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    sig_after_exec(t);
+    return r;
+}
+
+static int64_t exec_without_proc(Task *t, char **argv, uint64_t envp, char *handover)
+{
+    int fd = self_fd >= 0 ? self_fd : open_self();
+    int64_t r;
+
+    print_handover(handover, fd);
+    r = execve_fd(t, fd, argv, envp);
+    if (fd >= 0 && fd != self_fd) {
+        close(fd);
+    }
+    return r;
+}
+
 static int64_t host_execve(Task *t, const char *path, char **argv, uint64_t envp)
 {
     int64_t r;
@@ -198,16 +294,16 @@ static int keep_open(const char *path)
     return strncmp(path, folder, sizeof(folder) - 1) == 0 ? open(path, O_RDONLY) : -1;
 }
 
-/* ketch OPTIONS --after-exec LIMITS [-L SYSROOT] [--program-fd FD] -0 ARGV0 -- PATH ARGS... */
+/* ketch OPTIONS --after-exec HANDOVER [-L SYSROOT] [--program-fd FD] -0 ARGV0 -- PATH ARGS... */
 static int64_t exec_self(Task *t, Exec *e, uint64_t envp)
 {
     char *argv0 = e->argv[0], **args = e->argv;
     int fd = keep_open(e->path);
-    char number[16], limits[LIMITS_TEXT];
+    char number[16], handover[LIMITS_TEXT];
     DebugExec debugger;
     int64_t r;
 
-    limits_print(limits);
+    print_handover(handover, -1);
     debug_exec_prepare(t, &debugger);
     e->argv[0] = e->path;
     prepend(e, "--");
@@ -230,13 +326,16 @@ static int64_t exec_self(Task *t, Exec *e, uint64_t envp)
         prepend(e, debugger.address);
         prepend(e, "-g");
     }
-    prepend(e, limits);
+    prepend(e, handover);
     prepend(e, "--after-exec");
     for (size_t i = self_argc(); i-- > 0;) {
         prepend(e, process.options->self_argv[i]);
     }
     r = host_execve(t, "/proc/self/exe", e->argv, envp);
-    if (r == -ENOENT) {
+    if (is_missing(r)) {
+        r = exec_without_proc(t, e->argv, envp, handover);
+    }
+    if (is_missing(r)) {
         /* No /proc in this root: the kernel may know what to do (binfmt_misc). */
         args[0] = argv0;
         r = host_execve(t, e->path, args, envp);

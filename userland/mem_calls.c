@@ -190,14 +190,14 @@ int64_t sys_prlimit64(Task *t, const uint64_t a[6])
     return HOST_CALL4(SYS_prlimit64, a[0], a[1], mem_host(a[2], 16), mem_host(a[3], 16));
 }
 
-void limits_print(char text[LIMITS_TEXT])
+void limits_print(char *text, size_t size)
 {
     size_t n = 0;
 
     text[0] = '\0';
     for (int i = 0; i < OWN_LIMITS; i++) {
         if (own_limit_set[i]) {
-            n += (size_t)snprintf(text + n, LIMITS_TEXT - n, "%d:%llu:%llu,", i,
+            n += (size_t)snprintf(text + n, size - n, "%d:%llu:%llu,", i,
                                   (unsigned long long)own_limit[i].rlim_cur,
                                   (unsigned long long)own_limit[i].rlim_max);
         }

@@ -24,7 +24,7 @@
     CALL(futex) CALL(futex_waitv) CALL(set_robust_list) CALL(get_robust_list) CALL(rseq)        \
     CALL(wait4) CALL(waitid)                                                                    \
     /* exec.c */                                                                                \
-    CALL(execve) CALL(execveat)
+    CALL(execve) CALL(execveat) CALL(chroot) CALL(pivot_root) CALL(umount2)
 
 #define CALL(name) SyscallFn sys_##name;
 PROC_CALLS(CALL)

@@ -449,7 +449,7 @@ int userland_main(const UserOptions *options)
         return status;
     }
     note_program(&program);
-    limits_take(options->limits ? options->limits : "");
+    exec_take_over(options->after_exec ? options->after_exec : "");
     t->tid = (pid_t)HOST_CALL0(SYS_gettid);
     t->vcpu = start_translator(options, &why) ? tr_vcpu_new(t) : NULL;
     if (!t->vcpu) {

@@ -19,8 +19,11 @@ void exec_free(void *memory);
 void task_set_self(Task *t);
 
 /* RLIMIT_AS and RLIMIT_DATA, which only Ketch knows, as a word that the next program takes up. */
-enum { LIMITS_TEXT = 96 };
-void limits_print(char text[LIMITS_TEXT]);
+enum { LIMITS_TEXT = 112 };
+void limits_print(char *text, size_t size);
 void limits_take(const char *text);
+
+/* UserOptions.after_exec */
+void exec_take_over(const char *text);
 
 #endif

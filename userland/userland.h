@@ -51,8 +51,8 @@ typedef struct UserOptions {
     const char *sysroot;     /* -L; NULL: KETCH_LD_PREFIX, QEMU_LD_PREFIX, else none */
     uint64_t stack_size;     /* -s; 0: from RLIMIT_STACK */
     uint64_t reserve;        /* -R; 0: the architecture's default */
-    const char *limits;      /* what the program that executes this one gave as --after-exec: its limits
-                                on memory; NULL: none has */
+    const char *after_exec;  /* what the guest program that executes this one handed over as --after-exec;
+                                NULL: none has */
     const char *release;     /* -r: kernel release that uname() tells; NULL: the host's */
     const uint64_t *seed;    /* -seed: of AT_RANDOM; NULL: from the kernel */
     bool strace;             /* -strace */

@@ -449,6 +449,8 @@ CASES = [
          oracle="native", collect=("source.o",)),
     # inside the guest's own file system
     sh("static Ketch in a chroot", BASH, chroot=True),
+    sh("exec in a root without proc", "busybox umount -l /proc; ls /proc | wc -l; env echo one; bash -c 'sed -n 2p text'; "
+       "mkdir -p /tmp/r; chroot / env pwd", chroot=True),
     Case("python3 in a chroot", ("/usr/bin/python3.13", "script"), files={"script": SUBPROCESS},
          oracle="native", chroot=True),
 ]

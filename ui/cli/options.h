@@ -43,7 +43,7 @@ typedef struct RunOptions {
     GArray *dfilter;      /* of TrRange; owned */
     char **envp;          /* the guest's environment; owned (g_strfreev) */
     int program_fd;       /* open file of PROGRAM; -1: to be opened by its name */
-    const char *after_exec; /* UserOptions.limits of a program that another guest program executes */
+    const char *after_exec; /* UserOptions.after_exec */
     GPtrArray *kept;      /* options that hold for programs started by the guest too; owned, the
                              strings are argv's.  Not the environment's, argv[0]'s, the sysroot's */
     int first;            /* index of PROGRAM in argv; argc when there is none */

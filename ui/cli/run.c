@@ -96,7 +96,7 @@ static int run_program(const char *self, const RunOptions *o, char **argv, int f
         .sysroot = o->sysroot,
         .stack_size = o->stack_size,
         .reserve = o->reserved,
-        .limits = o->after_exec,
+        .after_exec = o->after_exec,
         .release = o->release,
         .seed = o->has_seed ? &o->seed : NULL,
         .strace = log_enabled(LOG_strace),

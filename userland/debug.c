@@ -143,6 +143,7 @@ void debug_start(Task *t)
     if (!debug.user) {
         return;
     }
+    sig_release(t); /* control-C ends a program that waits for its debugger */
     if (debug.user->session) {
         install_signals();
         report(t, &(GdbEvent){ .kind = GDB_EVENT_exec, .path = process.exe }, NULL);

@@ -268,6 +268,15 @@ def interrupts(options, tier, folder):
     return None
 
 
+def waiting_can_be_ended(options, tier, folder):
+    """A program that waits for its debugger dies of a signal like any other."""
+    guest = Guest(options, tier, folder, [os.path.join(folder, "threads")], True, ("-L", SYSROOT))
+    time.sleep(0.3)
+    guest.child.send_signal(signal.SIGINT)
+    status, output = guest.end()
+    return None if status == -signal.SIGINT else f"{suite.status_text(status)} {output}"
+
+
 def sockets_of_children(options, tier, folder):
     """With %d in the path a child of fork listens, too."""
     address = os.path.join(folder, "at-%d")
@@ -391,7 +400,7 @@ def core_file(options, tier, folder):
     return f"a core file under a limit of 0: {core}" if core else None
 
 
-EXTRA = [catch_syscalls, interrupts, sockets_of_children, storm, debian_program, core_file]
+EXTRA = [catch_syscalls, interrupts, waiting_can_be_ended, sockets_of_children, storm, debian_program, core_file]
 
 
 def name_of(case):

@@ -192,7 +192,8 @@ static int open_self(void)
     return fd >= 0 ? fd : open((const char *)getauxval(AT_EXECFN), O_PATH | O_CLOEXEC);
 }
 
-/* Before what may take /proc away.  A vfork child's descriptors are not its parent's, self_fd is. */
+/* Before what may take /proc away.  Not in a vfork child: self_fd is its parent's as well, the
+ * descriptor would not be. */
 static void keep_self(const Task *t)
 {
     pthread_mutex_lock(&process.lock);

@@ -517,9 +517,10 @@ static void *sharing_main(void *opaque)
     Start *start = opaque;
     Task *t = start->task;
     const UserEvents *events = process.options->events;
-    bool shared_hand = start->args->flags & CLONE_SIGHAND;
-    SigHand *hand = shared_hand ? t->sighand
-                                : sig_hand_copy(t->sighand, start->args->flags & CLONE_CLEAR_SIGHAND);
+    uint64_t flags = start->args->flags;
+    bool shared_hand = flags & CLONE_SIGHAND;
+    SigHand *hand =
+        shared_hand ? t->sighand : sig_hand_copy(t->sighand, flags & CLONE_CLEAR_SIGHAND);
     char *stack = vfork_stack();
     int64_t pid = -ENOMEM;
 
@@ -593,7 +594,8 @@ int64_t sys_clone3(Task *t, const uint64_t a[6])
     if (!mem_read(&c, a[0], a[1] < sizeof(c) ? a[1] : sizeof(c))) {
         return -EFAULT;
     }
-    if ((c.flags & CSIGNAL) || c.set_tid || c.set_tid_size || c.cgroup || (c.stack == 0) != (c.stack_size == 0) ||
+    if ((c.flags & CSIGNAL) || c.set_tid || c.set_tid_size || c.cgroup ||
+        (c.stack == 0) != (c.stack_size == 0) ||
         ((c.flags & CLONE_THREAD) && c.exit_signal) || c.exit_signal > TASK_SIGNALS) {
         return -EINVAL;
     }

@@ -246,18 +246,25 @@ static int same(void)
     return memcmp(&seen, &wanted, sizeof(seen)) == 0;
 }
 
+/* Signals come every `usec`, however short or long a run of the loop is, until one found it there. */
+static void interrupt(long usec)
+{
+    struct itimerval tick = { { 0, usec }, { 0, usec } }, off = { { 0, 0 }, { 0, 0 } };
+    State s;
+
+    seen_pc = 0;
+    setitimer(ITIMER_REAL, &tick, NULL);
+    for (int tries = 0; !seen_pc && tries < 10000; tries++) {
+        init(&s, HOT);
+        now->run(&s);
+    }
+    setitimer(ITIMER_REAL, &off, NULL);
+}
+
 static void run_signals(void)
 {
     for (long n = 0; n < SNAPSHOTS; n++) {
-        struct itimerval tick = { { 0, 0 }, { 0, 200 + 370 * n } };
-        State s;
-
-        seen_pc = 0;
-        for (int tries = 0; !seen_pc && tries < 1000; tries++) {
-            init(&s, HOT);
-            setitimer(ITIMER_REAL, &tick, NULL);
-            now->run(&s);
-        }
+        interrupt(200 + 370 * n);
         if (!seen_pc) {
             printf("%ld no signal arrived in the loop\n", number);
             return;

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * softmmu/mmu.h - guest virtual to host address for one vcpu, the fast way.
+ *
+ * A *context* is one way to see memory: a page table root, a privilege, and what modifies it.  Each
+ * vcpu keeps several, so that changing between them is changing a pointer; what a context has
+ * learned stays until it is flushed.  The page walk is the frontend's (FeSystem.walk).
+ *
+ * Owns:       the tables of every vcpu; generated code reads them through Vcpu.mmu_*, nobody else.
+ * Invariant:  an entry is a subset of the page tables as of the last flush that named it, and of
+ *             the physical map.  Read entries exist for RAM and ROM; write entries for RAM that
+ *             holds no translated code (or whose code was found to be written since); device
+ *             registers never have one.
+ * Threading:  a vcpu's tables are touched by its own thread only; mmu_flush_other() posts a request
+ *             that its run loop takes at the next safepoint.
+ */
+#ifndef KETCH_SOFTMMU_MMU_H
+#define KETCH_SOFTMMU_MMU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "softmmu/physmem.h"
+
+typedef struct Vcpu Vcpu;
+
+typedef enum MmuAccess { MMU_read, MMU_write, MMU_exec } MmuAccess;
+
+/* Names a context.  Equal keys see the same memory, apart from what a flush is owed for. */
+typedef struct MmuKey {
+    uint64_t root;   /* the frontend's: page table, ASID, paging mode; 0: addresses are physical */
+    uint32_t rights; /* the frontend's: privilege, SUM, MXR, ... */
+    bool shared;     /* the context is one for all roots: entries that are not global go when the
+                        root changes (a kernel's view, all of it global) */
+} MmuKey;
+
+/* What a walk found: [vaddr, vaddr + size) is at [paddr, ...), size a power of two >= 4096 (smaller
+ * only where physical protection cuts a page: nothing is remembered then). */
+typedef struct MmuPage {
+    uint64_t vaddr, paddr, size;
+    bool read, write, exec; /* allowed to this context, with no further action of the walk */
+    bool global;
+} MmuPage;
+
+/* Makes `key` the vcpu's context for data (and for fetches, `fetch`, when they differ: MPRV). */
+void mmu_switch(Vcpu *vcpu, const MmuKey *data, const MmuKey *fetch);
+
+/* Forgets.  `asid_match` of mmu_flush_root(): roots for which it is true, global entries stay. */
+void mmu_flush_all(Vcpu *vcpu);
+void mmu_flush_page(Vcpu *vcpu, uint64_t vaddr); /* in every context */
+void mmu_flush_root(Vcpu *vcpu, bool (*match)(uint64_t root, uint64_t arg), uint64_t arg);
+
+#endif

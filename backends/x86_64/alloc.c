@@ -521,10 +521,22 @@ static uint32_t class_of(unsigned type)
     return x64_is_float(type) ? X64_XMMS : X64_GPRS;
 }
 
+/* Changes what an eviction may change. */
+static void poison(X64Gen *g, uint32_t class_mask)
+{
+    if (x64_poison) {
+        x64_rr(&g->e, X64_66 | X64_0F | 0x76, false, X64_SCRATCH, X64_SCRATCH); /* pcmpeqd */
+        if (class_mask & X64_XMMS) {
+            x64_rr(&g->e, X64_66 | X64_0F | 0x2e, false, X64_SCRATCH, X64_SCRATCH); /* ucomisd */
+        }
+    }
+}
+
 X64Reg x64_temp(X64Gen *g, uint32_t class_mask)
 {
     X64Reg r = take_one(g, class_mask & ~g->locked);
 
+    poison(g, class_mask);
     g->free &= ~X64_BIT(r);
     g->locked |= X64_BIT(r);
     g->temps |= X64_BIT(r);
@@ -554,6 +566,7 @@ static void relocate(X64Gen *g, X64Reg r)
 void x64_take(X64Gen *g, X64Reg r)
 {
     CHECK(!(g->temps & X64_BIT(r)), "register %u is taken twice", r);
+    poison(g, X64_BIT(r));
     if (!(g->free & X64_BIT(r))) {
         CHECK(!(g->locked & X64_BIT(r)), "register %u is an operand", r);
         relocate(g, r);
@@ -574,6 +587,7 @@ X64Reg x64_use(X64Gen *g, IrRef ref)
     IrRef r = g->val[ref].rep;
     X64Val *v = &g->val[r];
 
+    poison(g, class_of(v->type));
     if (v->reg == X64_NONE) {
         uint32_t allowed = class_of(v->type) & ~g->locked;
         X64Reg reg = v->hint != X64_NONE && (g->free & allowed & X64_BIT(v->hint))
@@ -593,6 +607,7 @@ void x64_use_in(X64Gen *g, IrRef ref, X64Reg reg, bool clobber)
     IrRef r = g->val[ref].rep;
     X64Val *v = &g->val[r];
 
+    poison(g, X64_BIT(reg));
     if (v->reg == reg) {
         if (!clobber) {
             g->locked |= X64_BIT(reg);
@@ -635,6 +650,7 @@ bool x64_use_mem(X64Gen *g, IrRef ref, X64Mem *m)
 void x64_end_uses(X64Gen *g)
 {
     g->pos = g->at;
+    poison(g, X64_XMMS);
     if (g->fwd != X64_SLOT_NONE) {
         x64_release_slot(g, g->fwd);
         g->fwd = X64_SLOT_NONE;
@@ -659,6 +675,7 @@ X64Reg x64_hint(const X64Gen *g, IrRef ref)
 
 static void finish_def(X64Gen *g, IrRef ref, X64Reg r)
 {
+    poison(g, X64_BIT(r));
     x64_bind(g, ref, r);
     x64_refresh(g, ref);
     g->locked |= X64_BIT(r);

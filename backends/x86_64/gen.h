@@ -34,7 +34,7 @@ enum {
     X64_SLOT_NONE = 0xff,
     X64_PINS = IR_PIN_GPRS + IR_PIN_FPRS + 1,
     X64_STATE = X64_R13,          /* points at vcpu->slot[16] */
-    X64_SCRATCH = X64_XMM15,      /* never allocated: memory to memory moves, cycles */
+    X64_SCRATCH = X64_XMM15,      /* never allocated: moves, cycles; within a lowering, see alloc.c */
     X64_INSN_ROOM = 4096,         /* no IR insn makes more code than this */
 };
 
@@ -393,6 +393,12 @@ IrRef x64_match_set(const X64Gen *g, IrRef ref, uint8_t *flags);
 bool x64_fold(X64Gen *g, IrRef ref);
 
 /* ---- alloc.c ---- */
+
+/*
+ * What takes a register, and x64_end_uses(), may have to empty another one, which changes the
+ * scratch register, and for a float the host's flags: a lowering uses either only after it has all
+ * its registers.  With x64_poison (host.h) they always change.
+ */
 
 /* Position of the next use of `v` after the current insn. */
 uint32_t x64_next_after(const X64Gen *g, IrRef v);

@@ -7,6 +7,7 @@
 #include "ir/softfloat.h"
 
 uint32_t x64_features;
+bool x64_poison;
 static uint32_t found;
 
 /* SDM volume 2, "CPUID": leaves 1, 7 and 0x80000001.  AVX counts only when the system saves its

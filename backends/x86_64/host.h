@@ -43,6 +43,8 @@ extern const BeFrame x64_frame;
 void x64_features_find(void);
 /* For tests: only these (bits by X64Feature) and only what the host has. */
 void x64_features_limit(uint32_t mask);
+/* For tests: what allocation may change is changed by all of it, see gen.h. */
+extern bool x64_poison;
 
 /* Constants that every unit may want, 16 bytes each: K(name, low, high) */
 #define X64_KNOWN(K)                                              \

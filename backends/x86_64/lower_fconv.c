@@ -170,9 +170,9 @@ static void round_to_int(X64Gen *g, const IrInsn *i, IrRef ref)
     X64Cold *c;
 
     temps_for(g, i->aux, temp);
-    round_by(g, i->aux, IR_F64, X64_SCRATCH, a, X64_ROUND_QUIET, temp);
     x64_end_uses(g);
     d = x64_def(g, ref, 0);
+    round_by(g, i->aux, IR_F64, X64_SCRATCH, a, X64_ROUND_QUIET, temp);
     emit_to_int(g, IR_F64, false, d, X64_SCRATCH, false);
     c = saturates(g, saturate_rounded, i, d, a);
     c->reg[2] = t;
@@ -197,12 +197,14 @@ RULE_FN(lower_f2i)
     }
     from = a = x64_use(g, i->arg[0]);
     if (round) {
-        from = X64_SCRATCH;
         temps_for(g, i->aux, temp);
-        round_by(g, i->aux, type, from, a, 0, temp);
     }
     x64_end_uses(g);
     d = x64_def(g, ref, 0);
+    if (round) {
+        from = X64_SCRATCH;
+        round_by(g, i->aux, type, from, a, 0, temp);
+    }
     emit_to_int(g, type, w, d, from, dyn);
     saturates(g, saturate, i, d, a);
 }

@@ -376,8 +376,8 @@ RULE_FN(lower_fcopysign)
     a = x64_use(g, i->arg[0]);
     b = x64_use(g, i->arg[1]);
     x64_end_uses(g);
-    logic_known(g, 0x54, X64_SCRATCH, b, f64(i) ? X64_K_SIGN64 : X64_K_SIGN32);
     d = x64_def_like(g, ref, a);
+    logic_known(g, 0x54, X64_SCRATCH, b, f64(i) ? X64_K_SIGN64 : X64_K_SIGN32);
     logic_known(g, 0x54, d, a, f64(i) ? X64_K_ABS64 : X64_K_ABS32);
     x64_rr(&g->e, X64_0F | 0x56, false, d, X64_SCRATCH);
 }

@@ -27,9 +27,9 @@ static void from_half(X64Gen *g, const IrInsn *i, IrRef ref)
 {
     X64Reg a = x64_use(g, i->arg[0]), d;
 
-    isolate(g, a, true);
     x64_end_uses(g);
     d = x64_def(g, ref, 0);
+    isolate(g, a, true);
     x64_vrr(&g->e, X64_66 | X64_0F38 | 0x13, false, d, 0, X64_SCRATCH); /* vcvtph2ps */
     if (i->type == IR_F64) {
         x64_vrr(&g->e, X64_F3 | X64_0F | 0x5a, false, d, d, d); /* vcvtss2sd */
@@ -45,11 +45,12 @@ static void emit_to_half(X64Gen *g, X64Reg d, unsigned imm)
 
 static void single_to_half(X64Gen *g, const IrInsn *i, IrRef ref)
 {
-    X64Reg a = x64_use(g, i->arg[0]);
+    X64Reg a = x64_use(g, i->arg[0]), d;
 
-    isolate(g, a, false);
     x64_end_uses(g);
-    emit_to_half(g, x64_def(g, ref, 0), x64_round_imm(i->aux));
+    d = x64_def(g, ref, 0);
+    isolate(g, a, false);
+    emit_to_half(g, d, x64_round_imm(i->aux));
 }
 
 static void double_to_half(X64Gen *g, const IrInsn *i, IrRef ref)

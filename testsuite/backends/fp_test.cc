@@ -24,7 +24,9 @@ extern "C" {
 #include "ir/ir.h"
 #include "ir/vcpu.h"
 
-void x64_features_limit(uint32_t mask); /* backends/x86_64/host.h */
+/* backends/x86_64/host.h */
+void x64_features_limit(uint32_t mask);
+extern bool x64_poison;
 }
 
 namespace
@@ -52,17 +54,21 @@ const IrGuest test_guest = {
     nullptr, 0,
 };
 
-/* A backend, and which of the host's optional features it may use. */
+/* A backend, which of the host's optional features it may use, and whether its allocator changes
+ * all that it may change. */
 struct Way {
     const char *name;
     const Backend *backend;
     uint32_t features;
+    bool poison;
 };
 
 const Way kWays[] = {
-    { "interp", &be_interp, 0 },
-    { "x86_64", &be_x86_64, UINT32_MAX },
-    { "x86_64_plain", &be_x86_64, 0 },
+    { "interp", &be_interp, 0, false },
+    { "x86_64", &be_x86_64, UINT32_MAX, false },
+    { "x86_64_plain", &be_x86_64, 0, false },
+    { "x86_64_poison", &be_x86_64, UINT32_MAX, true },
+    { "x86_64_plain_poison", &be_x86_64, 0, true },
 };
 
 /* A backend that has been started, a vcpu, and the function made last. */
@@ -75,6 +81,7 @@ class Machine
     {
         EXPECT_TRUE(be_->start(buf_, &test_guest));
         x64_features_limit(way.features);
+        x64_poison = way.poison;
         vcpu_->guest = &test_guest;
         for (VcpuJump &j : vcpu_->jump_cache) {
             j.pc = VCPU_NO_PC;

@@ -70,7 +70,7 @@ const IrOp kOps[] = {
     IR_OP_trunc,
 };
 
-class Ops : public testing::TestWithParam<IrOp>
+class Ops : public testing::TestWithParam<std::tuple<IrOp, bool>>
 {
   protected:
     IrInsn Insn(IrOp op, IrType type, IrRef a = 0, IrRef b = 0, IrRef c = 0, int64_t imm = 0)
@@ -191,9 +191,12 @@ TEST_P(Ops, MeansWhatItsRowSays)
     static const Place places[] = { Place::kRegister, Place::kConstant, Place::kMemory };
     static const unsigned ways[] = { 1, 3, 9, 27 };
 
+    const auto [op, poison] = GetParam();
+
+    pair_.Poison(poison);
     for (uint32_t mask : FeatureMasks()) {
         pair_.Features(mask);
-        for (const Case &c : CasesOf(GetParam())) {
+        for (const Case &c : CasesOf(op)) {
             for (unsigned how = 0; how < ways[ir_op_info[c.op].n_args]; how++) {
                 Place place[3] = { places[how % 3], places[how / 3 % 3], places[how / 9] };
                 uint64_t constant[3] = { Value(), Value(), Value() };
@@ -207,10 +210,14 @@ TEST_P(Ops, MeansWhatItsRowSays)
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(X86_64, Ops, testing::ValuesIn(kOps),
-                         [](const testing::TestParamInfo<IrOp> &info) {
-                             return std::string(ir_op_info[info.param].name);
-                         });
+std::string Name(const testing::TestParamInfo<std::tuple<IrOp, bool>> &info)
+{
+    const auto [op, poison] = info.param;
+    return std::string(ir_op_info[op].name) + (poison ? "Poison" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(X86_64, Ops,
+                         testing::Combine(testing::ValuesIn(kOps), testing::Bool()), Name);
 
 /* A new op shall not be forgotten here: all pure integer ops are listed. */
 TEST(OpsList, IsComplete)

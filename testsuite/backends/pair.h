@@ -54,12 +54,18 @@ class Pair
     ~Pair()
     {
         x64_features_limit(~0u);
+        x64_poison = false;
         codebuf_free(code_);
     }
 
     void Features(uint32_t mask)
     {
         x64_features_limit(mask);
+    }
+
+    void Poison(bool poison)
+    {
+        x64_poison = poison;
     }
 
     BeStatus Compile(const Backend &backend, const IrFunc *f, BeCode *unit)

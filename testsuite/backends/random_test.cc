@@ -61,7 +61,7 @@ void OnFault(int, siginfo_t *, void *context)
     gregs[REG_RIP] = reinterpret_cast<greg_t>(running->leave());
 }
 
-class Random : public testing::TestWithParam<std::tuple<Shape, uint32_t, bool>>
+class Random : public testing::TestWithParam<std::tuple<Shape, uint32_t, bool, bool>>
 {
   protected:
     void SetUp() override
@@ -126,7 +126,7 @@ class Random : public testing::TestWithParam<std::tuple<Shape, uint32_t, bool>>
 
 TEST_P(Random, AgreesWithInterpreter)
 {
-    const auto [shape, mask, faults] = GetParam();
+    const auto [shape, mask, faults, poison] = GetParam();
     ArenaPtr arena = NewArena();
     size_t mark = arena_mark(arena.get());
     GenOptions o;
@@ -135,6 +135,7 @@ TEST_P(Random, AgreesWithInterpreter)
     o.insns_per_block = shape.insns;
     o.params = shape.params;
     pair_.Features(mask);
+    pair_.Poison(poison);
     faults_seen = 0;
     for (uint64_t seed = 1; seed <= shape.seeds; seed++) {
         arena_reset(arena.get(), mark);
@@ -149,16 +150,16 @@ TEST_P(Random, AgreesWithInterpreter)
     EXPECT_EQ(faults, faults_seen > 0);
 }
 
-std::string Name(const testing::TestParamInfo<std::tuple<Shape, uint32_t, bool>> &info)
+std::string Name(const testing::TestParamInfo<std::tuple<Shape, uint32_t, bool, bool>> &info)
 {
-    const auto [shape, mask, faults] = info.param;
+    const auto [shape, mask, faults, poison] = info.param;
     return std::string(shape.name) + (mask ? "AllFeatures" : "NoFeatures") +
-           (faults ? "Faults" : "");
+           (faults ? "Faults" : "") + (poison ? "Poison" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(X86_64, Random,
                          testing::Combine(testing::ValuesIn(kShapes), testing::Values(~0u, 0u),
-                                          testing::Bool()),
+                                          testing::Bool(), testing::Bool()),
                          Name);
 
 } // namespace

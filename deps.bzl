@@ -23,6 +23,7 @@ _LIBRARIES = {
     },
     "libelf": {"libelf": "libelf"},
     "libzstd": {"libzstd": "libzstd"},
+    "zlib": {"zlib": "zlib"},
 }
 
 # The same for shared objects, into which archives do not link.

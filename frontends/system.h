@@ -52,8 +52,8 @@ typedef struct FeSystem {
      * misaligned...): the guest's handler is entered; vcpu->pc is there. */
     void (*trap)(Vcpu *vcpu, IrTrap trap, uint64_t arg);
 
-    /* An access at vcpu->pc to vaddr failed: with FeWalk.cause, or (bus) at a physical address where
-     * nothing answers. */
+    /* An access or fetch at vcpu->pc to vaddr failed: with FeWalk.cause, or (bus) at a physical
+     * address where nothing answers. */
     void (*fault)(Vcpu *vcpu, uint64_t vaddr, MmuAccess access, uint64_t cause);
     uint64_t bus_error; /* a cause: "access fault", fault() turns it into the one for `access` */
 
@@ -61,7 +61,8 @@ typedef struct FeSystem {
      * is none. */
     bool (*interrupt)(Vcpu *vcpu);
 
-    /* Would it?  Also in a wait for interrupts, where the global enable does not count. */
+    /* Would it?  Also in a wait for interrupts, where the global enable does not count.  Guest code
+     * that may have enabled one sets Vcpu.exit_req: the run loop then asks at the next safepoint. */
     bool (*pending)(Vcpu *vcpu, bool waiting);
 
     /* Any thread: level of an input line (RISC-V: 3 MSI, 7 MTI, 9 SEI, 11 MEI).  The caller calls

@@ -147,7 +147,8 @@ enum {
     TRAP(exclusive, "the next instructions must run alone (LR/SC); pc is the first") \
     TRAP(hot, "a unit's counter ran out: consider a better tier")                   \
     TRAP(debug, "a debugger's breakpoint; pc is the instruction's")                 \
-    TRAP(watch, "the access would touch a debugger's watchpoint; arg is its index")
+    TRAP(watch, "the access would touch a debugger's watchpoint; arg is its index") \
+    TRAP(wait, "wait for an interrupt; pc is next")
 
 typedef enum IrTrap {
 #define TRAP(name, meaning) IR_TRAP_##name,

@@ -15,6 +15,7 @@
 
 #include <setjmp.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,18 @@ typedef struct VcpuJump {
 } VcpuJump;
 
 #define VCPU_NO_PC UINT64_MAX
+
+/* An access of a whole machine that generated code does not make itself. */
+typedef enum VcpuAccessKind { VCPU_load, VCPU_store, VCPU_rmw } VcpuAccessKind;
+
+typedef struct VcpuAccess {
+    uint64_t addr;
+    uint64_t value;   /* store: what; load: gets it, zero-extended */
+    uint64_t addend;  /* rmw: gets host address - guest address; the access itself is the caller's */
+    VcpuAccessKind kind;
+    uint8_t size;     /* bytes: 1, 2, 4 or 8 */
+    const void *site; /* the place in host code, or NULL */
+} VcpuAccess;
 
 struct Vcpu {
     uint64_t slot[VCPU_SLOTS];
@@ -74,6 +87,14 @@ struct Vcpu {
     sigjmp_buf *raise;   /* where vcpu_raise() goes */
 
     VcpuJump jump_cache[VCPU_JUMP_CACHE]; /* index: pc >> 1 modulo its size */
+
+    /* Whole machines only.  Data: tables of the current context (softmmu/mmu.h), and what they do not
+     * have.  Fetches: what pc is xored with in the jump cache, by context and mode. */
+    const uint64_t *mmu_read, *mmu_write;
+    bool (*access)(Vcpu *vcpu, VcpuAccess *access);
+    uint64_t jump_tag;
+    void *mmu;           /* softmmu/mmu.c */
+    void *system;        /* the frontend's privileged state (frontends/system.h) */
 };
 
 static inline unsigned vcpu_jump_index(uint64_t pc)

@@ -24,6 +24,18 @@
 
 typedef struct Vcpu Vcpu;
 
+/* How generated code gets from a guest address to the host's: SCHEME(name, meaning) */
+#define MMU_SCHEMES(SCHEME)                                                       \
+    SCHEME(flat, "one entry for every page of the address space, in reserved memory") \
+    SCHEME(tlb, "a small table of the pages used last")
+
+typedef enum MmuScheme {
+#define SCHEME(name, meaning) MMU_SCHEME_##name,
+    MMU_SCHEMES(SCHEME)
+#undef SCHEME
+    MMU_SCHEME_COUNT
+} MmuScheme;
+
 typedef enum MmuAccess { MMU_read, MMU_write, MMU_exec } MmuAccess;
 
 /* Names a context.  Equal keys see the same memory, apart from what a flush is owed for. */

@@ -363,6 +363,7 @@ static bool handle(TrVcpu *v, IrTrap trap, TrStop *stop)
     case IR_TRAP_div_zero:
     case IR_TRAP_debug:
     case IR_TRAP_watch:
+    case IR_TRAP_wait:
     case IR_TRAP_COUNT:
         fill_stop(v, stop, trap);
         return true;

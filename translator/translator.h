@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "frontends/frontend.h"
+#include "frontends/system.h"
 #include "ir/vcpu.h"
 
 typedef enum TrTier { TR_TIER_interp, TR_TIER_jit } TrTier;
@@ -34,8 +35,16 @@ typedef struct TrRange {
 
 typedef struct TrInstrument TrInstrument; /* translator/instrument.h */
 
+/* A whole machine in place of a process. */
+typedef struct TrSystem {
+    const FeSystem *fe;
+    PhysMem *mem; /* from which code is fetched; TrConfig.fetch and mem_base are not used */
+    MmuScheme scheme;
+} TrSystem;
+
 typedef struct TrConfig {
     const Frontend *frontend;
+    const TrSystem *system; /* NULL: user mode */
     TrTier tier;
     size_t cache_size;      /* bytes of host code (of side memory in the interpreter); 0: 64 MiB */
     uint64_t mem_base;      /* host address of guest address 0 */

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * translator/machine.h - the harts of a whole machine, each on a thread of its own.
+ *
+ * Owns:       the vcpus and their threads.  What the machine has besides (memory, devices, time) is
+ *             the board's, and given as MachineConfig.
+ * Use:        tr_start() with TrConfig.system, machine_new(), machine_resume(); then a thread that
+ *             is no hart's waits in machine_wait() for what the machine asks for:
+ *
+ *                 while (machine_wait(m, &event), event.kind != MACHINE_shutdown) {
+ *                     machine_pause(m); reset the devices; machine_reset(m); machine_resume(m);
+ *                 }
+ *                 machine_free(m);
+ *
+ * Threading:  machine_irq() lines, machine_timer() and machine_request() may be used by any thread,
+ *             also inside a device's access; they wait for nobody.  The rest by threads that are no
+ *             hart's and hold no device's lock.
+ */
+#ifndef KETCH_TRANSLATOR_MACHINE_H
+#define KETCH_TRANSLATOR_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "devices/irq.h"
+#include "frontends/system.h"
+#include "ir/vcpu.h"
+
+enum { MACHINE_HARTS = 8 };
+
+typedef struct Machine Machine;
+
+/* Besides TrConfig.system: constant, copied. */
+typedef struct MachineConfig {
+    unsigned n_harts;
+    uint64_t (*time)(void *opaque); /* these three: see FeSystemConfig */
+    void (*set_timer)(void *opaque, uint32_t hart, uint64_t when);
+    void *opaque;
+    const char *cpu;   /* options of -cpu, or NULL */
+    uint64_t reset_pc; /* where each hart starts ... */
+    uint64_t reset_arg; /* ... with its number and this in registers, see FeSystem.reset() */
+} MachineConfig;
+
+/* Paused, reset.  NULL and *error, a sentence. */
+Machine *machine_new(const MachineConfig *config, const char **error);
+void machine_free(Machine *m); /* ends the threads */
+
+/* Interrupt line `line` of a hart (FeSystem.set_line). */
+Irq machine_irq(Machine *m, unsigned hart, unsigned line);
+
+/* The tick that MachineConfig.set_timer was told has come. */
+void machine_timer(Machine *m, unsigned hart);
+
+/* ---- Stop and go ---- */
+
+/* No hart executes anything, and none holds a device's lock, until machine_resume(). */
+void machine_pause(Machine *m);
+void machine_resume(Machine *m);
+bool machine_is_paused(const Machine *m);
+
+/* All harts as after power-on.  Paused. */
+void machine_reset(Machine *m);
+
+/* What the machine or somebody who controls it wants to happen. */
+typedef enum MachineEventKind {
+    MACHINE_none,
+    MACHINE_shutdown, /* value: exit status */
+    MACHINE_restart,
+    MACHINE_debug,    /* a hart is at a breakpoint, and all have been asked to pause; value: hart */
+} MachineEventKind;
+
+typedef struct MachineEvent {
+    MachineEventKind kind;
+    int value;
+} MachineEvent;
+
+/* Posts an event; the harts execute little more until it is dealt with (they are asked to pause, as
+ * if machine_pause() had been called, but nobody waits for it). */
+void machine_request(Machine *m, MachineEvent event);
+
+/* The next event, in the order of their posting. */
+void machine_wait(Machine *m, MachineEvent *event);
+
+/* The same without waiting longer than so many milliseconds.  False: there was none. */
+bool machine_wait_ms(Machine *m, int ms, MachineEvent *event);
+
+/* ---- Looking inside ---- */
+
+unsigned machine_harts(const Machine *m);
+
+/* Paused: the registers are true (Frontend.registers, FeSystem.field). */
+Vcpu *machine_hart(Machine *m, unsigned hart);
+
+/* Guest-virtual memory as the hart sees it now, without side effects on the page tables beyond what a
+ * walk does; paused.  False: not all of it is RAM or ROM. */
+bool machine_read(Machine *m, unsigned hart, uint64_t vaddr, void *to, size_t size);
+bool machine_write(Machine *m, unsigned hart, uint64_t vaddr, const void *from, size_t size);
+
+#endif

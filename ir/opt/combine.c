@@ -130,7 +130,8 @@ static void sort_parts(Combine *c)
 
 /* ---- Runs of neighbours ---- */
 
-/* Parts [first, first + n) are `bytes` neighbouring bytes in one of the two orders. */
+/* Parts [first, first + n) are `bytes` neighbouring bytes in one of the two orders; in the big one
+ * a part of several bytes has them the wrong way round. */
 typedef struct Run {
     unsigned first, n, bytes;
     bool big; /* most significant byte first */
@@ -139,7 +140,8 @@ typedef struct Run {
 static bool follows(const Part *a, const Part *b, bool big)
 {
     return b->base == a->base && b->disp == a->disp + a->bytes &&
-           (big ? b->shift + 8 * b->bytes == a->shift : a->shift + 8 * a->bytes == b->shift);
+           (big ? b->shift + 8 == a->shift && a->bytes == 1 && b->bytes == 1
+                : a->shift + 8 * a->bytes == b->shift);
 }
 
 static bool run_at(const Combine *c, unsigned first, unsigned bytes, bool big, Run *run)

@@ -48,7 +48,16 @@ typedef struct BeHostRegs {
     uint64_t fpr[32]; /* low 64 bits */
 } BeHostRegs;
 
+/* How guest memory is reached. */
+typedef enum BeMemory {
+    BE_MEM_host, /* at Vcpu.mem_base + address: user mode */
+    BE_MEM_flat, /* by softmmu/tables.h, and Vcpu.access() for what is not there */
+    BE_MEM_tlb,
+    BE_MEM_call, /* by Vcpu.access() only */
+} BeMemory;
+
 typedef struct BeOptions {
+    BeMemory memory;
     uint32_t *counter; /* not NULL: *counter is decremented at each entry, and the unit is left
                           with IR_TRAP_hot (pc = its start, nothing executed) when it underflows */
     bool note_jumps;   /* computed jumps say where they come from, see Vcpu.from */

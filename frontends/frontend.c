@@ -10,6 +10,20 @@ static unsigned poll_flag(const FeContext *c, uint64_t target)
     return target <= c->pc ? IR_EXIT_POLL : 0;
 }
 
+/* In another page, or perhaps on two. */
+static unsigned far_flag(const FeContext *c, uint64_t target)
+{
+    uint64_t page = ~UINT64_C(0xfff);
+
+    return c->page_last && ((target ^ c->pc) & page || (target & ~page) > c->page_last)
+               ? IR_EXIT_FAR : 0;
+}
+
+static unsigned exit_flags(const FeContext *c, uint64_t target)
+{
+    return poll_flag(c, target) | far_flag(c, target);
+}
+
 void fe_poll(FeContext *c, uint64_t target)
 {
     IrBlockId block;
@@ -38,7 +52,7 @@ void fe_jump(FeContext *c, uint64_t target)
     if (c->block_at(c, target, &block)) {
         ir_br(&c->b, block);
     } else {
-        ir_exit(&c->b, target, poll_flag(c, target), 0);
+        ir_exit(&c->b, target, exit_flags(c, target), 0);
     }
     c->ended = true;
 }
@@ -50,7 +64,7 @@ void fe_call(FeContext *c, uint64_t target, uint64_t return_pc)
     if (c->block_at(c, target, &block)) {
         ir_br(&c->b, block);
     } else {
-        ir_exit(&c->b, target, IR_EXIT_CALL | poll_flag(c, target), return_pc);
+        ir_exit(&c->b, target, IR_EXIT_CALL | exit_flags(c, target), return_pc);
     }
     c->ended = true;
 }
@@ -66,7 +80,7 @@ void fe_branch(FeContext *c, IrRef cond, uint64_t target)
         ir_append(f, yes,
                   (IrInsn){ .op = IR_OP_exit,
                             .type = IR_VOID,
-                            .aux = (uint8_t)poll_flag(c, target),
+                            .aux = (uint8_t)exit_flags(c, target),
                             .imm = (int64_t)target });
     }
     if (c->block_at(c, c->next_pc, &no)) {
@@ -92,14 +106,14 @@ static void guard(FeContext *c, IrRef target, uint64_t pc)
     }
 }
 
-void fe_indirect(FeContext *c, IrRef target, unsigned exit_flags, uint64_t return_pc)
+void fe_indirect(FeContext *c, IrRef target, unsigned flags, uint64_t return_pc)
 {
     uint64_t pc;
 
     for (unsigned k = 0; c->expected && c->expected(c, k, &pc); k++) {
         guard(c, target, pc);
     }
-    ir_exit_ind(&c->b, target, exit_flags | IR_EXIT_POLL, return_pc);
+    ir_exit_ind(&c->b, target, flags | IR_EXIT_POLL, return_pc);
     c->ended = true;
 }
 

@@ -53,6 +53,8 @@ struct FeContext {
     bool asked_threads;   /* set by the frontend when what it made depends on `threads` */
     bool poll_at_head;    /* safepoints of loops are at the start of their first block, made by the
                              translator: fe_poll() does nothing */
+    uint32_t page_last;   /* pages, of PHYS_PAGE bytes, may come from anywhere: the last offset in one at
+                             which an instruction does not reach the next; 0: no pages */
     bool one_insn;        /* each unit is one instruction (-one-insn-per-tb, exclusive stepping) */
 
     /* The block of this unit that starts at `pc`; false when none does.  Set by the translator. */
@@ -125,7 +127,7 @@ void fe_poll_indirect(FeContext *c);
 void fe_jump(FeContext *c, uint64_t target);
 void fe_call(FeContext *c, uint64_t target, uint64_t return_pc);
 void fe_branch(FeContext *c, IrRef cond, uint64_t target);
-void fe_indirect(FeContext *c, IrRef target, unsigned exit_flags, uint64_t return_pc);
+void fe_indirect(FeContext *c, IrRef target, unsigned flags, uint64_t return_pc);
 void fe_trap(FeContext *c, IrTrap trap, uint64_t pc);
 
 #endif

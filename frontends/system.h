@@ -35,7 +35,7 @@ typedef struct FeWalk {
     uint64_t cause; /* not ok: the frontend's number of the exception, for fault() */
 } FeWalk;
 
-typedef struct FeSystem {
+struct FeSystem {
     /* Allocates Vcpu.system.  False and *error, a sentence. */
     bool (*create)(Vcpu *vcpu, const FeSystemConfig *config, const char **error);
     void (*destroy)(Vcpu *vcpu);
@@ -74,7 +74,7 @@ typedef struct FeSystem {
 
     /* Named fields for snapshots: every word of privileged state.  False: no more. */
     bool (*field)(Vcpu *vcpu, unsigned index, const char **name, uint64_t **value);
-} FeSystem;
+};
 
 extern const FeSystem fe_riscv64_system;
 

@@ -126,6 +126,7 @@ enum {
     IR_EXIT_POLL = 1, /* test Vcpu.exit_req first (backward jumps, indirect jumps) */
     IR_EXIT_CALL = 2, /* a call: arg[0] (exit) or arg[1] (exit_ind) is a const, the return pc */
     IR_EXIT_RET = 4,  /* a return */
+    IR_EXIT_FAR = 8,  /* exit: what is at the pc may change, so it is looked up each time */
 };
 
 /* Why translated code was left: TRAP(name, meaning) */

@@ -91,7 +91,7 @@ struct Vcpu {
     /* Whole machines only.  Data: tables of the current context (softmmu/mmu.h), and what they do not
      * have.  Fetches: what pc is xored with in the jump cache, by context and mode. */
     const uint64_t *mmu_read, *mmu_write;
-    bool (*access)(Vcpu *vcpu, VcpuAccess *access);
+    bool (*access)(Vcpu *vcpu, VcpuAccess *access); /* false: it faults, exit_trap and exit_arg set */
     uint64_t jump_tag;
     void *mmu;           /* softmmu/mmu.c */
     void *system;        /* the frontend's privileged state (frontends/system.h) */

@@ -20,9 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ir/vcpu.h"
 #include "softmmu/physmem.h"
-
-typedef struct Vcpu Vcpu;
 
 /* How generated code gets from a guest address to the host's: SCHEME(name, meaning) */
 #define MMU_SCHEMES(SCHEME)                                                       \
@@ -61,5 +60,46 @@ void mmu_switch(Vcpu *vcpu, const MmuKey *data, const MmuKey *fetch);
 void mmu_flush_all(Vcpu *vcpu);
 void mmu_flush_page(Vcpu *vcpu, uint64_t vaddr); /* in every context */
 void mmu_flush_root(Vcpu *vcpu, bool (*match)(uint64_t root, uint64_t arg), uint64_t arg);
+
+/* ---- For the translator ---- */
+
+typedef struct FeSystem FeSystem; /* frontends/system.h */
+typedef struct CodePages CodePages;
+
+typedef struct MmuConfig {
+    const FeSystem *fe;
+    PhysMem *mem;
+    CodePages *code;
+    MmuScheme scheme;
+} MmuConfig;
+
+/* Gives the vcpu an MMU, which is in a context of physical addresses.  False: no address space. */
+MUST_USE bool mmu_attach(Vcpu *vcpu, const MmuConfig *config);
+void mmu_detach(Vcpu *vcpu);
+
+/* Why mmu_access() or mmu_fetch() has said false. */
+typedef struct MmuFault {
+    uint64_t vaddr;
+    MmuAccess access;
+    uint64_t cause;
+} MmuFault;
+
+const MmuFault *mmu_fault(const Vcpu *vcpu);
+
+/* Vcpu.access: makes the access, as often as needed by pages, or for VCPU_rmw finds its memory.  What
+ * can be remembered is.  False: it faults, nothing was done. */
+MUST_USE bool mmu_access(Vcpu *vcpu, VcpuAccess *access);
+
+/* The physical address of code at `pc`, which is in RAM or ROM. */
+MUST_USE bool mmu_fetch(Vcpu *vcpu, uint64_t pc, uint64_t *paddr);
+
+/* The number of the context for fetches: another one after it has been flushed, never 0. */
+uint64_t mmu_fetch_number(const Vcpu *vcpu);
+
+/* No vcpu has write entries for the page at physical address `paddr` any more.  No vcpu runs. */
+void mmu_protect(Vcpu *vcpu, uint64_t paddr);
+
+/* The jump cache has been emptied. */
+void mmu_jumps_forgotten(Vcpu *vcpu);
 
 #endif

@@ -137,7 +137,7 @@ bool cache_start(const char **error)
 
 /* ---- By pc ---- */
 
-TrUnit *cache_find(uint64_t pc, uint32_t mode)
+TrUnit *cache_find(uint64_t pc, uint32_t mode, TrPage page)
 {
     TrTable *t = atomic_load_explicit(&table, memory_order_acquire);
 
@@ -150,7 +150,7 @@ TrUnit *cache_find(uint64_t pc, uint32_t mode)
         if (slot >> 32 == tag_of(pc) && (TrName)slot != REMOVED) {
             TrUnit *u = named((TrName)slot);
 
-            if (u->pc == pc && u->mode == mode && !u->dead) {
+            if (u->pc == pc && u->mode == mode && u->page == page && !u->dead) {
                 return u;
             }
         }
@@ -318,8 +318,23 @@ static void page_add(uint64_t page, TrUnit *unit)
     p->units = pu;
 }
 
+/* Whole machines: by physical page. */
+static void pages_add_physical(TrUnit *unit)
+{
+    uint32_t second = (uint32_t)(unit->page >> 32);
+
+    page_add((uint32_t)unit->page, unit);
+    if (second) {
+        page_add(second, unit);
+    }
+}
+
 static void pages_add(TrUnit *unit)
 {
+    if (unit->page) {
+        pages_add_physical(unit);
+        return;
+    }
     for (unsigned i = 0; i < unit->n_spans; i++) {
         const TrSpan *s = &unit->spans[i];
 
@@ -408,7 +423,8 @@ static void unlink_outgoing(TrUnit *unit)
 
 /* ---- Coming and going ---- */
 
-TrUnit *cache_unit_new(uint64_t pc, uint32_t mode, const TrSpan *spans, unsigned n_spans)
+TrUnit *cache_unit_new(uint64_t pc, uint32_t mode, TrPage page, const TrSpan *spans,
+                       unsigned n_spans)
 {
     size_t n = atomic_load_explicit(&n_units, memory_order_relaxed);
     TrUnit *unit;
@@ -419,7 +435,7 @@ TrUnit *cache_unit_new(uint64_t pc, uint32_t mode, const TrSpan *spans, unsigned
         return NULL;
     }
     unit = arena_raw(tr.units, sizeof(*unit) + n_spans * sizeof(TrSpan));
-    *unit = (TrUnit){ .pc = pc, .mode = mode, .counter = &counters[n] };
+    *unit = (TrUnit){ .pc = pc, .mode = mode, .page = page, .counter = &counters[n] };
     unit->n_spans = (uint16_t)n_spans;
     for (unsigned i = 0; i < n_spans; i++) {
         unit->spans[i] = spans[i];
@@ -573,6 +589,33 @@ static unsigned scan_range(const TrRange *range, bool dry)
         found += scan_page(page_find(page), range, dry);
     }
     return found;
+}
+
+unsigned cache_drop_page_locked(uint64_t page, const TrFilter *filter, bool *left)
+{
+    Page *p = page_find(page);
+    unsigned dropped = 0;
+
+    *left = false;
+    for (PageUnit **at = &p->units; *at;) {
+        TrUnit *u = (*at)->unit;
+
+        if (!u->dead && filter->wanted(u, filter->opaque)) {
+            drop(u);
+            dropped++;
+        }
+        *left |= !u->dead;
+        if (u->dead) {
+            *at = (*at)->next;
+        } else {
+            at = &(*at)->next;
+        }
+    }
+    if (dropped) {
+        forget_dead_writable();
+        exclusive_for_each(run_forget);
+    }
+    return dropped;
 }
 
 unsigned cache_drop_range_locked(const TrRange *range)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Guest code that is no longer what was translated. */
-#include "translator/state.h"
+#include "translator/source.h"
 
 #include <string.h>
 
@@ -9,14 +9,13 @@ static bool overlaps(const TrSpan *s, const TrRange *range)
     return s->pc <= range->hi && s->pc + s->size - 1 >= range->lo;
 }
 
-static bool same_bytes(const TrSpan *s)
+static bool same_bytes(const TrUnit *unit, const TrSpan *s)
 {
     uint8_t now[256];
-    bool writable;
 
     for (size_t at = 0, n; at < s->size; at += n) {
         n = s->size - at < sizeof(now) ? s->size - at : sizeof(now);
-        if (tr.config.fetch(tr.config.opaque, s->pc + at, now, n, &writable) < n ||
+        if (source_bytes(unit, s->pc + at, now, n) < n ||
             memcmp(now, s->bytes + at, n) != 0) {
             return false;
         }
@@ -24,13 +23,12 @@ static bool same_bytes(const TrSpan *s)
     return true;
 }
 
-/* Bytes that the guest could write and that are not what they were. */
-static bool is_changed(const TrUnit *unit, void *opaque)
+bool change_is_changed(const TrUnit *unit, void *opaque)
 {
     for (unsigned i = 0; i < unit->n_spans; i++) {
         const TrSpan *s = &unit->spans[i];
 
-        if (s->bytes && overlaps(s, opaque) && !same_bytes(s)) {
+        if (s->bytes && overlaps(s, opaque) && !same_bytes(unit, s)) {
             return true;
         }
     }
@@ -73,7 +71,7 @@ void tr_code_changed(uint64_t start, uint64_t size)
     TrRange range = range_of(start, size);
 
     if (size) {
-        drop(&(TrFilter){ is_changed, &range, true });
+        drop(&(TrFilter){ change_is_changed, &range, true });
     }
     pthread_mutex_lock(&tr.lock);
     tr.stats.fences++;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What -d shows of units. */
-#include "translator/state.h"
+#include "translator/source.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,12 +59,11 @@ static void hex(const uint8_t *bytes, unsigned n, char *text)
     }
 }
 
-static unsigned dump_insn(LogCategory category, uint64_t pc)
+static unsigned dump_insn(LogCategory category, const TrUnit *unit, uint64_t pc)
 {
     uint8_t bytes[DUMP_INSNS];
     char text[128] = "", code[2 * DUMP_INSNS + 1] = "";
-    bool writable;
-    size_t n = tr.config.fetch(tr.config.opaque, pc, bytes, tr.frontend->max_insn, &writable);
+    size_t n = source_bytes(unit, pc, bytes, tr.frontend->max_insn);
     unsigned length = n ? tr.frontend->disassemble(pc, bytes, n, text, sizeof(text)) : 0;
 
     if (length) {
@@ -84,7 +83,7 @@ void dump_code(LogCategory category, const TrUnit *unit)
         uint64_t pc = unit->spans[i].pc, end = pc + unit->spans[i].size;
 
         while (pc < end) {
-            unsigned length = dump_insn(category, pc);
+            unsigned length = dump_insn(category, unit, pc);
 
             if (!length) {
                 break;

@@ -22,7 +22,7 @@ Extent extent;
 
 static bool is_warm(uint64_t pc)
 {
-    const TrUnit *unit = cache_find(pc, extent.mode);
+    const TrUnit *unit = cache_find(pc, extent.mode, extent.page);
 
     return unit && region_entries(unit) >= tr.config.hot_threshold / WARM_SHARE;
 }
@@ -331,13 +331,15 @@ static void find_layout(void)
     layout_make(l);
 }
 
-void extent_find(uint64_t pc, uint32_t mode, unsigned max_insns)
+void extent_find(uint64_t pc, uint32_t mode, TrPage page, unsigned max_insns)
 {
+    source_place(pc, page);
     extent.n = 0;
     extent.n_frames = 0;
     extent.n_insns = 0;
     extent.max_insns = max_insns;
     extent.mode = mode;
+    extent.page = page;
     add((ExtPlace){ pc, new_frame(LAYOUT_NONE, pc, 0) });
     for (int b = 0; b < extent.n; b++) {
         for (int k = LAYOUT_SUCCS - 1; k >= 0; k--) {

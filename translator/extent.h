@@ -44,13 +44,14 @@ typedef struct Extent {
     int n_frames;
     unsigned n_insns, max_insns;
     uint32_t mode;
+    TrPage page;
     Layout layout; /* of the same blocks */
 } Extent;
 
 extern Extent extent;
 
 /* The region that starts at `pc`, of at most `max_insns` instructions. */
-void extent_find(uint64_t pc, uint32_t mode, unsigned max_insns);
+void extent_find(uint64_t pc, uint32_t mode, TrPage page, unsigned max_insns);
 
 /* The block that block `from` goes to at `pc`; LAYOUT_NONE when that is outside. */
 int extent_next(int from, uint64_t pc);

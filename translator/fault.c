@@ -90,11 +90,14 @@ bool tr_host_fault(int sig, siginfo_t *info, void *ucontext)
         }
         counts_undo(unit, &v->vcpu);
         note(v, info);
-        if (unit->region && !tr.config.instrument) {
+        if (tr.system || (unit->region && !tr.config.instrument)) {
             v->vcpu.exit_trap = IR_TRAP_again;
         }
         set_pc(uc, tr.backend->leave());
         return true;
+    }
+    if (tr.system) {
+        return false;
     }
     note(v, info);
     /* The jump skips the return from this handler, which would bring the signal mask back. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The text of --profile for one unit: why it was left, and its code side by side. */
 #include "translator/report.h"
+#include "translator/source.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,11 +16,10 @@ enum {
 /* ---- Exits ---- */
 
 /* Length 0: it is not there any more. */
-static FeShape shape_at(uint64_t pc, char *text, size_t size)
+static FeShape shape_at(const TrUnit *unit, uint64_t pc, char *text, size_t size)
 {
     uint8_t bytes[16];
-    bool writable;
-    size_t n = tr.config.fetch(tr.config.opaque, pc, bytes, tr.frontend->max_insn, &writable);
+    size_t n = source_bytes(unit, pc, bytes, tr.frontend->max_insn);
 
     text[0] = '\0';
     if (!n || !tr.frontend->disassemble(pc, bytes, n, text, size)) {
@@ -58,8 +58,8 @@ static int by_count(const void *a, const void *b)
 static void print_exit(const Report *r, const ProfileExit *e, const TrUnit *unit, uint64_t all)
 {
     char text[128], name[NAME_SIZE] = "";
-    FeShape shape = shape_at(e->pc, text, sizeof(text));
-    const TrUnit *to = e->target ? cache_find(e->target, unit->mode) : NULL;
+    FeShape shape = shape_at(unit, e->pc, text, sizeof(text));
+    const TrUnit *to = e->target ? cache_find(e->target, unit->mode, unit->page) : NULL;
 
     if (to) {
         dump_unit_name(to, name, sizeof(name));
@@ -214,7 +214,7 @@ static void print_group(const Listing *l, unsigned from, unsigned to)
     size_t n_printed = 0;
 
     if (!line[from].text) {
-        shape_at(line[from].pc, text, sizeof(text));
+        shape_at(l->row->unit, line[from].pc, text, sizeof(text));
         snprintf(guest, sizeof(guest), "%#" PRIx64 "  %s", line[from].pc, text);
     }
     for (unsigned i = from; i < to; i++) {

@@ -95,7 +95,7 @@ static void translate_block(int b)
 /* The entry is a block of its own, since a loop may lead back to the first one. */
 static IrFunc *make_ir(void)
 {
-    IrFunc *f = source_begin(extent.block[0].at.pc, extent.mode);
+    IrFunc *f = source_begin(extent.block[0].at.pc, extent.mode, extent.page);
     IrBuild *build = &source.c.b;
     IrBlockId entry = ir_block_new(f, extent.block[0].at.pc);
     int before = LAYOUT_NONE;
@@ -121,7 +121,7 @@ static IrFunc *make_ir(void)
 
 IrFunc *region_ir(const TrUnit *unit)
 {
-    extent_find(unit->pc, unit->mode, unit->n_insns);
+    extent_find(unit->pc, unit->mode, unit->page, unit->n_insns);
     return make_ir();
 }
 
@@ -151,8 +151,7 @@ static BeStatus make(const TrUnit *hot, unsigned max_insns, TrUnit **out)
     BeStatus status;
 
     *out = NULL;
-    source.window_size = 0;
-    extent_find(hot->pc, hot->mode, max_insns);
+    extent_find(hot->pc, hot->mode, hot->page, max_insns);
     if (!is_worth() || has_breakpoint()) {
         return BE_OK;
     }
@@ -160,7 +159,7 @@ static BeStatus make(const TrUnit *hot, unsigned max_insns, TrUnit **out)
     if (source.again) {
         return make(hot, max_insns, out);
     }
-    unit = unit_new_locked(hot->pc, hot->mode);
+    unit = unit_new_locked(hot->pc, hot->mode, hot->page);
     if (!unit) {
         return BE_FULL;
     }
@@ -231,10 +230,14 @@ static void note_jump(const Vcpu *vcpu)
 void region_hot(TrVcpu *v)
 {
     TrUnit *unit;
+    TrPage page;
 
+    if (!run_page(v, &page)) {
+        return; /* the next fetch fails */
+    }
     pthread_mutex_lock(&tr.lock);
     v->translating = 1;
-    unit = cache_find(v->vcpu.pc, v->vcpu.mode);
+    unit = cache_find(v->vcpu.pc, v->vcpu.mode, page);
     if (unit && !unit->region) {
         note_jump(&v->vcpu);
         if (unit->samples < 255) {

@@ -17,6 +17,9 @@ void run_forget(TrVcpu *v)
         return;
     }
     v->cached = false;
+    if (tr.system) {
+        mmu_jumps_forgotten(vcpu);
+    }
     /* pc 0 belongs in entry 0 only, so a zeroed entry elsewhere is empty. */
     memset(vcpu->jump_cache, 0, sizeof(vcpu->jump_cache));
     vcpu->jump_cache[0].pc = VCPU_NO_PC;
@@ -24,16 +27,33 @@ void run_forget(TrVcpu *v)
 
 static void remember(TrVcpu *v, uint64_t pc, const TrUnit *unit)
 {
-    v->vcpu.jump_cache[vcpu_jump_index(pc)] = (VcpuJump){ pc, unit->code.entry };
+    v->vcpu.jump_cache[vcpu_jump_index(pc)] =
+        (VcpuJump){ pc ^ v->vcpu.jump_tag, unit->code.entry };
     v->cached = true;
+}
+
+static bool page_of(TrVcpu *v, uint64_t pc, TrPage *page)
+{
+    *page = 0;
+    return !tr.system || system_page(v, pc, page);
+}
+
+bool run_page(TrVcpu *v, TrPage *page)
+{
+    return page_of(v, v->vcpu.pc, page);
 }
 
 const void *run_find(Vcpu *vcpu, uint64_t pc)
 {
     TrVcpu *v = vcpu->owner;
-    const TrUnit *unit = cache_find(pc, vcpu->mode);
+    const TrUnit *unit;
+    TrPage page;
 
-    if (!unit || tr.no_chain) {
+    if (tr.no_chain || !page_of(v, pc, &page)) {
+        return NULL;
+    }
+    unit = cache_find(pc, vcpu->mode, page);
+    if (!unit) {
         return NULL;
     }
     v->stats.misses++;
@@ -48,7 +68,12 @@ static void update_mode(TrVcpu *v)
     if (mode != v->vcpu.mode) {
         v->vcpu.mode = mode;
         v->stats.mode_changes++;
-        run_forget(v);
+        if (!tr.system) {
+            run_forget(v);
+        }
+    }
+    if (tr.system) {
+        system_tag(v);
     }
 }
 
@@ -90,8 +115,11 @@ static void flush_if_wanted(void)
 }
 
 /* Makes the unit for the vcpu's pc.  False: v->fail says why there is none. */
-static bool translate(TrVcpu *v, uint32_t mode)
+static bool translate(TrVcpu *v, uint32_t mode, TrPage page)
 {
+    if (page) {
+        system_guard(page);
+    }
     for (;;) {
         uint64_t generation;
         TrUnit *unit;
@@ -99,9 +127,9 @@ static bool translate(TrVcpu *v, uint32_t mode)
         pthread_mutex_lock(&tr.lock);
         v->translating = 1;
         generation = tr.generation;
-        unit = cache_find(v->vcpu.pc, mode);
+        unit = cache_find(v->vcpu.pc, mode, page);
         if (!unit) {
-            unit = unit_translate_locked(v->vcpu.pc, mode, &v->fail);
+            unit = unit_translate_locked(v->vcpu.pc, mode, page, &v->fail);
         }
         v->translating = 0;
         pthread_mutex_unlock(&tr.lock);
@@ -127,9 +155,11 @@ static void link_exit(TrVcpu *v)
     pthread_mutex_lock(&tr.lock);
     from = v->generation == tr.generation ? cache_find_host(vcpu->exit_site) : NULL;
     if (from && !from->dead && from->mode == vcpu->mode) {
-        to = cache_find(vcpu->pc, vcpu->mode);
+        TrPage page = (uint32_t)from->page; /* exits to other pages are IR_EXIT_FAR */
+
+        to = cache_find(vcpu->pc, vcpu->mode, page);
         if (!to) {
-            to = unit_translate_locked(vcpu->pc, vcpu->mode, &v->fail);
+            to = unit_translate_locked(vcpu->pc, vcpu->mode, page, &v->fail);
         }
         if (to) {
             cache_link_locked(from, tr.backend->exit_index(&from->code, vcpu->exit_site), to);
@@ -182,11 +212,15 @@ static void end_alone(TrVcpu *v)
 static TrUnit *find_and_enter(TrVcpu *v)
 {
     TrUnit *unit;
+    TrPage page;
 
+    if (!run_page(v, &page)) {
+        return NULL;
+    }
     exclusive_enter(v);
-    while (!(unit = cache_find(v->vcpu.pc, v->vcpu.mode))) {
+    while (!(unit = cache_find(v->vcpu.pc, v->vcpu.mode, page))) {
         exclusive_leave(v);
-        if (!translate(v, v->vcpu.mode)) {
+        if (!translate(v, v->vcpu.mode, page)) {
             return NULL;
         }
         exclusive_enter(v);
@@ -229,12 +263,13 @@ static IrTrap execute_checked(TrVcpu *v, IrTrap why)
 static IrTrap execute_one(TrVcpu *v, uint32_t how)
 {
     uint32_t mode = v->vcpu.mode | how;
+    TrPage page;
 
     v->stats.steps++;
-    if (!translate(v, mode)) {
+    if (!run_page(v, &page) || !translate(v, mode, page)) {
         return fail(v);
     }
-    return run_enter(v, cache_find(v->vcpu.pc, mode));
+    return run_enter(v, cache_find(v->vcpu.pc, mode, page));
 }
 
 static bool is_done(IrTrap trap)
@@ -312,11 +347,14 @@ static void fill_stop(TrVcpu *v, TrStop *stop, IrTrap trap)
 /* True when tr_run() is over. */
 static bool interrupted(TrVcpu *v, TrStop *stop)
 {
-    if (atomic_load(&v->vcpu.exit_req)) {
+    bool asked = atomic_load(&v->vcpu.exit_req);
+
+    if (asked) {
         atomic_store(&v->vcpu.exit_req, 0);
     }
     flush_if_wanted();
-    if (!atomic_load(&v->interrupt)) {
+    asked = asked && tr.system && tr.system->fe->pending(&v->vcpu, false);
+    if (!atomic_load(&v->interrupt) && !asked) {
         return false;
     }
     atomic_store(&v->interrupt, 0);
@@ -348,7 +386,11 @@ static bool handle(TrVcpu *v, IrTrap trap, TrStop *stop)
         region_hot(v);
         break;
     case IR_TRAP_fence_i:
-        tr_code_changed(0, UINT64_MAX);
+        if (tr.system) {
+            system_code_changed();
+        } else {
+            tr_code_changed(0, UINT64_MAX);
+        }
         break;
     case IR_TRAP_mode:
         update_mode(v);

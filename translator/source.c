@@ -5,13 +5,37 @@
 
 Source source;
 
-IrFunc *source_begin(uint64_t pc, uint32_t mode)
+static size_t fetch(uint64_t start, TrPage page, uint64_t pc, uint8_t *buf, size_t want,
+                    bool *writable)
+{
+    return tr.system ? system_fetch(start, page, pc, buf, want, writable)
+                     : tr.config.fetch(tr.config.opaque, pc, buf, want, writable);
+}
+
+size_t source_bytes(const TrUnit *unit, uint64_t pc, uint8_t *buf, size_t want)
+{
+    bool writable;
+
+    return fetch(unit->pc, unit->page, pc, buf, want, &writable);
+}
+
+void source_place(uint64_t pc, TrPage page)
+{
+    source.start = pc;
+    source.page = page;
+    source.window_size = 0;
+}
+
+IrFunc *source_begin(uint64_t pc, uint32_t mode, TrPage page)
 {
     IrFunc *f = ir_func_new(tr.ir, tr.guest, pc);
     FeContext *c = &source.c;
 
     f->mode = mode & ~(uint32_t)(TR_MODE_STEP | TR_MODE_BARE);
-    f->watched = tr.config.instrument != NULL;
+    /* Of two loads of a device's register none may be left out. */
+    f->watched = tr.config.instrument || tr.system;
+    source_place(pc, page);
+    c->page_last = tr.system ? PHYS_PAGE - tr.frontend->max_insn : 0;
     c->mode = f->mode;
     c->ended = false;
     c->expected = NULL;
@@ -20,7 +44,6 @@ IrFunc *source_begin(uint64_t pc, uint32_t mode)
     c->one_insn = mode & TR_MODE_STEP;
     c->poll_at_head = tr.config.instrument != NULL;
     source.bare = mode & TR_MODE_BARE;
-    source.window_size = 0;
     source.writable = false;
     source.block = NULL;
     source.again = false;
@@ -38,8 +61,8 @@ FeShape source_look(uint64_t pc)
     if (at >= source.window_size || source.window_size - at < SOURCE_LOOK_AHEAD) {
         bool writable = false;
 
-        source.window_size =
-            tr.config.fetch(tr.config.opaque, pc, source.window, sizeof(source.window), &writable);
+        source.window_size = fetch(source.start, source.page, pc, source.window,
+                                   sizeof(source.window), &writable);
         source.window_pc = pc;
         source.writable |= writable;
         at = 0;

@@ -25,6 +25,8 @@ typedef struct Source {
     uint8_t window[SOURCE_WINDOW];
     bool writable; /* something of what was fetched may be changed by the guest */
     bool bare;     /* TR_MODE_BARE */
+    uint64_t start; /* these two: what source_place() was told */
+    TrPage page;
 
     const TrBlock *block; /* instrumentation: the block being translated; NULL: none */
     unsigned n_block;     /* instructions of it translated */
@@ -39,8 +41,14 @@ typedef struct Source {
 
 extern Source source;
 
+/* Code that begins at `pc`, in `page`, will be looked at. */
+void source_place(uint64_t pc, TrPage page);
+
+/* Bytes of the code of `unit` at `pc`; returns how many. */
+size_t source_bytes(const TrUnit *unit, uint64_t pc, uint8_t *buf, size_t want);
+
 /* An empty function for `mode`; c.block_at is set by the caller. */
-IrFunc *source_begin(uint64_t pc, uint32_t mode);
+IrFunc *source_begin(uint64_t pc, uint32_t mode, TrPage page);
 
 /* Shows the frontend the code at `pc`; returns the instruction's shape, length 0 when it is not
  * all executable. */

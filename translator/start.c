@@ -59,7 +59,13 @@ static bool start_helpers(const char **error)
 
 bool tr_start(const TrConfig *config, const char **error)
 {
+    static TrSystem system;
+
     tr.config = *config;
+    if (config->system) {
+        system = *config->system;
+        tr.system = &system;
+    }
     if (!tr.config.cache_size) {
         tr.config.cache_size = CACHE_DEFAULT;
     }
@@ -70,6 +76,9 @@ bool tr_start(const TrConfig *config, const char **error)
     tr.no_chain = config->no_chain || tr.oracle;
     if (tr.oracle && config->instrument) {
         *error = "--check runs everything twice, which plugins would count: use one or the other.";
+        return false;
+    }
+    if (tr.system && !system_start(error)) {
         return false;
     }
     return start_helpers(error) && start_code(error) && cache_start(error) && unit_start(error) &&
@@ -93,8 +102,12 @@ Vcpu *tr_vcpu_new(void *user)
     vcpu->raise = &v->raise;
     vcpu->fp_traps = tr.backend->fp_trap ? FP_TRAPS : 0;
     vcpu->jump_cache[0].pc = VCPU_NO_PC;
+    if (tr.system && !system_attach(v)) {
+        tr_vcpu_free(vcpu);
+        return NULL;
+    }
     tr.frontend->reset(vcpu);
-    vcpu->mode = tr.frontend->mode(vcpu);
+    vcpu->mode = tr.system ? 0 : tr.frontend->mode(vcpu);
     return vcpu;
 }
 
@@ -106,5 +119,8 @@ void tr_vcpu_free(Vcpu *vcpu)
         tr_self = NULL;
     }
     profile_thread_end(v);
+    if (tr.system) {
+        system_detach(v);
+    }
     exclusive_free(v);
 }

@@ -23,6 +23,7 @@
 #include "backends/common/codebuf.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "softmmu/codepages.h"
 #include "translator/instrument.h"
 #include "translator/translator.h"
 
@@ -34,6 +35,13 @@ typedef struct TrVcpu TrVcpu;
 /* There are many of them and they are small: units and links name each other by where they are in
  * tr.units, in steps of 16 bytes.  0 names none. */
 typedef uint32_t TrName;
+
+/*
+ * Whole machines: where the instruction at a pc is.  The low half is the number of its physical page
+ * plus 1, the high half the same of the next page, when the instruction may reach into that one and
+ * something can be fetched there.  0: user mode.
+ */
+typedef uint64_t TrPage;
 
 /* A direct exit and where it is linked to; in the list of the links to `to`. */
 typedef struct TrLink {
@@ -66,11 +74,12 @@ struct TrUnit {
     uint64_t pc;
     uint32_t *counter; /* entries left until it runs out; generated code decrements it */
     uint32_t mode;     /* Vcpu.mode, with TR_MODE_STEP */
+    TrName incoming;   /* first link to here */
+    uint64_t page;     /* whole machines: what is at pc, see TrPage; else 0 */
     BeCode code;
     BeCode *oracle;   /* --check: the same for the interpreter, not optimised */
     struct ProfileUnit *profile; /* --profile; else NULL */
     TrLink *links;    /* one for each direct exit of the code */
-    TrName incoming;  /* first link to here */
     TrUndo *undo;     /* of counts.c */
     uint32_t n_undo;
     uint16_t n_spans;
@@ -106,6 +115,12 @@ typedef struct TrVcpuStats {
 
 /* ---- Vcpus ---- */
 
+/* Whose addresses jumps with one Vcpu.jump_tag are. */
+typedef struct TrTag {
+    uint64_t context;
+    uint32_t mode;
+} TrTag;
+
 struct TrVcpu {
     Vcpu vcpu; /* first: generated code and the frontends see only this */
     TrVcpu *prev, *next;
@@ -121,6 +136,8 @@ struct TrVcpu {
     const TrAction *volatile action; /* whose call is running */
     uint32_t borrowed_csr;         /* the guest's MXCSR, when a call has just lost it; else 0 */
     uint64_t accessed;             /* in a call at a memory access: what was loaded or stored */
+    TrTag *tags;                   /* whole machines, see system_tag() */
+    unsigned n_tags;
     bool cached;                   /* jump_cache may hold host addresses */
     uint64_t generation;           /* of the code cache when translated code was entered */
     siginfo_t info;                /* of the last host fault */
@@ -142,6 +159,8 @@ typedef struct TrTable TrTable;
 
 typedef struct Translator {
     TrConfig config;
+    const TrSystem *system; /* a copy of config's; NULL: user mode */
+    CodePages *code_pages;  /* of a machine */
     const Frontend *frontend;
     const IrGuest *guest; /* the frontend's, with the helpers of instrumentation */
     const Backend *backend;
@@ -170,14 +189,15 @@ extern Translator tr;
 bool cache_start(const char **error);
 
 /* The unit for `pc` in `mode`, or NULL.  The caller holds tr.lock or is `running`. */
-TrUnit *cache_find(uint64_t pc, uint32_t mode);
+TrUnit *cache_find(uint64_t pc, uint32_t mode, TrPage page);
 
 /* The unit whose code contains an address of the code cache, or NULL; async-signal-safe.  Same
  * condition. */
 TrUnit *cache_find_host(const void *host);
 
 /* A new unit with its spans copied; NULL when the cache is full.  Caller: tr.lock. */
-TrUnit *cache_unit_new(uint64_t pc, uint32_t mode, const TrSpan *spans, unsigned n_spans);
+TrUnit *cache_unit_new(uint64_t pc, uint32_t mode, TrPage page, const TrSpan *spans,
+                       unsigned n_spans);
 
 /* Makes a compiled unit findable. */
 void cache_insert_locked(TrUnit *unit);
@@ -203,6 +223,10 @@ bool cache_any_locked(const TrFilter *filter);
 unsigned cache_drop_range_locked(const TrRange *range);
 bool cache_has_range_locked(const TrRange *range);
 
+/* The same for units with bytes in a page, of which the filter sees those that are not dropped.  *left:
+ * some are still there. */
+unsigned cache_drop_page_locked(uint64_t page, const TrFilter *filter, bool *left);
+
 /* Calls fn for every unit that has code, dropped ones included.  Caller: tr.lock. */
 void cache_for_each_locked(void (*fn)(const TrUnit *unit));
 
@@ -217,10 +241,10 @@ void cache_evict_locked(void);
 bool unit_start(const char **error);
 
 /* Translates at `pc`.  NULL: *fail says why; its trap is IR_TRAP_none when the cache is full. */
-TrUnit *unit_translate_locked(uint64_t pc, uint32_t mode, TrFail *fail);
+TrUnit *unit_translate_locked(uint64_t pc, uint32_t mode, TrPage page, TrFail *fail);
 
 /* A unit without code from what source.h holds; NULL when the cache is full. */
-TrUnit *unit_new_locked(uint64_t pc, uint32_t mode);
+TrUnit *unit_new_locked(uint64_t pc, uint32_t mode, TrPage page);
 
 /* Runs the passes and compiles `f` as the code of `unit`. */
 BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit);
@@ -315,11 +339,44 @@ void exclusive_for_each(void (*fn)(TrVcpu *v));
 /* Forgets all host addresses that the vcpu has cached. */
 void run_forget(TrVcpu *v);
 
+/* Where the instruction at the vcpu's pc is; false and v->fail when it cannot be fetched. */
+MUST_USE bool run_page(TrVcpu *v, TrPage *page);
+
 /* Vcpu.find */
 const void *run_find(Vcpu *vcpu, uint64_t pc);
 
 /* One entry into translated code, with the bookkeeping of faults. */
 IrTrap run_enter(TrVcpu *v, TrUnit *unit);
+
+/* ---- change.c ---- */
+
+/* For TrFilter: bytes in the TrRange `opaque` that the guest could write and that are not what they
+ * were. */
+bool change_is_changed(const TrUnit *unit, void *opaque);
+
+/* ---- system.c: whole machines ---- */
+
+MUST_USE bool system_start(const char **error);
+
+/* Where the instruction at `pc` is.  False: v->fail says why it cannot be fetched. */
+MUST_USE bool system_page(TrVcpu *v, uint64_t pc, TrPage *page);
+
+/* The pages are going to have translated code.  Neither `running` nor with tr.lock. */
+void system_guard(TrPage page);
+
+/* Bytes of guest code at `pc`, for code that begins at `start` in `page`: as TrConfig.fetch. */
+size_t system_fetch(uint64_t start, TrPage page, uint64_t pc, uint8_t *buf, size_t want,
+                    bool *writable);
+
+/* fence.i: drops what was written and differs. */
+void system_code_changed(void);
+
+/* Vcpu.jump_tag for its context and mode. */
+void system_tag(TrVcpu *v);
+
+/* A new vcpu gets its MMU.  False: no memory or no addresses for it. */
+MUST_USE bool system_attach(TrVcpu *v);
+void system_detach(TrVcpu *v);
 
 /* ---- debug.c ---- */
 

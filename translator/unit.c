@@ -125,10 +125,10 @@ static IrFunc *make_blocks(IrFunc *f, uint64_t pc, unsigned max, TrFail *fail)
 }
 
 /* The IR of the unit at `pc`; NULL when there is no instruction to fetch. */
-static IrFunc *make_ir(uint64_t pc, uint32_t mode, unsigned max, TrFail *fail)
+static IrFunc *make_ir(uint64_t pc, uint32_t mode, TrPage page, unsigned max, TrFail *fail)
 {
     FeContext *c = &source.c;
-    IrFunc *f = source_begin(pc, mode);
+    IrFunc *f = source_begin(pc, mode, page);
     unsigned branches = 0;
 
     c->block_at = block_at;
@@ -168,6 +168,14 @@ static void verify(const IrFunc *f)
 #endif
 }
 
+static BeMemory memory_of(bool step)
+{
+    if (!tr.system) {
+        return BE_MEM_host;
+    }
+    return step ? BE_MEM_call : tr.system->scheme == MMU_SCHEME_flat ? BE_MEM_flat : BE_MEM_tlb;
+}
+
 BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
 {
     unsigned level = unit->region ? 2 : 1;
@@ -180,6 +188,7 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
     };
     BeStatus status;
 
+    options.memory = memory_of(step);
     *unit->counter = region_interval();
     verify(f);
     dump_ir(LOG_ir, f);
@@ -203,9 +212,9 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
     return status;
 }
 
-TrUnit *unit_new_locked(uint64_t pc, uint32_t mode)
+TrUnit *unit_new_locked(uint64_t pc, uint32_t mode, TrPage page)
 {
-    TrUnit *unit = cache_unit_new(pc, mode, source.span, source.n_spans);
+    TrUnit *unit = cache_unit_new(pc, mode, page, source.span, source.n_spans);
 
     if (unit) {
         unit->n_insns = (uint16_t)source.n_insns;
@@ -216,25 +225,26 @@ TrUnit *unit_new_locked(uint64_t pc, uint32_t mode)
 }
 
 /* At most `max` instructions.  BE_OK: *out is findable, or NULL and *fail set. */
-static BeStatus make_unit(uint64_t pc, uint32_t mode, unsigned max, TrFail *fail, TrUnit **out)
+static BeStatus make_unit(uint64_t pc, uint32_t mode, TrPage page, unsigned max, TrFail *fail,
+                          TrUnit **out)
 {
-    IrFunc *f = make_ir(pc, mode, max, fail);
+    IrFunc *f = make_ir(pc, mode, page, max, fail);
     TrUnit *unit;
     BeStatus status;
 
     *out = NULL;
     while (f && source.again) {
-        f = make_ir(pc, mode, max, fail);
+        f = make_ir(pc, mode, page, max, fail);
     }
     if (!f) {
         return BE_OK;
     }
-    unit = unit_new_locked(pc, mode);
+    unit = unit_new_locked(pc, mode, page);
     if (!unit) {
         return BE_FULL;
     }
     if (tr.oracle && !(mode & TR_MODE_STEP)) {
-        check_compile_locked(make_ir(pc, mode, max, fail), unit);
+        check_compile_locked(make_ir(pc, mode, page, max, fail), unit);
     }
     status = unit_compile_locked(f, unit);
     if (status == BE_OK) {
@@ -250,7 +260,7 @@ void unit_show_ir(const TrUnit *unit)
     IrFunc *f;
 
     pthread_mutex_lock(&tr.lock);
-    f = unit->region ? region_ir(unit) : make_ir(unit->pc, unit->mode, unit->n_insns, &fail);
+    f = unit->region ? region_ir(unit) : make_ir(unit->pc, unit->mode, unit->page, unit->n_insns, &fail);
     if (f) {
         dump_ir(LOG_ir, f);
     }
@@ -273,10 +283,17 @@ static void count(const TrUnit *unit, uint64_t since)
     tr.stats.guest_bytes += source.n_copy;
 }
 
-TrUnit *unit_translate_locked(uint64_t pc, uint32_t mode, TrFail *fail)
+/* Or could be: the unit is that instruction. */
+static bool is_on_two_pages(uint64_t pc, TrPage page)
+{
+    return page && pc % PHYS_PAGE > PHYS_PAGE - tr.frontend->max_insn;
+}
+
+TrUnit *unit_translate_locked(uint64_t pc, uint32_t mode, TrPage page, TrFail *fail)
 {
     unsigned most = tr.config.instrument ? SOURCE_INSNS : UNIT_INSNS;
-    unsigned max = tr.config.one_insn || (mode & TR_MODE_STEP) ? 1 : most;
+    bool one = tr.config.one_insn || (mode & TR_MODE_STEP) || is_on_two_pages(pc, page);
+    unsigned max = one ? 1 : most;
     size_t mark = arena_mark(tr.ir);
     uint64_t since = is_measured() ? unit_clock() : 0;
     TrUnit *unit = NULL;
@@ -291,7 +308,7 @@ TrUnit *unit_translate_locked(uint64_t pc, uint32_t mode, TrFail *fail)
         return NULL;
     }
     do {
-        status = make_unit(pc, mode, max, fail, &unit);
+        status = make_unit(pc, mode, page, max, fail, &unit);
         arena_reset(tr.ir, mark);
         if (status == BE_BIG) {
             CHECK(source.n_insns > 1, "the backend finds one instruction too large");

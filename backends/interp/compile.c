@@ -178,6 +178,7 @@ BeStatus interp_compile(CodeBuf *code, const IrFunc *f, const BeOptions *options
     }
     program->pc = f->pc;
     program->counter = options->counter;
+    program->by_call = options->memory != BE_MEM_host;
     program->chains = !options->no_link;
     write_steps(f, needed, index, (InterpStep *)program->steps);
     copy_edges(f, index, start, (InterpEdge *)program->edges, (InterpCopy *)program->copies);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backends/interp/compile.h"
+#include "base/bits.h"
 #include "ir/arith.h"
 #include "ir/softfloat.h"
 
@@ -62,7 +63,7 @@ static uint64_t leave_to(Machine *m, const InterpStep *s, IrTrap trap, uint64_t 
 
     if (s->aux & IR_EXIT_POLL && asked_to_leave(m)) {
         leave_unit(m, IR_TRAP_interrupt, pc);
-    } else if (m->program->chains && next->pc == pc) {
+    } else if (m->program->chains && next->pc == (pc ^ m->vcpu->jump_tag)) {
         begin(m, next->host);
     } else {
         leave_unit(m, trap, pc);
@@ -104,6 +105,50 @@ static void *host_address(Machine *m, uint64_t guest)
     return (void *)(uintptr_t)(m->vcpu->mem_base + guest);
 }
 
+/* ---- Guest memory ---- */
+
+static void by_call(Machine *m, VcpuAccess *a)
+{
+    if (!m->vcpu->access(m->vcpu, a)) {
+        vcpu_raise(m->vcpu, m->vcpu->exit_trap, m->vcpu->exit_arg);
+    }
+}
+
+static uint64_t load(Machine *m, unsigned mem, uint64_t addr)
+{
+    VcpuAccess a = { .addr = addr, .kind = VCPU_load, .size = (uint8_t)(1 << (mem & IR_MEM_SIZE)) };
+
+    if (!m->program->by_call) {
+        return interp_load(host_address(m, addr), mem);
+    }
+    by_call(m, &a);
+    return mem & IR_MEM_SIGN ? (uint64_t)bits_sext(a.value, 8u * a.size) : a.value;
+}
+
+static void store(Machine *m, unsigned mem, uint64_t addr, uint64_t value)
+{
+    VcpuAccess a = { .addr = addr, .kind = VCPU_store, .size = (uint8_t)(1 << (mem & IR_MEM_SIZE)),
+                     .value = value };
+
+    if (m->program->by_call) {
+        by_call(m, &a);
+    } else {
+        interp_store(host_address(m, addr), mem, value);
+    }
+}
+
+/* For reading and writing at once. */
+static void *address(Machine *m, uint64_t addr, unsigned bits)
+{
+    VcpuAccess a = { .addr = addr, .kind = VCPU_rmw, .size = (uint8_t)(bits / 8) };
+
+    if (!m->program->by_call) {
+        return host_address(m, addr);
+    }
+    by_call(m, &a);
+    return (void *)(uintptr_t)(addr + a.addend);
+}
+
 static uint64_t set_fp_env(Machine *m, IrOp op, uint64_t a)
 {
     *(op == IR_OP_fprm_set ? &m->vcpu->fp_rm : &m->vcpu->fp_flags) = (uint32_t)a;
@@ -138,14 +183,14 @@ effect(Machine *m, IrOp op, const InterpStep *s, uint64_t a, uint64_t b, uint64_
         memcpy((void *)(uintptr_t)a, &b, sizeof(b));
         return 0;
     case IR_OP_load:
-        return interp_load(host_address(m, a + (uint64_t)s->imm), s->aux);
+        return load(m, s->aux, a + (uint64_t)s->imm);
     case IR_OP_store:
-        interp_store(host_address(m, a + (uint64_t)s->imm), s->aux, b);
+        store(m, s->aux, a + (uint64_t)s->imm, b);
         return 0;
     case IR_OP_amo:
-        return interp_amo(host_address(m, a), ir_bits(s->type), s->aux, b);
+        return interp_amo(address(m, a, ir_bits(s->type)), ir_bits(s->type), s->aux, b);
     case IR_OP_cas:
-        return interp_cas(host_address(m, a), ir_bits(s->type), b, c);
+        return interp_cas(address(m, a, ir_bits(s->type)), ir_bits(s->type), b, c);
     case IR_OP_fence:
         atomic_thread_fence(memory_order_seq_cst);
         return 0;

@@ -181,6 +181,7 @@ struct X64Cold {
     uint32_t index; /* these two: as fn likes */
     uint64_t value;
     X64Leave *leave;
+    const struct X64Slow *slow; /* access.c */
 };
 
 struct X64Gen {
@@ -246,6 +247,7 @@ struct X64Gen {
     uint32_t n_exits, cap_exits;
     uint32_t deopt;       /* host offset + 1 of the common part of deopts; 0: none yet */
     uint32_t side_at;     /* host offset of the pointer to the side data */
+    uint32_t slow, slow_side_at; /* the same two of accesses by Vcpu.access() */
 
     uint8_t readers[X64_REGS + VCPU_SLOTS + X64_SPILLS + 1]; /* edge.c: moves out of each place */
 
@@ -528,6 +530,33 @@ void x64_rounding(X64Gen *g, unsigned rm);
 bool x64_wants_dynamic(const IrInsn *i);
 /* MXCSR's field for a static mode but RMM */
 uint32_t x64_rc_field(unsigned rm);
+
+/* ---- access.c ---- */
+
+/*
+ * An access to guest memory at x64_access_begin()'s operand.  In user mode that is the host's address
+ * already.  In a whole machine code comes before it: when the page is not in the tables, or the
+ * address not aligned, Vcpu.access() makes the access instead.
+ */
+typedef struct X64Access {
+    X64Mem mem;    /* the operand: of the guest, then of the host */
+    X64Mem guest;
+    uint8_t kind;  /* VcpuAccessKind */
+    uint8_t size;  /* log2 */
+    X64Reg u, v, t; /* registers of its own */
+    uint8_t *jump[2]; /* to the slow path */
+    uint32_t host; /* offset of the access */
+} X64Access;
+
+/* With the operands in use: takes registers. */
+X64Access x64_access_begin(X64Gen *g, X64Mem mem, VcpuAccessKind kind, unsigned size);
+
+/* All registers are had: after this, a->mem is the host's.  Makes the stack map. */
+void x64_access_find(X64Gen *g, X64Access *a);
+
+/* The code of the access, which `what` describes, is complete. */
+enum { X64_SLOW_SIGN = 1, X64_SLOW_WIDE = 2 };
+void x64_access_end(X64Gen *g, const X64Access *a, X64Reg reg, unsigned flags, const int32_t *imm);
 
 /* ---- lowering ---- */
 

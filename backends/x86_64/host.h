@@ -99,6 +99,8 @@ typedef enum X64Stub {
     X64_STUB_lookup,    /* pins; rax = pc: Vcpu.find(), or IR_TRAP_lookup */
     X64_STUB_interrupt, /* pins; rax = pc: IR_TRAP_interrupt */
     X64_STUB_deopt,     /* pushed: host offset, trap, argument, side data: state by stack map */
+    X64_STUB_lookup_tagged, /* lookup with rax = pc ^ Vcpu.jump_tag */
+    X64_STUB_slow,      /* pushed as X64SlowFrame says: an access by Vcpu.access() */
     X64_STUB_COUNT
 } X64Stub;
 
@@ -152,6 +154,20 @@ typedef struct X64DeoptFrame {
 } X64DeoptFrame;
 
 void x64_deopt(Vcpu *vcpu, const X64DeoptFrame *frame);
+
+/* What X64_STUB_slow pushes, and takes registers from afterwards.  It then goes to where `addr`
+ * says. */
+typedef struct X64SlowFrame {
+    uint64_t fpr[16];
+    uint64_t gpr[16];
+    uint64_t side;
+    uint64_t what; /* see access.c */
+    uint64_t host; /* offset of the access in the unit's code, where its stack map is */
+    uint64_t addr; /* of the guest */
+} X64SlowFrame;
+
+/* Makes the access, or gives its host address.  0: it faults, and the guest's state is in the vcpu. */
+uint32_t x64_slow(Vcpu *vcpu, X64SlowFrame *frame);
 
 /* The address, from the code of the unit, of something at a fixed place of code memory */
 static inline X64Mem x64_known(const X64Gen *g, X64Known k)

@@ -178,8 +178,24 @@ static void note_exit(X64Gen *g, uint8_t *jump, uint64_t pc)
     c->value = pc;
 }
 
-static void direct_exit(X64Gen *g, uint64_t pc)
+/* By the jump cache, whose entry for this pc is at a known place. */
+static void far_exit(X64Gen *g, uint64_t pc)
 {
+    int32_t entry = X64_VCPU(jump_cache) + (int32_t)(vcpu_jump_index(pc) * sizeof(VcpuJump));
+
+    x64_mov_ri(&g->e, X64_RAX, pc);
+    x64_alu_rm(&g->e, X64_XOR, true, X64_RAX, x64_state(X64_VCPU(jump_tag)));
+    x64_alu_rm(&g->e, X64_CMP, true, X64_RAX, x64_state(entry));
+    x64_jcc(&g->e, X64_CC_NE, x64_stub(g, X64_STUB_lookup_tagged));
+    x64_rm(&g->e, 0xff, false, 4, x64_state(entry + (int32_t)offsetof(VcpuJump, host)), 0);
+}
+
+static void direct_exit(X64Gen *g, uint64_t pc, bool far)
+{
+    if (far) {
+        far_exit(g, pc);
+        return;
+    }
     align_exit(g, 1);
     note_exit(g, x64_jmp(&g->e, NULL), pc);
 }
@@ -191,7 +207,7 @@ static void emit_exit(X64Gen *g, const IrInsn *i)
         compare_exit_req(g);
         x64_cold(g, emit_poll_stub, x64_jcc(&g->e, X64_CC_NE, NULL))->value = (uint64_t)i->imm;
     }
-    direct_exit(g, (uint64_t)i->imm);
+    direct_exit(g, (uint64_t)i->imm, i->aux & IR_EXIT_FAR);
 }
 
 RULE_FN(lower_exit)
@@ -203,6 +219,7 @@ RULE_FN(lower_exit)
 RULE_FN(lower_exit_ind)
 {
     X64Mem entry = { X64_STATE, X64_RCX, 3, X64_VCPU(jump_cache) };
+    X64Stub lookup = X64_STUB_lookup;
 
     (void)ref, (void)arg;
     _Static_assert(sizeof(VcpuJump) == 16, "index is (pc >> 1) * 16 = pc * 8");
@@ -213,8 +230,12 @@ RULE_FN(lower_exit_ind)
     }
     x64_mov_rr(&g->e, false, X64_RCX, X64_RAX);
     x64_alu_ri(&g->e, X64_AND, false, X64_RCX, (VCPU_JUMP_CACHE - 1) * 2);
+    if (g->options->memory != BE_MEM_host) {
+        x64_alu_rm(&g->e, X64_XOR, true, X64_RAX, x64_state(X64_VCPU(jump_tag)));
+        lookup = X64_STUB_lookup_tagged;
+    }
     x64_alu_rm(&g->e, X64_CMP, true, X64_RAX, entry);
-    x64_jcc(&g->e, X64_CC_NE, x64_stub(g, X64_STUB_lookup));
+    x64_jcc(&g->e, X64_CC_NE, x64_stub(g, lookup));
     if (g->options->note_jumps) {
         x64_mov_ri(&g->e, X64_RAX, (uint32_t)g->guest_pc);
     }
@@ -429,37 +450,42 @@ static const IrInsn *bare_exit(const X64Gen *g, IrBlockId b)
     return x64_leaves_freely(g) ? &f->insn[ref] : NULL;
 }
 
-/* Jumps out when the condition holds. */
-static void exit_if(X64Gen *g, X64Cond c, IrBlockId b, uint64_t pc)
-{
-    g->block[b].done = true;
-    align_exit(g, 2);
-    note_exit(g, x64_jcc(&g->e, c.cc, NULL), pc);
-}
-
-/* ---- The branches of a superblock ---- */
+/* ---- Branches out ---- */
 
 static void emit_side_exit(X64Gen *g, const X64Cold *c)
 {
     if (c->leave) {
         x64_leave_later(g, c->leave);
     }
-    direct_exit(g, c->value);
+    direct_exit(g, c->value, c->index);
 }
 
 /* Jumps to the way out, which comes after all other code. */
-static void exit_later(X64Gen *g, X64Cond c, uint64_t pc, X64Leave *leave)
+static void exit_later(X64Gen *g, X64Cond c, const IrInsn *exit, X64Leave *leave)
 {
     uint8_t *skip = c.parity == X64_AND_NP ? x64_jcc8(&g->e, X64_CC_P) : NULL;
     X64Cold *cold = x64_cold(g, emit_side_exit, x64_jcc(&g->e, c.cc, NULL));
 
-    cold->value = pc;
+    cold->value = (uint64_t)exit->imm;
+    cold->index = exit->aux & IR_EXIT_FAR;
     cold->leave = leave;
     if (skip) {
         x64_patch8(&g->e, skip);
     } else if (c.parity == X64_OR_P) {
         cold->also = (uint32_t)(x64_jcc(&g->e, X64_CC_P, NULL) - g->e.start);
     }
+}
+
+/* Jumps out when the condition holds. */
+static void exit_if(X64Gen *g, X64Cond c, IrBlockId b, const IrInsn *exit)
+{
+    g->block[b].done = true;
+    if (exit->aux & IR_EXIT_FAR) {
+        exit_later(g, c, exit, NULL);
+        return;
+    }
+    align_exit(g, 2);
+    note_exit(g, x64_jcc(&g->e, c.cc, NULL), (uint64_t)exit->imm);
 }
 
 /* The way out of a loop's end is hot: it stays here, and the superblock goes on behind it. */
@@ -485,8 +511,8 @@ static void branch_out(X64Gen *g, X64Cond c, const IrEdge *edge)
         return;
     }
     leave = x64_leave_plan(g);
-    if (leave || c.parity) {
-        exit_later(g, c, (uint64_t)exit->imm, leave);
+    if (leave || c.parity || exit->aux & IR_EXIT_FAR) {
+        exit_later(g, c, exit, leave);
     } else {
         align_exit(g, 2);
         note_exit(g, x64_jcc(&g->e, c.cc, NULL), (uint64_t)exit->imm);
@@ -506,13 +532,13 @@ RULE_FN(lower_brif)
         return;
     }
     if (!c.cond.parity && bare_exit(g, yes->block)) {
-        exit_if(g, c.cond, yes->block, (uint64_t)bare_exit(g, yes->block)->imm);
+        exit_if(g, c.cond, yes->block, bare_exit(g, yes->block));
         leave_state(g, no->block);
         finish_edge(g, no, x64_edge(g, no, true));
         return;
     }
     if (!c.cond.parity && bare_exit(g, no->block)) {
-        exit_if(g, x64_invert(c.cond), no->block, (uint64_t)bare_exit(g, no->block)->imm);
+        exit_if(g, x64_invert(c.cond), no->block, bare_exit(g, no->block));
         leave_state(g, yes->block);
         finish_edge(g, yes, x64_edge(g, yes, true));
         return;

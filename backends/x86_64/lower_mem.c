@@ -28,11 +28,6 @@ static X64Mem use_addr(X64Gen *g, const IrInsn *i)
     return m;
 }
 
-static void map_here(X64Gen *g)
-{
-    x64_map_at(g, x64_here(g), g->guest_pc);
-}
-
 /* The opcode of a 32 or 64-bit insn for operands of 1 << size bytes */
 static X64Op sized(X64Op op, unsigned size)
 {
@@ -60,7 +55,8 @@ static X64Op float_load(unsigned type)
 
 RULE_FN(lower_load)
 {
-    X64Mem m = use_addr(g, i);
+    unsigned size = i->aux & IR_MEM_SIZE, flags = 0;
+    X64Access a = x64_access_begin(g, use_addr(g, i), VCPU_load, size);
     X64Reg t = X64_NONE, d;
 
     (void)arg;
@@ -70,15 +66,17 @@ RULE_FN(lower_load)
     g->faulting = true;
     x64_end_uses(g);
     d = x64_def(g, ref, 0);
-    map_here(g);
+    x64_access_find(g, &a);
     if (i->type == IR_F16) {
-        emit_int_load(g, t, m, 1, false, false);
+        emit_int_load(g, t, a.mem, 1, false, false);
         x64_mov_rr(&g->e, false, d, t);
     } else if (x64_is_float(i->type)) {
-        x64_rm(&g->e, float_load(i->type), false, d, m, 0);
+        x64_rm(&g->e, float_load(i->type), false, d, a.mem, 0);
     } else {
-        emit_int_load(g, d, m, i->aux & IR_MEM_SIZE, i->aux & IR_MEM_SIGN, i->type == IR_I64);
+        emit_int_load(g, d, a.mem, size, i->aux & IR_MEM_SIGN, i->type == IR_I64);
+        flags = (i->aux & IR_MEM_SIGN ? X64_SLOW_SIGN : 0) | (i->type == IR_I64 ? X64_SLOW_WIDE : 0);
     }
+    x64_access_end(g, &a, d, flags, NULL);
 }
 
 static void store_imm(X64Gen *g, X64Mem m, unsigned size, int32_t imm)
@@ -98,15 +96,16 @@ static void store_reg(X64Gen *g, X64Mem m, unsigned size, X64Reg r)
 
 RULE_FN(lower_store)
 {
-    X64Mem m = use_addr(g, i);
     unsigned size = i->aux & IR_MEM_SIZE;
+    X64Access a = x64_access_begin(g, use_addr(g, i), VCPU_store, size);
     int32_t imm;
     X64Reg r;
 
     (void)ref, (void)arg;
     if (x64_imm32_of(g, i->arg[1], &imm)) {
-        map_here(g);
-        store_imm(g, m, size, imm);
+        x64_access_find(g, &a);
+        store_imm(g, a.mem, size, imm);
+        x64_access_end(g, &a, X64_NONE, 0, &imm);
         return;
     }
     r = x64_use(g, i->arg[1]);
@@ -116,12 +115,13 @@ RULE_FN(lower_store)
         x64_mov_rr(&g->e, false, t, r);
         r = t;
     }
-    map_here(g);
+    x64_access_find(g, &a);
     if (r < 16) {
-        store_reg(g, m, size, r);
+        store_reg(g, a.mem, size, r);
     } else {
-        x64_rm(&g->e, (size == 3 ? X64_F2 : X64_F3) | X64_0F | 0x11, false, r, m, 0);
+        x64_rm(&g->e, (size == 3 ? X64_F2 : X64_F3) | X64_0F | 0x11, false, r, a.mem, 0);
     }
+    x64_access_end(g, &a, r, 0, NULL);
 }
 
 /* ---- Atomics ---- */
@@ -140,17 +140,18 @@ static void emit_lock(X64Gen *g)
 static void amo_exchange(X64Gen *g, const IrInsn *i, IrRef ref)
 {
     unsigned size = size_of(i);
-    X64Mem m = use_addr(g, i);
+    X64Access a = x64_access_begin(g, use_addr(g, i), VCPU_rmw, size);
     X64Reg b = x64_use(g, i->arg[1]), d = x64_temp(g, X64_GPRS);
 
     x64_mov_rr(&g->e, size == 3, d, b);
-    map_here(g);
+    x64_access_find(g, &a);
     if (i->aux == IR_RMW_swap) {
-        x64_rm(&g->e, sized(0x87, size), size == 3, d, m, 0);
+        x64_rm(&g->e, sized(0x87, size), size == 3, d, a.mem, 0);
     } else {
         emit_lock(g);
-        x64_rm(&g->e, sized(X64_0F | 0xc1, size), size == 3, d, m, 0);
+        x64_rm(&g->e, sized(X64_0F | 0xc1, size), size == 3, d, a.mem, 0);
     }
+    x64_access_end(g, &a, X64_NONE, 0, NULL);
     x64_end_uses(g);
     x64_def_in(g, ref, d);
 }
@@ -175,12 +176,13 @@ static bool amo_is_logic(unsigned aux, unsigned *digit)
 /* The old value is not wanted: one insn. */
 static void amo_logic(X64Gen *g, const IrInsn *i, unsigned digit)
 {
-    X64Mem m = use_addr(g, i);
+    X64Access a = x64_access_begin(g, use_addr(g, i), VCPU_rmw, size_of(i));
     X64Reg b = x64_use(g, i->arg[1]);
 
-    map_here(g);
+    x64_access_find(g, &a);
     emit_lock(g);
-    x64_rm(&g->e, sized(digit << 3 | 1, size_of(i)), size_of(i) == 3, b, m, 0);
+    x64_rm(&g->e, sized(digit << 3 | 1, size_of(i)), size_of(i) == 3, b, a.mem, 0);
+    x64_access_end(g, &a, X64_NONE, 0, NULL);
 }
 
 static void extend(X64Gen *g, X64Reg d, X64Reg a, unsigned size, bool sign)
@@ -219,10 +221,10 @@ static void amo_loop(X64Gen *g, const IrInsn *i, IrRef ref)
     bool sign = i->aux == IR_RMW_min || i->aux == IR_RMW_max;
     X64Reg b, t, u;
     uint8_t *loop;
-    X64Mem m;
+    X64Access a;
 
     x64_take(g, X64_RAX);
-    m = use_addr(g, i);
+    a = x64_access_begin(g, use_addr(g, i), VCPU_rmw, size);
     b = x64_use(g, i->arg[1]);
     t = x64_temp(g, X64_GPRS);
     if (size < 2) {
@@ -230,15 +232,16 @@ static void amo_loop(X64Gen *g, const IrInsn *i, IrRef ref)
         extend(g, u, b, size, sign);
         b = u;
     }
-    map_here(g);
-    emit_int_load(g, X64_RAX, m, size, false, false);
+    x64_access_find(g, &a);
+    emit_int_load(g, X64_RAX, a.mem, size, false, false);
     loop = g->e.p;
     amo_combine(g, i, t, b);
-    map_here(g);
+    x64_map_at(g, x64_here(g), g->guest_pc);
     emit_lock(g);
-    x64_rm(&g->e, sized(X64_0F | 0xb1, size), size == 3, t, m, 0);
+    x64_rm(&g->e, sized(X64_0F | 0xb1, size), size == 3, t, a.mem, 0);
     x64_patch8(&g->e, x64_jcc8(&g->e, X64_CC_NE));
     g->e.p[-1] = (uint8_t)(loop - g->e.p);
+    x64_access_end(g, &a, X64_NONE, 0, NULL);
     x64_end_uses(g);
     x64_def_in(g, ref, X64_RAX);
 }
@@ -261,17 +264,18 @@ RULE_FN(lower_cas)
 {
     unsigned size = size_of(i);
     X64Reg expected, desired;
-    X64Mem m;
+    X64Access a;
 
     (void)arg;
     x64_take(g, X64_RAX);
-    m = use_addr(g, i);
+    a = x64_access_begin(g, use_addr(g, i), VCPU_rmw, size);
     expected = x64_use(g, i->arg[1]);
     desired = x64_use(g, i->arg[2]);
     x64_mov_rr(&g->e, size == 3, X64_RAX, expected);
-    map_here(g);
+    x64_access_find(g, &a);
     emit_lock(g);
-    x64_rm(&g->e, sized(X64_0F | 0xb1, size), size == 3, desired, m, 0);
+    x64_rm(&g->e, sized(X64_0F | 0xb1, size), size == 3, desired, a.mem, 0);
+    x64_access_end(g, &a, X64_NONE, 0, NULL);
     x64_end_uses(g);
     x64_def_in(g, ref, X64_RAX);
 }

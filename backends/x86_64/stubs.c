@@ -182,6 +182,51 @@ static void emit_deopt(X64Emit *e, const uint8_t *leave)
     x64_jmp(e, leave);
 }
 
+static void emit_lookup_tagged(X64Emit *e, const uint8_t *lookup)
+{
+    x64_alu_rm(e, X64_XOR, true, X64_RAX, x64_state(X64_VCPU(jump_tag)));
+    x64_jmp(e, lookup);
+}
+
+/* All registers to the frame, or back: but for the stack pointer. */
+static void move_all(X64Emit *e, bool store)
+{
+    for (unsigned r = 0; r < 32; r++) {
+        int32_t at = (int32_t)(r < 16 ? offsetof(X64SlowFrame, gpr) + 8 * r
+                                      : offsetof(X64SlowFrame, fpr) + 8 * (r - 16));
+
+        if (store) {
+            x64_store(e, (X64Reg)r, x64_mem(X64_RSP, at));
+        } else if (r != X64_RSP) {
+            x64_load(e, (X64Reg)r, x64_mem(X64_RSP, at));
+        }
+    }
+}
+
+/* C code has the host's FP environment. */
+static void emit_slow(X64Emit *e, const uint8_t *leave)
+{
+    uint8_t *fault;
+
+    x64_alu_ri(e, X64_SUB, true, X64_RSP, offsetof(X64SlowFrame, side));
+    move_all(e, true);
+    x64_load(e, X64_RBX, x64_state(X64_VCPU(host_sp)));
+    x64_rm(e, X64_0F | 0xae, false, 3, x64_mem(X64_RBX, FRAME_GUEST_CSR), 0);
+    x64_rm(e, X64_0F | 0xae, false, 2, x64_mem(X64_RBX, FRAME_HOST_CSR), 0);
+    x64_lea(e, true, X64_RDI, x64_state(-VCPU_BIAS));
+    x64_mov_rr(e, true, X64_RSI, X64_RSP);
+    x64_mov_ri(e, X64_RAX, (uint64_t)(uintptr_t)x64_slow);
+    x64_rr(e, 0xff, false, 2, X64_RAX);
+    x64_rm(e, X64_0F | 0xae, false, 2, x64_mem(X64_RBX, FRAME_GUEST_CSR), 0);
+    x64_alu_ri(e, X64_CMP, false, X64_RAX, 0);
+    fault = x64_jcc(e, X64_CC_E, NULL);
+    move_all(e, false);
+    x64_lea(e, true, X64_RSP, x64_mem(X64_RSP, offsetof(X64SlowFrame, addr)));
+    x64_byte(e, 0xc3);
+    x64_patch(fault, e->p);
+    x64_jmp(e, leave);
+}
+
 static void emit_known(X64Emit *e)
 {
     static const uint64_t value[X64_KNOWN_COUNT][2] = {
@@ -205,7 +250,7 @@ static const uint8_t *begin(X64Emit *e, X64Stub stub)
 
 static void emit_all(X64Emit *e)
 {
-    const uint8_t *leave, *exit, *trap;
+    const uint8_t *leave, *exit, *trap, *lookup;
 
     emit_known(e);
     begin(e, X64_STUB_enter);
@@ -222,12 +267,16 @@ static void emit_all(X64Emit *e)
     emit_hot(e, trap);
     begin(e, X64_STUB_poll);
     emit_called_trap(e, IR_TRAP_interrupt, trap);
-    begin(e, X64_STUB_lookup);
+    lookup = begin(e, X64_STUB_lookup);
     emit_lookup(e, trap);
     begin(e, X64_STUB_interrupt);
     emit_known_trap(e, IR_TRAP_interrupt, trap);
     begin(e, X64_STUB_deopt);
     emit_deopt(e, leave);
+    begin(e, X64_STUB_lookup_tagged);
+    emit_lookup_tagged(e, lookup);
+    begin(e, X64_STUB_slow);
+    emit_slow(e, leave);
 }
 
 bool x64_stubs_emit(CodeBuf *code)

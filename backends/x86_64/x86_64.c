@@ -161,6 +161,9 @@ static void finish(X64Gen *g, CodeBuf *code, BeCode *out)
     if (g->side_at) {
         memcpy(g->e.start + g->side_at, &side, sizeof(side));
     }
+    if (g->slow_side_at) {
+        memcpy(g->e.start + g->slow_side_at, &side, sizeof(side));
+    }
     *out = (BeCode){ .entry = codebuf_commit(code, size), .size = size,
                      .n_exits = g->n_exits, .side = side, .side_size = side_size };
 }
@@ -168,7 +171,8 @@ static void finish(X64Gen *g, CodeBuf *code, BeCode *out)
 static BeStatus compile(CodeBuf *code, const IrFunc *f, const BeOptions *options, BeCode *out)
 {
     size_t mark = arena_mark(f->arena);
-    size_t room = 3 * X64_INSN_ROOM + (size_t)f->n_insns * 64;
+    size_t each = options->memory == BE_MEM_host ? 64 : 128; /* accesses are longer */
+    size_t room = 3 * X64_INSN_ROOM + (size_t)f->n_insns * each;
     X64Gen *g = ARENA_RAW(f->arena, X64Gen, 1);
     BeStatus status = BE_BIG;
 

@@ -13,11 +13,12 @@ class Asm
     explicit Asm(uint64_t pc) : pc(pc)
     {
     }
-    uint64_t pc; /* where the next word goes; identity mapped */
+    uint64_t pc; /* where the next word goes */
+    uint64_t host = 0; /* host address - guest address */
 
     uint64_t word(uint32_t w)
     {
-        *reinterpret_cast<volatile uint32_t *>(pc) = w;
+        *reinterpret_cast<volatile uint32_t *>(pc + host) = w;
         pc += 4;
         return pc - 4;
     }
@@ -53,6 +54,14 @@ class Asm
     uint64_t ld(Reg d, Reg a, int imm)
     {
         return i(0x03, 3, d, a, imm);
+    }
+    uint64_t load(unsigned n, Reg d, Reg a, int imm) /* lb lh lw ld lbu lhu lwu */
+    {
+        return i(0x03, n, d, a, imm);
+    }
+    uint64_t store(unsigned n, Reg v, Reg a, int imm) /* sb sh sw sd */
+    {
+        return s(n, a, v, imm);
     }
     uint64_t lbu(Reg d, Reg a, int imm)
     {

@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guest code in a machine with a page table of the test's own.  `--tier=interp|jit`, `--hot=N`,
+ * `--mmu=flat|tlb`. */
+#include <cstdlib>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <map>
+#include <string>
+#include <vector>
+
+extern "C" {
+#include "translator/machine.h"
+#include "translator/translator.h"
+}
+
+#include "testsuite/translator/asm.h"
+
+namespace
+{
+
+enum : uint64_t {
+    RAM = 0x80000000, /* physical */
+    RAM_SIZE = 16 << 20,
+    DEVICE = 0x10000000,
+    CODE = 0x40000000, /* virtual, at RAM */
+    DATA = 0xffffffc000000000, /* virtual, at RAM + 8 MiB */
+    IO = 0x50000000,   /* virtual, at DEVICE */
+    NOTHING = 0x60000000,
+    DATA_PHYS = RAM + (8 << 20),
+    FAULT = 77, /* the cause of all faults */
+    BUS = 78,
+};
+
+uint8_t *ram;
+PhysMem *mem;
+
+struct Entry {
+    uint64_t paddr;
+    bool write;
+};
+
+/* By root, then page. */
+std::map<uint64_t, std::map<uint64_t, Entry>> tables;
+uint64_t root = 1;
+std::vector<std::pair<uint64_t, uint64_t>> device_log;
+uint64_t device_value;
+
+FeWalk walk(Vcpu *, uint64_t vaddr, MmuAccess access, unsigned)
+{
+    auto e = tables[root].find(vaddr >> 12);
+    FeWalk w = {};
+
+    w.cause = FAULT;
+    if (e != tables[root].end() && (access != MMU_write || e->second.write)) {
+        w.ok = true;
+        w.page = { vaddr & ~0xfffull, e->second.paddr, 4096, true, e->second.write, true, false };
+    }
+    return w;
+}
+
+bool pending(Vcpu *, bool)
+{
+    return false;
+}
+
+void map(uint64_t vaddr, uint64_t paddr, bool write = true, uint64_t in = 1)
+{
+    tables[in][vaddr >> 12] = { paddr, write };
+}
+
+void use_root(Vcpu *vcpu, uint64_t r)
+{
+    MmuKey key = { r, 0, false };
+
+    root = r;
+    mmu_switch(vcpu, &key, &key);
+}
+
+bool device_read(void *, uint64_t offset, unsigned size, uint64_t *value)
+{
+    device_log.emplace_back(offset, size);
+    *value = device_value++;
+    return offset < 0x800;
+}
+
+bool device_write(void *, uint64_t offset, unsigned, uint64_t value)
+{
+    device_log.emplace_back(offset, value);
+    return offset < 0x800;
+}
+
+const PhysOps device_ops = { device_read, device_write };
+
+void *host(uint64_t paddr)
+{
+    return ram + (paddr - RAM);
+}
+
+uint64_t peek(uint64_t paddr)
+{
+    uint64_t v;
+    memcpy(&v, host(paddr), 8);
+    return v;
+}
+
+void poke(uint64_t paddr, uint64_t v)
+{
+    memcpy(host(paddr), &v, 8);
+}
+
+class System : public testing::Test
+{
+  protected:
+    Vcpu *vcpu = nullptr;
+
+    void SetUp() override
+    {
+        tables.clear();
+        device_log.clear();
+        device_value = 100;
+        memset(ram, 0, RAM_SIZE);
+        for (uint64_t at = 0; at < 0x10000; at += 0x1000) {
+            map(CODE + at, RAM + code_at + at);
+        }
+        for (uint64_t at = 0; at < 0x4000; at += 0x1000) {
+            map(DATA + at, DATA_PHYS + at);
+        }
+        map(IO, DEVICE);
+        vcpu = tr_vcpu_new(nullptr);
+        ASSERT_NE(nullptr, vcpu);
+        use_root(vcpu, 1);
+        /* Other tests have left units for the same physical pages. */
+        phys_written(mem, RAM, RAM_SIZE);
+        fence();
+    }
+    void TearDown() override
+    {
+        tr_vcpu_free(vcpu);
+        code_at += 0x10000;
+    }
+    void fence()
+    {
+        Asm c = code(0xf000);
+        c.fence_i();
+        c.ecall();
+        run(CODE + 0xf000);
+    }
+    Asm code(uint64_t at = 0)
+    {
+        Asm c(CODE + at);
+        c.host = reinterpret_cast<uint64_t>(ram) + code_at - CODE;
+        return c;
+    }
+    TrStop run(uint64_t pc)
+    {
+        vcpu->pc = pc;
+        return tr_run(vcpu);
+    }
+    uint64_t &x(Reg r)
+    {
+        return vcpu->slot[r];
+    }
+    static uint64_t code_at;
+};
+
+uint64_t System::code_at;
+
+TEST_F(System, LoadsAndStoresOfAllSizes)
+{
+    Asm c = code();
+    for (unsigned n = 0; n < 4; n++) {
+        c.store(n, a0, s0, static_cast<int>(16 * n));
+    }
+    c.load(0, t0, s0, 0);
+    c.load(1, t1, s0, 16);
+    c.load(2, t2, s0, 32);
+    c.load(3, a1, s0, 48);
+    c.load(4, a2, s0, 0);
+    c.load(5, a3, s0, 16);
+    c.load(6, a4, s0, 32);
+    c.ecall();
+    for (int round = 0; round < 3; round++) {
+        x(a0) = 0xfedcba9887868584 + round;
+        x(s0) = DATA + 8;
+        EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+        EXPECT_EQ(0x84u + round, peek(DATA_PHYS + 8));
+        EXPECT_EQ(x(a0) & 0xffff, peek(DATA_PHYS + 24));
+        EXPECT_EQ(x(a0) & 0xffffffff, peek(DATA_PHYS + 40));
+        EXPECT_EQ(x(a0), peek(DATA_PHYS + 56));
+        EXPECT_EQ(0xffffffffffffff84u + round, x(t0));
+        EXPECT_EQ(0xffffffffffff8584u + round, x(t1));
+        EXPECT_EQ(0xffffffff87868584u + round, x(t2));
+        EXPECT_EQ(x(a0), x(a1));
+        EXPECT_EQ(0x84u + round, x(a2));
+        EXPECT_EQ(0x8584u + round, x(a3));
+        EXPECT_EQ(0x87868584u + round, x(a4));
+    }
+}
+
+/* In two pages that are not neighbours. */
+TEST_F(System, MisalignedAndAcrossPages)
+{
+    map(DATA, DATA_PHYS + 0x5000);
+    map(DATA + 0x1000, DATA_PHYS + 0x2000);
+    Asm c = code();
+    c.sd(a0, s0, 0);
+    c.ld(a1, s0, 0);
+    c.load(2, a2, s0, 2);
+    c.ecall();
+    for (uint64_t at = 0xff0; at <= 0x1000; at++) {
+        x(s0) = DATA + at;
+        x(a0) = 0x1122334455667788 + at;
+        EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+        EXPECT_EQ(x(a0), x(a1));
+        EXPECT_EQ(static_cast<uint64_t>(static_cast<int32_t>(x(a0) >> 16)), x(a2));
+        for (uint64_t k = 0; k < 8; k++) {
+            uint64_t p = at + k < 0x1000 ? DATA_PHYS + 0x5000 + at + k : DATA_PHYS + 0x1000 + at + k;
+            EXPECT_EQ(x(a0) >> 8 * k & 0xff, peek(p) & 0xff) << at;
+        }
+    }
+}
+
+/* The second page faults: nothing is stored. */
+TEST_F(System, AStoreIsMadeAsAWholeOrNotAtAll)
+{
+    map(DATA + 0x1000, DATA_PHYS + 0x1000, false);
+    Asm c = code();
+    c.li(a1, 5);
+    uint64_t at = c.sd(a0, s0, 4);
+    c.ecall();
+    x(s0) = DATA + 0xff8;
+    x(a0) = UINT64_MAX;
+    EXPECT_EQ(IR_TRAP_fault, run(CODE).trap);
+    EXPECT_EQ(at, vcpu->pc);
+    EXPECT_EQ(DATA + 0x1000, mmu_fault(vcpu)->vaddr);
+    EXPECT_EQ(MMU_write, mmu_fault(vcpu)->access);
+    EXPECT_EQ(FAULT, mmu_fault(vcpu)->cause);
+    EXPECT_EQ(0u, peek(DATA_PHYS + 0xff8));
+    EXPECT_EQ(5u, x(a1));
+}
+
+TEST_F(System, FaultsHaveExactRegisters)
+{
+    Asm c = code();
+    c.li(a0, 1);
+    c.li(a1, 2);
+    c.add(a2, a0, a1);
+    c.ld(t0, s0, 0);
+    c.addi(a2, a2, 10);
+    uint64_t at = c.ld(a2, s1, 8);
+    c.li(a0, 9);
+    c.ecall();
+    x(s0) = DATA;
+    x(s1) = NOTHING;
+    poke(DATA_PHYS, 321);
+    TrStop stop = run(CODE);
+    EXPECT_EQ(IR_TRAP_fault, stop.trap);
+    EXPECT_EQ(NOTHING + 8, stop.arg);
+    EXPECT_EQ(at, vcpu->pc);
+    EXPECT_EQ(1u, x(a0));
+    EXPECT_EQ(13u, x(a2));
+    EXPECT_EQ(321u, x(t0));
+    EXPECT_EQ(MMU_read, mmu_fault(vcpu)->access);
+    map(NOTHING, DATA_PHYS + 0x3000);
+    poke(DATA_PHYS + 0x3008, 55);
+    EXPECT_EQ(IR_TRAP_syscall, tr_run(vcpu).trap);
+    EXPECT_EQ(55u, x(a2));
+    EXPECT_EQ(9u, x(a0));
+}
+
+/* An address that has the index of a mapped one, but other bits above, is another address. */
+TEST_F(System, AddressesThatDifferInTheirUpperBitsOnly)
+{
+    Asm c = code();
+    c.ld(a0, s0, 0);
+    c.addi(a0, a0, 1);
+    uint64_t at = c.ld(a0, s1, 0);
+    c.ecall();
+    x(s0) = DATA;
+    x(s1) = DATA ^ UINT64_C(1) << 60;
+    poke(DATA_PHYS, 4);
+    EXPECT_EQ(IR_TRAP_fault, run(CODE).trap);
+    EXPECT_EQ(at, vcpu->pc);
+    EXPECT_EQ(5u, x(a0));
+    EXPECT_EQ(x(s1), mmu_fault(vcpu)->vaddr);
+}
+
+/* Registers of a device in the middle of a loop, each access once and in order. */
+TEST_F(System, DevicesInALoop)
+{
+    Asm c = code();
+    uint64_t loop = c.load(2, a0, s0, 4);
+    c.load(2, a3, s0, 4);
+    c.add(a2, a2, a0);
+    c.add(a2, a2, a3);
+    c.sw(a2, s0, 8);
+    c.sd(a2, s1, 0);
+    c.addi(a1, a1, -1);
+    c.bne(a1, zero, loop);
+    c.ecall();
+    x(s0) = IO;
+    x(s1) = DATA;
+    x(a1) = 40;
+    EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+    ASSERT_EQ(120u, device_log.size());
+    uint64_t sum = 0;
+    for (uint64_t k = 0; k < 40; k++) {
+        sum += 100 + 2 * k + 101 + 2 * k;
+        EXPECT_EQ(4u, device_log[3 * k].first);
+        EXPECT_EQ(4u, device_log[3 * k].second);
+        EXPECT_EQ(4u, device_log[3 * k + 1].first);
+        EXPECT_EQ(8u, device_log[3 * k + 2].first);
+        EXPECT_EQ(sum, device_log[3 * k + 2].second);
+    }
+    EXPECT_EQ(sum, x(a2));
+    EXPECT_EQ(sum, peek(DATA_PHYS));
+}
+
+TEST_F(System, ADeviceThatDoesNotAnswer)
+{
+    Asm c = code();
+    c.li(a0, 3);
+    uint64_t at = c.ld(a0, s0, 0);
+    c.ecall();
+    x(s0) = IO + 0x800;
+    EXPECT_EQ(IR_TRAP_fault, run(CODE).trap);
+    EXPECT_EQ(at, vcpu->pc);
+    EXPECT_EQ(BUS, mmu_fault(vcpu)->cause);
+    EXPECT_EQ(3u, x(a0));
+}
+
+TEST_F(System, Atomics)
+{
+    Asm c = code();
+    c.amoadd_d(a0, a1, s0);
+    uint64_t retry = c.lr_d(t0, s0);
+    c.addi(t0, t0, 1);
+    c.sc_d(t1, t0, s0);
+    c.bne(t1, zero, retry);
+    uint64_t at = c.amoadd_d(a2, a1, s1);
+    c.ecall();
+    for (int round = 0; round < 3; round++) {
+        poke(DATA_PHYS + 0x10, 7);
+        x(s0) = DATA + 0x10;
+        x(s1) = IO;
+        x(a1) = 5;
+        x(a2) = 1;
+        EXPECT_EQ(IR_TRAP_fault, run(CODE).trap);
+        EXPECT_EQ(at, vcpu->pc);
+        EXPECT_EQ(BUS, mmu_fault(vcpu)->cause);
+        EXPECT_EQ(7u, x(a0));
+        EXPECT_EQ(13u, peek(DATA_PHYS + 0x10));
+        EXPECT_EQ(1u, x(a2));
+    }
+}
+
+TEST_F(System, OneAddressInTwoContexts)
+{
+    Asm c = code();
+    c.li(a0, 1);
+    c.ld(a1, s0, 0);
+    c.ecall();
+    map(CODE, RAM + code_at + 0x4000, true, 2);
+    map(DATA, DATA_PHYS + 0x1000, true, 2);
+    poke(DATA_PHYS, 10);
+    poke(DATA_PHYS + 0x1000, 20);
+    Asm d(CODE);
+    d.host = c.host + 0x4000;
+    d.li(a0, 2);
+    d.ld(a1, s0, 0);
+    d.ecall();
+    x(s0) = DATA;
+    for (int round = 0; round < 4; round++) {
+        uint64_t r = 1 + round % 2;
+        use_root(vcpu, r);
+        EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+        EXPECT_EQ(r, x(a0));
+        EXPECT_EQ(10 * r, x(a1));
+    }
+}
+
+/* Calls and jumps between pages, to and fro, many times; then one page is another. */
+TEST_F(System, JumpsToOtherPages)
+{
+    Asm c = code(), f = code(0x1000), g = code(0x2000);
+    uint64_t loop = c.jal(ra, CODE + 0x1000);
+    c.addi(a1, a1, -1);
+    c.bne(a1, zero, loop);
+    c.ecall();
+    f.addi(a0, a0, 1);
+    f.ret();
+    g.addi(a0, a0, 2);
+    g.ret();
+    x(a1) = 100;
+    x(a0) = 0;
+    EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+    EXPECT_EQ(100u, x(a0));
+    map(CODE + 0x1000, RAM + code_at + 0x2000);
+    mmu_flush_page(vcpu, CODE + 0x1000);
+    x(a1) = 100;
+    EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+    EXPECT_EQ(300u, x(a0));
+    map(CODE + 0x1000, RAM + code_at + 0x1000);
+    mmu_flush_all(vcpu);
+    x(a1) = 100;
+    EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+    EXPECT_EQ(400u, x(a0));
+}
+
+/* An instruction on two pages that are not neighbours, and what comes when the second changes. */
+TEST_F(System, InstructionsOnTwoPages)
+{
+    auto half = [&](uint64_t at, uint16_t v) { memcpy(host(RAM + code_at + at), &v, 2); };
+    map(CODE + 0x1000, RAM + code_at + 0x2000);
+    Asm c = code(0xff8);
+    c.li(a0, 1);
+    half(0xffc, 0x0505);     /* c.addi a0, 1 */
+    half(0xffe, 0x0513);     /* addi a0, a0, ... */
+    half(0x2000, 0x0145);    /* ... 20 */
+    half(0x2002, 0x15fd);    /* c.addi a1, -1 */
+    half(0x3000, 0x01e5);    /* ... 30 */
+    half(0x3002, 0x15fd);
+    Asm d(CODE + 0x1004), e(CODE + 0x1004);
+    d.host = c.host + 0x1000;
+    e.host = c.host + 0x2000;
+    d.bne(a1, zero, CODE + 0xffe);
+    d.ecall();
+    e.bne(a1, zero, CODE + 0xffe);
+    e.ecall();
+    x(a1) = 10;
+    EXPECT_EQ(IR_TRAP_syscall, run(CODE + 0xff8).trap);
+    EXPECT_EQ(202u, x(a0));
+    map(CODE + 0x1000, RAM + code_at + 0x3000);
+    mmu_flush_page(vcpu, CODE + 0x1000);
+    x(a1) = 10;
+    EXPECT_EQ(IR_TRAP_syscall, run(CODE + 0xff8).trap);
+    EXPECT_EQ(302u, x(a0));
+    tables[1].erase((CODE + 0x1000) >> 12);
+    mmu_flush_page(vcpu, CODE + 0x1000);
+    x(a1) = 10;
+    TrStop stop = run(CODE + 0xff8);
+    EXPECT_EQ(IR_TRAP_fetch, stop.trap);
+    EXPECT_EQ(CODE + 0xffe, vcpu->pc);
+    EXPECT_EQ(CODE + 0x1000, mmu_fault(vcpu)->vaddr);
+    EXPECT_EQ(2u, x(a0));
+}
+
+/* Stores to code are seen after fence.i, wherever they come from. */
+TEST_F(System, CodeThatIsWritten)
+{
+    Asm c = code(), f = code(0x1000);
+    c.sw(a2, s0, 0);
+    c.fence_i();
+    c.jal(ra, CODE + 0x1000);
+    c.ecall();
+    f.li(a0, 1);
+    f.ret();
+    map(DATA, RAM + code_at + 0x1000);
+    x(s0) = DATA;
+    for (uint32_t k = 1; k < 6; k++) {
+        x(a2) = k << 20 | 10 << 7 | 0x13; /* li a0, k */
+        EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+        EXPECT_EQ(k, x(a0));
+    }
+    uint32_t insn = 99 << 20 | 10 << 7 | 0x13;
+    ASSERT_TRUE(phys_write(mem, RAM + code_at + 0x1000, &insn, 4));
+    EXPECT_EQ(IR_TRAP_syscall, run(CODE + 4).trap);
+    EXPECT_EQ(99u, x(a0));
+}
+
+TEST_F(System, DataThatChangesPlaces)
+{
+    Asm c = code();
+    c.ld(a0, s0, 0);
+    c.sd(a1, s0, 8);
+    c.ecall();
+    x(s0) = DATA;
+    poke(DATA_PHYS, 1);
+    poke(DATA_PHYS + 0x1000, 2);
+    x(a1) = 11;
+    run(CODE);
+    EXPECT_EQ(1u, x(a0));
+    map(DATA, DATA_PHYS + 0x1000);
+    mmu_flush_page(vcpu, DATA + 0x123);
+    x(a1) = 12;
+    run(CODE);
+    EXPECT_EQ(2u, x(a0));
+    EXPECT_EQ(11u, peek(DATA_PHYS + 8));
+    EXPECT_EQ(12u, peek(DATA_PHYS + 0x1008));
+}
+
+TEST_F(System, FetchWhereNothingIs)
+{
+    x(a0) = 1;
+    EXPECT_EQ(IR_TRAP_fetch, run(NOTHING + 0x10).trap);
+    EXPECT_EQ(NOTHING + 0x10, mmu_fault(vcpu)->vaddr);
+    EXPECT_EQ(MMU_exec, mmu_fault(vcpu)->access);
+    EXPECT_EQ(IR_TRAP_fetch, run(IO).trap);
+    EXPECT_EQ(BUS, mmu_fault(vcpu)->cause);
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    static FeSystem fe;
+    static TrSystem system;
+    TrConfig config = {};
+    PhysRegion region = {};
+    const char *error = "";
+
+    testing::InitGoogleTest(&argc, argv);
+    fe.walk = walk;
+    fe.pending = pending;
+    fe.bus_error = BUS;
+    mem = phys_new();
+    ram = phys_alloc("ram", RAM_SIZE);
+    region = { "ram", PHYS_ram, RAM, RAM_SIZE, ram, nullptr, nullptr, nullptr, true };
+    phys_add(mem, &region);
+    region = { "device", PHYS_mmio, DEVICE, 0x1000, nullptr, &device_ops, nullptr, nullptr, true };
+    phys_add(mem, &region);
+    system = { &fe, mem, MMU_SCHEME_flat };
+    config.frontend = &fe_riscv64;
+    config.system = &system;
+    config.cache_size = 2 << 20;
+    config.tier = TR_TIER_jit;
+    for (int i = 1; i < argc; i++) {
+        std::string arg = argv[i];
+        if (arg == "--tier=interp") {
+            config.tier = TR_TIER_interp;
+        } else if (arg == "--mmu=tlb" || arg == "--mmu=flat") {
+            system.scheme = arg == "--mmu=tlb" ? MMU_SCHEME_tlb : MMU_SCHEME_flat;
+        } else if (arg.rfind("--hot=", 0) == 0) {
+            config.hot_threshold = static_cast<uint32_t>(atoi(arg.c_str() + 6));
+        } else {
+            fprintf(stderr, "unknown option %s\n", argv[i]);
+            return 1;
+        }
+    }
+    if (!tr_start(&config, &error)) {
+        fprintf(stderr, "%s\n", error);
+        return 1;
+    }
+    struct sigaction action = {};
+    action.sa_sigaction = [](int sig, siginfo_t *info, void *context) {
+        if (!tr_host_fault(sig, info, context)) {
+            signal(sig, SIG_DFL);
+        }
+    };
+    action.sa_flags = SA_SIGINFO;
+    sigaction(SIGSEGV, &action, nullptr);
+    sigaction(SIGFPE, &action, nullptr);
+    return RUN_ALL_TESTS();
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "translator/machine.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "translator/state.h"
+
+enum { EVENTS = 16, LINES = 64 };
+
+typedef struct Hart {
+    Machine *machine;
+    unsigned number;
+    Vcpu *vcpu;
+    pthread_t thread;
+    bool started;
+    pthread_cond_t wake;    /* with Machine.lock */
+    bool parked;            /* its thread waits for Machine.paused to end; under Machine.lock */
+    _Atomic bool timer_due; /* machine_timer() */
+    _Atomic bool kicked;    /* something has changed since it went to sleep */
+} Hart;
+
+struct Machine {
+    MachineConfig config;
+    const FeSystem *fe;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* a hart has parked, or there is an event */
+    bool paused, ending;    /* under the lock */
+    MachineEvent event[EVENTS];
+    unsigned n_events;
+    Hart hart[MACHINE_HARTS];
+};
+
+/* ---- Waking a hart ---- */
+
+/* The lock orders this after the hart's look at `kicked` and before its sleep. */
+static void kick(Hart *h)
+{
+    atomic_store(&h->kicked, true);
+    tr_interrupt(h->vcpu);
+    pthread_mutex_lock(&h->machine->lock);
+    pthread_cond_signal(&h->wake);
+    pthread_mutex_unlock(&h->machine->lock);
+}
+
+static void kick_all_locked(Machine *m)
+{
+    for (unsigned i = 0; i < m->config.n_harts; i++) {
+        tr_interrupt(m->hart[i].vcpu);
+        pthread_cond_signal(&m->hart[i].wake);
+    }
+}
+
+static void set_line(void *opaque, unsigned number, bool level)
+{
+    Machine *m = opaque;
+    Hart *h = &m->hart[number / LINES];
+
+    m->fe->set_line(h->vcpu, number % LINES, level);
+    if (level) {
+        kick(h);
+    }
+}
+
+Irq machine_irq(Machine *m, unsigned hart, unsigned line)
+{
+    CHECK(hart < m->config.n_harts && line < LINES, "no such interrupt line");
+    return (Irq){ .set = set_line, .opaque = m, .number = hart * LINES + line };
+}
+
+void machine_timer(Machine *m, unsigned hart)
+{
+    atomic_store(&m->hart[hart].timer_due, true);
+    kick(&m->hart[hart]);
+}
+
+/* ---- What a hart does ---- */
+
+static void handle_timer(Hart *h)
+{
+    if (atomic_exchange(&h->timer_due, false)) {
+        h->machine->fe->timer(h->vcpu);
+    }
+}
+
+/* Until an interrupt is pending, also one that is not enabled, or somebody wants to pause. */
+static void wait_for_interrupt(Hart *h)
+{
+    Machine *m = h->machine;
+
+    for (;;) {
+        atomic_store(&h->kicked, false);
+        handle_timer(h);
+        if (m->fe->pending(h->vcpu, true)) {
+            return;
+        }
+        pthread_mutex_lock(&m->lock);
+        while (!atomic_load(&h->kicked) && !m->paused && !m->ending) {
+            pthread_cond_wait(&h->wake, &m->lock);
+        }
+        if (m->paused || m->ending) {
+            pthread_mutex_unlock(&m->lock);
+            return;
+        }
+        pthread_mutex_unlock(&m->lock);
+    }
+}
+
+/* False: the thread shall end. */
+static bool park(Hart *h)
+{
+    Machine *m = h->machine;
+    bool go_on;
+
+    pthread_mutex_lock(&m->lock);
+    while (m->paused && !m->ending) {
+        h->parked = true;
+        pthread_cond_broadcast(&m->changed);
+        pthread_cond_wait(&h->wake, &m->lock);
+    }
+    h->parked = false;
+    go_on = !m->ending;
+    pthread_mutex_unlock(&m->lock);
+    return go_on;
+}
+
+static void handle_fault(Hart *h)
+{
+    const MmuFault *f = mmu_fault(h->vcpu);
+
+    h->machine->fe->fault(h->vcpu, f->vaddr, f->access, f->cause);
+}
+
+static void handle_stop(Hart *h, const TrStop *stop)
+{
+    switch (stop->trap) {
+    case IR_TRAP_interrupt:
+        break;
+    case IR_TRAP_wait:
+        wait_for_interrupt(h);
+        break;
+    case IR_TRAP_fault:
+    case IR_TRAP_fetch:
+        handle_fault(h);
+        break;
+    case IR_TRAP_debug:
+    case IR_TRAP_watch:
+        machine_request(h->machine, (MachineEvent){ MACHINE_debug, (int)h->number });
+        break;
+    case IR_TRAP_syscall:
+    case IR_TRAP_breakpoint:
+    case IR_TRAP_illegal:
+    case IR_TRAP_misaligned_fetch:
+    case IR_TRAP_misaligned:
+    case IR_TRAP_div_zero:
+        h->machine->fe->trap(h->vcpu, stop->trap, stop->arg);
+        break;
+    case IR_TRAP_none: case IR_TRAP_lookup: case IR_TRAP_fence_i: case IR_TRAP_mode:
+    case IR_TRAP_exclusive: case IR_TRAP_again: case IR_TRAP_hot: case IR_TRAP_COUNT:
+        CHECK(false, "the translator returned with trap %s", ir_trap_name(stop->trap));
+    }
+}
+
+static void *run(void *opaque)
+{
+    Hart *h = opaque;
+
+    while (park(h)) {
+        TrStop stop;
+
+        handle_timer(h);
+        h->machine->fe->interrupt(h->vcpu);
+        stop = tr_run(h->vcpu);
+        handle_stop(h, &stop);
+    }
+    return NULL;
+}
+
+/* ---- Host signals ---- */
+
+/* An address that the guest has, but not the host; a floating-point exception. */
+static void on_signal(int sig, siginfo_t *info, void *ucontext)
+{
+    if (!tr_host_fault(sig, info, ucontext)) {
+        signal(sig, SIG_DFL); /* again, without us */
+    }
+}
+
+static void catch_signals(void)
+{
+    static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE };
+    struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_NODEFER };
+
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        sigaction(signals[i], &action, NULL);
+    }
+}
+
+/* ---- Coming and going ---- */
+
+static bool create_hart(Machine *m, unsigned number, const char **error)
+{
+    Hart *h = &m->hart[number];
+    FeSystemConfig config = {
+        .hart = number,
+        .mem = tr.system->mem,
+        .time = m->config.time,
+        .set_timer = m->config.set_timer,
+        .opaque = m->config.opaque,
+        .options = m->config.cpu,
+    };
+
+    *h = (Hart){ .machine = m, .number = number };
+    pthread_cond_init(&h->wake, NULL);
+    h->vcpu = tr_vcpu_new(h);
+    if (!h->vcpu) {
+        *error = "No address space for the memory of the machine: try --mmu=tlb.";
+        return false;
+    }
+    if (!m->fe->create(h->vcpu, &config, error)) {
+        tr_vcpu_free(h->vcpu);
+        h->vcpu = NULL;
+        return false;
+    }
+    return true;
+}
+
+static void destroy(Machine *m)
+{
+    for (unsigned i = 0; i < m->config.n_harts; i++) {
+        if (m->hart[i].vcpu) {
+            m->fe->destroy(m->hart[i].vcpu);
+            tr_vcpu_free(m->hart[i].vcpu);
+        }
+    }
+    free(m);
+}
+
+static bool start_threads(Machine *m)
+{
+    for (unsigned i = 0; i < m->config.n_harts; i++) {
+        if (pthread_create(&m->hart[i].thread, NULL, run, &m->hart[i]) != 0) {
+            return false;
+        }
+        m->hart[i].started = true;
+    }
+    return true;
+}
+
+Machine *machine_new(const MachineConfig *config, const char **error)
+{
+    Machine *m = calloc(1, sizeof(*m));
+
+    CHECK(tr.system && config->n_harts <= MACHINE_HARTS, "not a machine");
+    if (!m) {
+        *error = "Out of memory.";
+        return NULL;
+    }
+    m->config = *config;
+    m->fe = tr.system->fe;
+    m->paused = true;
+    pthread_mutex_init(&m->lock, NULL);
+    pthread_cond_init(&m->changed, NULL);
+    for (unsigned i = 0; i < config->n_harts; i++) {
+        if (!create_hart(m, i, error)) {
+            destroy(m);
+            return NULL;
+        }
+    }
+    if (config->n_harts > 1) {
+        tr_guest_has_threads();
+    }
+    machine_reset(m);
+    catch_signals();
+    if (!start_threads(m)) {
+        *error = "No thread for a processor of the machine.";
+        machine_free(m);
+        return NULL;
+    }
+    machine_pause(m);
+    return m;
+}
+
+void machine_free(Machine *m)
+{
+    pthread_mutex_lock(&m->lock);
+    m->ending = true;
+    kick_all_locked(m);
+    pthread_mutex_unlock(&m->lock);
+    for (unsigned i = 0; i < m->config.n_harts; i++) {
+        if (m->hart[i].started) {
+            pthread_join(m->hart[i].thread, NULL);
+        }
+    }
+    destroy(m);
+}
+
+/* ---- Stop and go ---- */
+
+static bool all_parked_locked(const Machine *m)
+{
+    for (unsigned i = 0; i < m->config.n_harts; i++) {
+        if (!m->hart[i].parked) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void machine_pause(Machine *m)
+{
+    pthread_mutex_lock(&m->lock);
+    m->paused = true;
+    kick_all_locked(m);
+    while (!all_parked_locked(m)) {
+        pthread_cond_wait(&m->changed, &m->lock);
+    }
+    pthread_mutex_unlock(&m->lock);
+}
+
+void machine_resume(Machine *m)
+{
+    pthread_mutex_lock(&m->lock);
+    m->paused = false;
+    kick_all_locked(m);
+    pthread_mutex_unlock(&m->lock);
+}
+
+bool machine_is_paused(const Machine *m)
+{
+    Machine *writable = (Machine *)m;
+    bool paused;
+
+    pthread_mutex_lock(&writable->lock);
+    paused = m->paused;
+    pthread_mutex_unlock(&writable->lock);
+    return paused;
+}
+
+void machine_reset(Machine *m)
+{
+    for (unsigned i = 0; i < m->config.n_harts; i++) {
+        Vcpu *vcpu = m->hart[i].vcpu;
+
+        tr.frontend->reset(vcpu);
+        mmu_flush_all(vcpu);
+        m->fe->reset(vcpu, m->config.reset_pc, i, m->config.reset_arg);
+    }
+    system_code_changed();
+}
+
+void machine_request(Machine *m, MachineEvent event)
+{
+    pthread_mutex_lock(&m->lock);
+    if (m->n_events < EVENTS) {
+        m->event[m->n_events++] = event;
+    }
+    m->paused = true;
+    kick_all_locked(m);
+    pthread_cond_broadcast(&m->changed);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void take_event_locked(Machine *m, MachineEvent *event)
+{
+    *event = m->event[0];
+    m->n_events--;
+    memmove(m->event, m->event + 1, m->n_events * sizeof(m->event[0]));
+}
+
+void machine_wait(Machine *m, MachineEvent *event)
+{
+    pthread_mutex_lock(&m->lock);
+    while (!m->n_events) {
+        pthread_cond_wait(&m->changed, &m->lock);
+    }
+    take_event_locked(m, event);
+    pthread_mutex_unlock(&m->lock);
+}
+
+bool machine_wait_ms(Machine *m, int ms, MachineEvent *event)
+{
+    struct timespec end;
+    bool any;
+
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += ms / 1000;
+    end.tv_nsec += ms % 1000 * 1000000L;
+    end.tv_sec += end.tv_nsec / 1000000000;
+    end.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&m->lock);
+    while (!m->n_events && pthread_cond_timedwait(&m->changed, &m->lock, &end) != ETIMEDOUT) {
+    }
+    any = m->n_events != 0;
+    if (any) {
+        take_event_locked(m, event);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return any;
+}
+
+/* ---- Looking inside ---- */
+
+unsigned machine_harts(const Machine *m)
+{
+    return m->config.n_harts;
+}
+
+Vcpu *machine_hart(Machine *m, unsigned hart)
+{
+    return m->hart[hart].vcpu;
+}
+
+/* Host memory of vaddr, and in *n how much of it is in a row, at most what *n was. */
+static uint8_t *host_of(Machine *m, unsigned hart, uint64_t vaddr, MmuAccess access, size_t *n)
+{
+    Vcpu *vcpu = m->hart[hart].vcpu;
+    size_t room = PHYS_PAGE - vaddr % PHYS_PAGE;
+    FeWalk w = m->fe->walk(vcpu, vaddr, access, 1);
+    const PhysRegion *r;
+    uint64_t paddr;
+
+    *n = *n < room ? *n : room;
+    if (!w.ok) {
+        return NULL;
+    }
+    paddr = w.page.paddr + (vaddr - w.page.vaddr);
+    r = phys_find(tr.system->mem, paddr);
+    return r && r->host ? r->host + (paddr - r->base) : NULL;
+}
+
+bool machine_read(Machine *m, unsigned hart, uint64_t vaddr, void *to, size_t size)
+{
+    for (size_t at = 0, n; at < size; at += n) {
+        const uint8_t *host;
+
+        n = size - at;
+        host = host_of(m, hart, vaddr + at, MMU_read, &n);
+        if (!host) {
+            return false;
+        }
+        memcpy((char *)to + at, host, n);
+    }
+    return true;
+}
+
+bool machine_write(Machine *m, unsigned hart, uint64_t vaddr, const void *from, size_t size)
+{
+    for (size_t at = 0, n; at < size; at += n) {
+        uint8_t *host;
+        FeWalk w;
+
+        n = size - at;
+        host = host_of(m, hart, vaddr + at, MMU_read, &n);
+        if (!host) {
+            return false;
+        }
+        memcpy(host, (const char *)from + at, n);
+        w = m->fe->walk(m->hart[hart].vcpu, vaddr + at, MMU_read, 1);
+        phys_written(tr.system->mem, w.page.paddr + (vaddr + at - w.page.vaddr), n);
+    }
+    system_code_changed();
+    return true;
+}

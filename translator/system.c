@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whole machines: units are found by their physical page too, code is fetched from physical memory,
+ * and pages with code are guarded (softmmu/codepages.h), so that an instruction fence looks only at
+ * what was written.
+ */
+#include "translator/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TAGS = 126,
+    TAG_SHIFT = 57, /* addresses have all bits from here on equal */
+};
+
+static uint64_t address_of(uint32_t half)
+{
+    return (uint64_t)(half - 1) << PHYS_PAGE_BITS;
+}
+
+static uint32_t half_of(uint64_t paddr)
+{
+    return (uint32_t)(paddr >> PHYS_PAGE_BITS) + 1;
+}
+
+/* ---- Where code is ---- */
+
+bool system_page(TrVcpu *v, uint64_t pc, TrPage *page)
+{
+    uint64_t paddr;
+
+    if (!mmu_fetch(&v->vcpu, pc, &paddr)) {
+        v->fail = (TrFail){ IR_TRAP_fetch, mmu_fault(&v->vcpu)->vaddr };
+        return false;
+    }
+    *page = half_of(paddr);
+    if (pc % PHYS_PAGE > PHYS_PAGE - tr.frontend->max_insn &&
+        mmu_fetch(&v->vcpu, (pc | (PHYS_PAGE - 1)) + 1, &paddr)) {
+        *page |= (uint64_t)half_of(paddr) << 32;
+    }
+    return true;
+}
+
+static size_t copy(uint32_t half, uint64_t offset, uint8_t *buf, size_t want, bool *writable)
+{
+    const PhysRegion *r = half ? phys_find(tr.system->mem, address_of(half)) : NULL;
+    size_t n = want < PHYS_PAGE - offset ? want : PHYS_PAGE - offset;
+
+    if (!r || !r->host) {
+        return 0;
+    }
+    memcpy(buf, r->host + (address_of(half) - r->base) + offset, n);
+    *writable |= r->kind == PHYS_ram;
+    return n;
+}
+
+size_t system_fetch(uint64_t start, TrPage page, uint64_t pc, uint8_t *buf, size_t want,
+                    bool *writable)
+{
+    uint64_t offset = pc - start / PHYS_PAGE * PHYS_PAGE;
+    uint32_t second = (uint32_t)(page >> 32);
+    size_t n = 0;
+
+    if (offset < PHYS_PAGE) {
+        n = copy((uint32_t)page, offset, buf, want, writable);
+        offset = PHYS_PAGE;
+    }
+    if (n < want && offset < 2 * PHYS_PAGE) {
+        n += copy(second, offset - PHYS_PAGE, buf + n, want - n, writable);
+    }
+    return n;
+}
+
+/* ---- Jump cache ---- */
+
+void system_tag(TrVcpu *v)
+{
+    TrTag tag = { mmu_fetch_number(&v->vcpu), v->vcpu.mode };
+    unsigned k = v->n_tags;
+
+    while (k > 0 && (v->tags[k - 1].context != tag.context || v->tags[k - 1].mode != tag.mode)) {
+        k--;
+    }
+    if (!k) {
+        if (v->n_tags == TAGS) {
+            run_forget(v);
+            v->n_tags = 0;
+        }
+        v->tags[v->n_tags] = tag;
+        k = ++v->n_tags;
+    }
+    v->vcpu.jump_tag = (uint64_t)k << TAG_SHIFT;
+}
+
+/* ---- Code that is written ---- */
+
+static void protect(Vcpu *vcpu, void *paddr)
+{
+    mmu_protect(vcpu, *(uint64_t *)paddr);
+}
+
+static void protect_all(uint64_t paddr)
+{
+    if (codepages_writer(tr.code_pages, paddr)) {
+        tr_for_each_vcpu(protect, &paddr);
+        codepages_forget_writer(tr.code_pages, paddr);
+    }
+}
+
+static void guard(uint32_t half)
+{
+    uint64_t paddr = address_of(half);
+
+    if (!half || codepages_has(tr.code_pages, paddr)) {
+        return;
+    }
+    exclusive_begin();
+    codepages_add(tr.code_pages, paddr);
+    protect_all(paddr);
+    exclusive_end();
+}
+
+void system_guard(TrPage page)
+{
+    guard((uint32_t)page);
+    guard((uint32_t)(page >> 32));
+}
+
+static void look_at(uint64_t paddr)
+{
+    TrRange all = { 0, UINT64_MAX };
+    TrFilter filter = { change_is_changed, &all, true };
+    bool left;
+
+    cache_drop_page_locked(half_of(paddr), &filter, &left);
+    if (left) {
+        protect_all(paddr);
+    } else {
+        codepages_remove(tr.code_pages, paddr);
+    }
+}
+
+void system_code_changed(void)
+{
+    uint64_t paddr;
+
+    if (!codepages_any_written(tr.code_pages)) {
+        return;
+    }
+    exclusive_begin();
+    pthread_mutex_lock(&tr.lock);
+    while (codepages_take(tr.code_pages, &paddr)) {
+        look_at(paddr);
+    }
+    tr.stats.fences++;
+    pthread_mutex_unlock(&tr.lock);
+    exclusive_end();
+}
+
+static void on_write(void *opaque, uint64_t paddr, size_t size)
+{
+    codepages_written(opaque, paddr, size);
+}
+
+/* ---- Coming and going ---- */
+
+bool system_start(const char **error)
+{
+    if (tr.config.instrument || tr.config.check) {
+        *error = "Plugins and --check are for programs, not for whole machines.";
+        return false;
+    }
+    return true;
+}
+
+bool system_attach(TrVcpu *v)
+{
+    MmuConfig config = { .fe = tr.system->fe, .mem = tr.system->mem, .scheme = tr.system->scheme };
+
+    if (!tr.code_pages) {
+        tr.code_pages = codepages_new(tr.system->mem);
+        phys_on_write(tr.system->mem, on_write, tr.code_pages);
+    }
+    config.code = tr.code_pages;
+    v->tags = calloc(TAGS, sizeof(*v->tags));
+    return tr.code_pages && v->tags && mmu_attach(&v->vcpu, &config);
+}
+
+void system_detach(TrVcpu *v)
+{
+    if (v->vcpu.mmu) {
+        mmu_detach(&v->vcpu);
+    }
+    free(v->tags);
+}

@@ -21,6 +21,7 @@ _LIBRARIES = {
         "gtest": "gtest",
         "gtest_main": "gtest_main",
     },
+    "libedit": {"libedit": "libedit"},
     "libelf": {"libelf": "libelf"},
     "libzstd": {"libzstd": "libzstd"},
     "zlib": {"zlib": "zlib"},
@@ -29,6 +30,7 @@ _LIBRARIES = {
 # The same for shared objects, into which archives do not link.
 _SHARED_LIBRARIES = {
     "glib_shared": {"glib": "glib-2.0"},
+    "json_glib": {"json_glib": "json-glib-1.0"},
 }
 
 def ketch_deps():

@@ -11,5 +11,6 @@ int command_run(const char *self, int argc, char **argv);
 int command_binfmt(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_trace(int argc, char **argv);
+int command_of_vm(int argc, char **argv); /* any of ketch-vm; returns only when it fails */
 
 #endif

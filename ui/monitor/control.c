@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stop and go, as one set of states for everybody who controls the machine. */
+#include "ui/monitor/state.h"
+
+static void set_status(Monitor *m, const char *status)
+{
+    pthread_mutex_lock(&m->lock);
+    m->status = status;
+    pthread_mutex_unlock(&m->lock);
+}
+
+const char *monitor_status(Monitor *m)
+{
+    const char *status;
+
+    pthread_mutex_lock(&m->lock);
+    status = m->status;
+    pthread_mutex_unlock(&m->lock);
+    return status;
+}
+
+void monitor_stop(Monitor *m)
+{
+    if (g_str_equal(monitor_status(m), "running")) {
+        machine_pause(m->vm.machine);
+        clock_pause(m->vm.clock);
+        set_status(m, "paused");
+        monitor_event(m, MONITOR_EVENT_stop, NULL);
+    }
+}
+
+void monitor_cont(Monitor *m)
+{
+    if (!g_str_equal(monitor_status(m), "running")) {
+        set_status(m, "running");
+        monitor_event(m, MONITOR_EVENT_resume, NULL);
+        clock_resume(m->vm.clock);
+        machine_resume(m->vm.machine);
+    }
+}
+
+void monitor_request(Monitor *m, MachineEventKind kind)
+{
+    if (kind == MACHINE_shutdown) {
+        set_status(m, "shutdown");
+    }
+    machine_request(m->vm.machine, (MachineEvent){ kind, 0 });
+}
+
+void monitor_powerdown(Monitor *m)
+{
+    monitor_event(m, MONITOR_EVENT_powerdown, NULL);
+}
+
+MonitorHold monitor_hold(Monitor *m)
+{
+    MonitorHold hold = { m, !machine_is_paused(m->vm.machine) };
+
+    if (hold.was_running) {
+        machine_pause(m->vm.machine);
+    }
+    return hold;
+}
+
+void monitor_release(MonitorHold hold)
+{
+    if (hold.was_running) {
+        machine_resume(hold.monitor->vm.machine);
+    }
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The monitor for people: a line of words, the command's text as the answer. */
+#include <string.h>
+
+#include "base/log.h"
+#include "ui/monitor/state.h"
+
+typedef struct HmpCommand {
+    const char *names;
+    HmpFn *fn;
+    const char *args, *help;
+} HmpCommand;
+
+static const HmpCommand commands[] = {
+#define HMP(names, fn, args, help) { names, fn, args, help },
+#include "ui/monitor/hmp.def"
+};
+
+static const HmpCommand subjects[] = {
+#define INFO(name, fn, help) { name, fn, "", help },
+#include "ui/monitor/info.def"
+};
+
+void hmp_prompt(MonitorSession *s)
+{
+    s->send(s->opaque, "(ketch) ", 8);
+}
+
+static bool is_named(const HmpCommand *c, const char *name)
+{
+    char **names = g_strsplit(c->names, "|", -1);
+    bool found = g_strv_contains((const gchar *const *)names, name);
+
+    g_strfreev(names);
+    return found;
+}
+
+static const HmpCommand *find(const HmpCommand *table, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (is_named(&table[i], name)) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+/* "x/4xg" is the command x with the format 4xg; "x /4xg" is the same. */
+static void take_format(Hmp *h, char *name, char ***words)
+{
+    char *slash = strchr(name, '/');
+
+    h->format = "";
+    if (slash) {
+        *slash = '\0';
+        h->format = slash + 1;
+    } else if (**words && ***words == '/') {
+        h->format = **words + 1;
+        (*words)++;
+    }
+}
+
+static char **split(const char *line)
+{
+    char **words = g_strsplit_set(line, " \t", -1);
+    unsigned n = 0;
+
+    for (unsigned i = 0; words[i]; i++) {
+        if (*words[i]) {
+            words[n++] = words[i];
+        } else {
+            g_free(words[i]);
+        }
+    }
+    words[n] = NULL;
+    return words;
+}
+
+void hmp_execute(MonitorSession *s, const char *line, GString *out)
+{
+    char **words = split(line);
+    Hmp h = { .session = s, .monitor = s->monitor, .out = out };
+    const HmpCommand *c;
+
+    if (words[0]) {
+        h.argv = words + 1;
+        take_format(&h, words[0], &h.argv);
+        c = find(commands, G_N_ELEMENTS(commands), words[0]);
+        if (c) {
+            c->fn(&h);
+        } else {
+            g_string_append_printf(out, "unknown command: '%s' (help lists them)\n", words[0]);
+        }
+    }
+    g_strfreev(words);
+}
+
+/* ---- Help ---- */
+
+static void list(GString *out, const char *before, const HmpCommand *table, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *usage = g_strdup_printf("%s%s%s%s", before, table[i].names,
+                                      *table[i].args && *table[i].args != '/' ? " " : "",
+                                      table[i].args);
+
+        g_string_append_printf(out, "%-38s %s\n", usage, table[i].help);
+        g_free(usage);
+    }
+}
+
+void hmp_help(Hmp *h)
+{
+    const HmpCommand *c;
+
+    if (!h->argv[0]) {
+        list(h->out, "", commands, G_N_ELEMENTS(commands));
+        return;
+    }
+    c = find(commands, G_N_ELEMENTS(commands), h->argv[0]);
+    if (!c) {
+        g_string_append_printf(h->out, "unknown command: '%s' (help lists them)\n", h->argv[0]);
+        return;
+    }
+    list(h->out, "", c, 1);
+    if (c->fn == hmp_info) {
+        list(h->out, "info ", subjects, G_N_ELEMENTS(subjects));
+    }
+}
+
+void hmp_info(Hmp *h)
+{
+    const HmpCommand *c;
+
+    if (!h->argv[0]) {
+        list(h->out, "info ", subjects, G_N_ELEMENTS(subjects));
+        return;
+    }
+    c = find(subjects, G_N_ELEMENTS(subjects), h->argv[0]);
+    if (!c) {
+        g_string_append_printf(h->out, "unknown subject: '%s' (info lists them)\n", h->argv[0]);
+        return;
+    }
+    h->argv++;
+    c->fn(h);
+}
+
+/* ---- Control ---- */
+
+void hmp_stop(Hmp *h)
+{
+    monitor_stop(h->monitor);
+}
+
+void hmp_cont(Hmp *h)
+{
+    monitor_cont(h->monitor);
+}
+
+void hmp_reset(Hmp *h)
+{
+    monitor_request(h->monitor, MACHINE_restart);
+}
+
+void hmp_powerdown(Hmp *h)
+{
+    monitor_powerdown(h->monitor);
+}
+
+void hmp_quit(Hmp *h)
+{
+    h->session->over = true;
+    monitor_request(h->monitor, MACHINE_shutdown);
+}
+
+void hmp_cpu(Hmp *h)
+{
+    unsigned n = machine_harts(h->monitor->vm.machine);
+    char *end = NULL;
+    guint64 hart = h->argv[0] ? g_ascii_strtoull(h->argv[0], &end, 0) : n;
+
+    if (hart >= n || !end || *end || end == h->argv[0]) {
+        g_string_append_printf(h->out, "cpu takes a number from 0 to %u\n", n - 1);
+        return;
+    }
+    h->session->hart = (unsigned)hart;
+}
+
+void hmp_log(Hmp *h)
+{
+    const char *names = h->argv[0], *bad;
+
+    if (!names) {
+        g_string_append(h->out, "log takes names of -d, or none\n");
+    } else if (strcmp(names, "none") == 0) {
+        log_mask = 0;
+    } else if (!log_enable(names, &bad)) {
+        g_string_append_printf(h->out, "there is no log category '%s' (ketch vm -d help)\n", bad);
+    }
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Monitors, their sessions, and commands out of a stream of bytes: for QMP an object (JSON need not
+ * come in lines), for HMP a line. */
+#include "ui/monitor/state.h"
+
+#include <string.h>
+
+static const char *const event_text[] = {
+#define EVENT(name, text, members) text,
+#include "ui/monitor/events.def"
+};
+
+Monitor *monitor_new(const MonitorVm *vm)
+{
+    Monitor *m = g_new0(Monitor, 1);
+
+    m->vm = *vm;
+    m->status = vm->started ? "running" : "prelaunch";
+    pthread_mutex_init(&m->command, NULL);
+    pthread_mutex_init(&m->lock, NULL);
+    return m;
+}
+
+void monitor_free(Monitor *m)
+{
+    pthread_mutex_destroy(&m->command);
+    pthread_mutex_destroy(&m->lock);
+    g_free(m);
+}
+
+MonitorSession *monitor_open(Monitor *m, MonitorKind kind, MonitorSend *send, void *opaque)
+{
+    MonitorSession *s = g_new0(MonitorSession, 1);
+
+    s->monitor = m;
+    s->kind = kind;
+    s->send = send;
+    s->opaque = opaque;
+    s->in = g_string_new(NULL);
+    pthread_mutex_lock(&m->lock);
+    s->next = m->sessions;
+    m->sessions = s;
+    if (kind == MONITOR_qmp) {
+        qmp_greet(s);
+    } else {
+        hmp_prompt(s);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return s;
+}
+
+void monitor_close(MonitorSession *s)
+{
+    Monitor *m = s->monitor;
+    MonitorSession **at = &m->sessions;
+
+    pthread_mutex_lock(&m->lock);
+    while (*at != s) {
+        at = &(*at)->next;
+    }
+    *at = s->next;
+    pthread_mutex_unlock(&m->lock);
+    g_string_free(s->in, TRUE);
+    g_free(s);
+}
+
+void monitor_event(Monitor *m, MonitorEvent event, const char *data)
+{
+    pthread_mutex_lock(&m->lock);
+    for (MonitorSession *s = m->sessions; s; s = s->next) {
+        if (s->kind == MONITOR_qmp && s->negotiated) {
+            qmp_event(s, event_text[event], data);
+        }
+    }
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* ---- Framing ---- */
+
+static void execute_line(MonitorSession *s, const char *line)
+{
+    GString *out = g_string_new(NULL);
+
+    hmp_execute(s, line, out);
+    pthread_mutex_lock(&s->monitor->lock);
+    if (out->len) {
+        s->send(s->opaque, out->str, out->len);
+    }
+    if (!s->over) {
+        hmp_prompt(s);
+    }
+    pthread_mutex_unlock(&s->monitor->lock);
+    g_string_free(out, TRUE);
+}
+
+static void complete(MonitorSession *s)
+{
+    GString *text = s->in;
+
+    s->in = g_string_new(NULL);
+    s->depth = 0;
+    s->in_string = s->escaped = false;
+    pthread_mutex_lock(&s->monitor->command);
+    if (s->kind == MONITOR_qmp) {
+        qmp_execute(s, text->str);
+    } else {
+        execute_line(s, text->str);
+    }
+    pthread_mutex_unlock(&s->monitor->command);
+    g_string_free(text, TRUE);
+}
+
+static bool ends_line(MonitorSession *s, char c)
+{
+    if (c == '\n' || c == '\r') {
+        return true;
+    }
+    g_string_append_c(s->in, c);
+    return false;
+}
+
+/* True when `c` ends a command.  Text outside of an object is one too, up to the end of its line,
+ * so that it is answered with an error. */
+static bool ends_object(MonitorSession *s, char c)
+{
+    if (s->in->len == 0 && g_ascii_isspace(c)) {
+        return false;
+    }
+    if (s->depth == 0 && (c == '\n' || c == '\r')) {
+        return true;
+    }
+    g_string_append_c(s->in, c);
+    if (s->in_string) {
+        s->in_string = s->escaped || c != '"';
+        s->escaped = !s->escaped && c == '\\';
+        return false;
+    }
+    s->in_string = c == '"';
+    if (c == '{' || c == '[') {
+        s->depth++;
+    } else if ((c == '}' || c == ']') && s->depth > 0) {
+        return --s->depth == 0;
+    }
+    return false;
+}
+
+bool monitor_input(MonitorSession *s, const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n && !s->over; i++) {
+        bool done = s->kind == MONITOR_qmp ? ends_object(s, bytes[i]) : ends_line(s, bytes[i]);
+
+        if (done) {
+            complete(s);
+        } else if (s->in->len > MONITOR_LINE) {
+            s->over = true;
+        }
+    }
+    return !s->over;
+}

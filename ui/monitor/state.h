@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ui/monitor/state.h - what the files of the monitor share; nobody else includes it. */
+#ifndef KETCH_UI_MONITOR_STATE_H
+#define KETCH_UI_MONITOR_STATE_H
+
+#include <json-glib/json-glib.h>
+#include <pthread.h>
+
+#include "ui/monitor/monitor.h"
+
+enum { MONITOR_LINE = 1 << 20 }; /* bytes of one command */
+
+struct Monitor {
+    MonitorVm vm;
+    pthread_mutex_t command; /* one at a time; taken before `lock` */
+    pthread_mutex_t lock;    /* what follows */
+    MonitorSession *sessions;
+    const char *status; /* RunState of QEMU's QMP reference */
+};
+
+struct MonitorSession {
+    Monitor *monitor;
+    MonitorSession *next;
+    MonitorKind kind;
+    MonitorSend *send;
+    void *opaque;
+    GString *in;        /* a command that is not complete */
+    unsigned depth;     /* QMP: open braces and brackets of it */
+    bool in_string, escaped;
+    bool negotiated;    /* QMP */
+    bool over;
+    unsigned hart;      /* HMP */
+};
+
+/* ---- control.c ---- */
+
+const char *monitor_status(Monitor *m);
+void monitor_request(Monitor *m, MachineEventKind kind);
+void monitor_powerdown(Monitor *m);
+
+/* Around looking at harts: they stand still in between. */
+typedef struct MonitorHold {
+    Monitor *monitor;
+    bool was_running;
+} MonitorHold;
+
+MonitorHold monitor_hold(Monitor *m);
+void monitor_release(MonitorHold hold);
+
+/* ---- qmp.c, query.c, schema.c ---- */
+
+#define MONITOR_ERROR g_quark_from_static_string("ketch-monitor")
+
+/* A command: NULL and no error means an empty reply.  `args` has what the row says. */
+typedef JsonNode *QmpFn(MonitorSession *s, JsonObject *args, GError **error);
+
+typedef struct QmpCommand {
+    const char *name;
+    QmpFn *fn;
+    const char *args, *result, *help;
+} QmpCommand;
+
+extern const QmpCommand qmp_commands[]; /* name NULL ends it */
+
+#define QMP(name, fn, args, result, help) QmpFn fn;
+#include "ui/monitor/qmp.def"
+
+void qmp_greet(MonitorSession *s);
+void qmp_execute(MonitorSession *s, const char *text);
+void qmp_event(MonitorSession *s, const char *name, const char *data);
+
+/* One member of a list like those of the tables. */
+typedef struct SchemaMember {
+    char name[40];
+    char type[40]; /* without brackets */
+    bool optional, array;
+} SchemaMember;
+
+/* Takes one from *text; false at its end. */
+bool schema_member(const char **text, SchemaMember *out);
+
+/* ---- hmp.c, info.c, inspect.c ---- */
+
+typedef struct Hmp {
+    MonitorSession *session;
+    Monitor *monitor;
+    GString *out;
+    const char *format; /* behind the slash */
+    char **argv;        /* after the command's name; NULL ends it */
+} Hmp;
+
+typedef void HmpFn(Hmp *h);
+
+#define HMP(names, fn, args, help) HmpFn fn;
+#include "ui/monitor/hmp.def"
+#define INFO(name, fn, help) HmpFn fn;
+#include "ui/monitor/info.def"
+
+void hmp_prompt(MonitorSession *s);
+void hmp_execute(MonitorSession *s, const char *line, GString *out);
+
+/* The value of an expression: numbers, $registers of the hart, ( ) * / % + - << >> & ^ | ~.
+ * False: *why is a sentence. */
+MUST_USE bool monitor_evaluate(Monitor *m, unsigned hart, const char *text, uint64_t *value,
+                               const char **why);
+
+/* Writes memory to a file; `hart` < 0: physical. */
+MUST_USE bool monitor_save(Monitor *m, int hart, uint64_t addr, uint64_t size, const char *path,
+                           GError **error);
+
+#endif

@@ -148,8 +148,7 @@ void ring_reset(Ring *r)
 
 bool ring_resume(Ring *r, const RingState *state)
 {
-    if (r->layout.packed &&
-        (state->avail >= r->layout.size || state->used >= r->layout.size)) {
+    if (r->layout.packed && (state->avail >= r->layout.size || state->used >= r->layout.size)) {
         return fail(r, "queue position is not valid");
     }
     r->state = *state;

@@ -36,8 +36,8 @@ typedef struct RingLayout {
 
 /* What has to be kept over a snapshot. */
 typedef struct RingState {
-    uint16_t avail; /* next to be taken; packed: an index below the size */
-    uint16_t used;  /* next to be given back */
+    uint16_t avail;             /* next to be taken; packed: an index below the size */
+    uint16_t used;              /* next to be given back */
     bool avail_wrap, used_wrap; /* packed */
 } RingState;
 
@@ -46,7 +46,7 @@ typedef struct Ring {
     RingLayout layout;
     uint8_t *desc, *driver, *device; /* NULL: not set up */
     RingState state;
-    uint32_t taken;     /* descriptors that the device has */
+    uint32_t taken;       /* descriptors that the device has */
     uint32_t unsignalled; /* given back since the driver was last told */
     const char *broken;
 } Ring;

@@ -54,9 +54,12 @@ class GuestRam
     {
         return host + (addr - kRam);
     }
+    /* Outside of RAM: nothing happens. */
     template <typename T> void put(uint64_t addr, T value)
     {
-        __atomic_store_n((T *)at(addr), value, __ATOMIC_SEQ_CST);
+        if (addr >= kRam && addr + sizeof(T) <= kRam + kRamSize) {
+            __atomic_store_n((T *)at(addr), value, __ATOMIC_SEQ_CST);
+        }
     }
     template <typename T> T get(uint64_t addr)
     {
@@ -95,6 +98,9 @@ class DriverQueue
     {
         driver = ram.alloc(6 + 2 * size, 4);
         device = ram.alloc(6 + 8 * size, 4);
+        for (uint64_t at = desc; at < ram.next; at++) {
+            ram.put<uint8_t>(at, 0);
+        }
     }
     virtual ~DriverQueue() = default;
 
@@ -104,6 +110,7 @@ class DriverQueue
     virtual std::optional<Used> take() = 0;
     virtual bool must_kick() = 0;      /* after add() */
     virtual void ask_signal(bool) = 0; /* for the next one used */
+    virtual unsigned free_slots() = 0;
 
     GuestRam &ram;
     uint16_t size;
@@ -198,6 +205,11 @@ class SplitDriver : public DriverQueue
         }
     }
 
+    unsigned free_slots() override
+    {
+        return size - (unsigned)busy.size();
+    }
+
     uint16_t avail = 0, used = 0, kicked = 0;
 
   private:
@@ -248,6 +260,7 @@ class PackedDriver : public DriverQueue
         }
         slots[id] = (uint16_t)all.size();
         kick_slots += (unsigned)all.size();
+        held += (unsigned)all.size();
         ram.put<uint16_t>(desc + 16 * head + 14, head_flags);
         return id;
     }
@@ -261,6 +274,7 @@ class PackedDriver : public DriverQueue
         }
         u = { ram.get<uint16_t>(desc + 16 * used_at + 12), ram.get<uint32_t>(desc + 16 * used_at + 8) };
         step(used_at, used_wrap, slots[u.id]);
+        held -= slots[u.id];
         return u;
     }
     bool must_kick() override
@@ -284,6 +298,11 @@ class PackedDriver : public DriverQueue
         ram.put<uint16_t>(driver + 2, !wanted ? 1 : event ? 2 : 0);
     }
 
+    unsigned free_slots() override
+    {
+        return size - held;
+    }
+
     uint16_t at = 0, used_at = 0;
     bool wrap = true, used_wrap = true;
 
@@ -293,7 +312,7 @@ class PackedDriver : public DriverQueue
         w ^= index + by >= size;
         index = (uint16_t)((index + by) % size);
     }
-    unsigned kick_slots = 0;
+    unsigned kick_slots = 0, held = 0;
     uint16_t next_id = 7;
     std::map<uint16_t, uint16_t> slots;
 };

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all virtio devices share, on both buses; the entropy device is the example. */
+#include "testsuite/devices/virtio/machine.h"
+
+using namespace virtio_test;
+
+namespace
+{
+
+class Core : public testing::TestWithParam<Setup>
+{
+  protected:
+    Machine m{ GetParam(), "virtio-rng" };
+};
+
+TEST_P(Core, IsThere)
+{
+    if (GetParam().pci) {
+        EXPECT_EQ(m.read_config(0), 0x10441af4u);
+        EXPECT_EQ(m.read_config(0x06, 2) & 0x10, 0x10u) << "capabilities";
+        EXPECT_EQ(m.read_config(0x3d, 1), 1u) << "pin INTA";
+        EXPECT_EQ(m.read(0x20000000 + (2 << 15)), 0xffffffffu) << "slot 2 is empty";
+        EXPECT_EQ(m.read(0x20000000 + (1 << 15) + (1 << 12)), 0xffffffffu) << "function 1";
+    } else {
+        EXPECT_EQ(m.read(Machine::kBase), 0x74726976u);
+        EXPECT_EQ(m.read(Machine::kBase + 4), 2u);
+        EXPECT_EQ(m.read(Machine::kBase + 8), 4u);
+    }
+    EXPECT_TRUE(m.offered() & VIRTIO_F_VERSION_1);
+    EXPECT_EQ(!!(m.offered() & VIRTIO_F_PACKED), GetParam().packed);
+}
+
+TEST_P(Core, FeaturesMustBeOnesOffered)
+{
+    EXPECT_FALSE(m.negotiate(VIRTIO_F_VERSION_1)) << "legacy drivers";
+    m.set_status(0);
+    m.set_status(VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
+    m.accept(VIRTIO_F_VERSION_1 | UINT64_C(1) << 60);
+    m.set_status(VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK);
+    EXPECT_FALSE(m.status() & VIRTIO_FEATURES_OK);
+    m.set_status(0xf);
+    EXPECT_FALSE(m.status() & VIRTIO_DRIVER_OK) << "without features";
+    ASSERT_TRUE(m.negotiate());
+    m.accept(UINT64_C(1) << 60);
+    EXPECT_EQ(m.virtio()->accepted, m.accepted) << "they are fixed now";
+}
+
+TEST_P(Core, RequestsAreServedAndInterrupt)
+{
+    m.start(1);
+    uint64_t to = m.ram.alloc(256);
+    for (int i = 0; i < 40; i++) {
+        memset(m.ram.at(to), 0, 256);
+        EXPECT_EQ(m.request(0, {}, { { to, 100 }, { to + 100, 156 } }), 256u);
+        unsigned zeros = 0;
+        for (unsigned k = 0; k < 256; k++) {
+            zeros += *m.ram.at(to + k) == 0;
+        }
+        EXPECT_LT(zeros, 30u);
+        ASSERT_TRUE(m.eventually([&] { return m.line(); }));
+        EXPECT_EQ(m.take_isr(), VIRTIO_ISR_queue);
+        EXPECT_FALSE(m.line());
+        EXPECT_EQ(m.take_isr(), 0);
+    }
+}
+
+TEST_P(Core, NothingHappensBeforeDriverOk)
+{
+    ASSERT_TRUE(m.negotiate());
+    m.add_queue(0, 16);
+    uint64_t to = m.ram.alloc(16);
+    m.queues[0]->add({}, { { to, 16 } });
+    m.kick(0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_FALSE(m.queues[0]->take());
+    m.set_status(0xf);
+    EXPECT_TRUE(m.wait(0)) << "the doorbell is not needed: it was rung before";
+}
+
+TEST_P(Core, ABrokenRingNeedsAReset)
+{
+    m.start(1);
+    m.submit(0, {}, { { 0x1234, 16 } });
+    ASSERT_TRUE(m.eventually([&] { return m.status() & VIRTIO_NEEDS_RESET; }));
+    ASSERT_TRUE(m.eventually([&] { return m.line(); }));
+    EXPECT_TRUE(m.take_isr() & VIRTIO_ISR_config);
+    m.queues.clear();
+    m.start(1);
+    EXPECT_FALSE(m.status() & VIRTIO_NEEDS_RESET);
+    uint64_t to = m.ram.alloc(16);
+    EXPECT_EQ(m.request(0, {}, { { to, 16 } }), 16u);
+}
+
+TEST_P(Core, BadQueueAddressesNeedAReset)
+{
+    ASSERT_TRUE(m.negotiate());
+    auto keep = m.ram.next;
+    m.ram.next = 0x1000;
+    m.add_queue(0, 16);
+    m.ram.next = keep;
+    m.set_status(0xf);
+    EXPECT_TRUE(m.status() & VIRTIO_NEEDS_RESET);
+}
+
+TEST_P(Core, PauseHoldsRequestsBack)
+{
+    m.start(1);
+    uint64_t to = m.ram.alloc(16);
+    virtio_pause(m.virtio(), true);
+    m.submit(0, {}, { { to, 16 } });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_FALSE(m.queues[0]->take());
+    virtio_pause(m.virtio(), false);
+    EXPECT_TRUE(m.wait(0));
+}
+
+/* State goes over a snapshot by its named fields alone. */
+TEST_P(Core, SnapshotsGoOn)
+{
+    m.start(1);
+    uint64_t to = m.ram.alloc(64);
+    for (int i = 0; i < 21; i++) {
+        std::map<std::string, std::string> state;
+
+        EXPECT_EQ(m.request(0, {}, { { to, 16 } }), 16u);
+        ASSERT_TRUE(m.eventually([&] { return m.line(); }));
+        dev_each_field(m.dev, [](void *s, const DevField *f, void *data) {
+            auto &bytes = (*(decltype(state) *)s)[f->name];
+            for (unsigned n = 0; n < f->count; n++) {
+                bytes.append((char *)data + n * (f->stride ? f->stride : f->size), f->size);
+            }
+        }, &state);
+        EXPECT_GT(state.size(), 10u);
+        dev_reset(m.bus);
+        EXPECT_FALSE(m.line());
+        dev_each_field(m.dev, [](void *s, const DevField *f, void *data) {
+            auto &bytes = (*(decltype(state) *)s)[f->name];
+            for (unsigned n = 0; n < f->count; n++) {
+                memcpy((char *)data + n * (f->stride ? f->stride : f->size),
+                       bytes.data() + n * f->size, f->size);
+            }
+        }, &state);
+        m.virtio()->pci.dev.type->loaded(m.dev);
+        EXPECT_TRUE(m.line()) << "the interrupt is pending still";
+        m.take_isr();
+    }
+}
+
+TEST_P(Core, Fuzz)
+{
+    uint64_t to = 0;
+    fuzz_device(
+        m, 1, 300,
+        [&] {
+            m.start(1);
+            to = m.ram.alloc(16);
+            EXPECT_EQ(m.request(0, {}, { { to, 16 } }), 16u);
+        },
+        [](std::mt19937_64 &, uint8_t *, size_t) {});
+}
+
+/* All registers of the transport, at random. */
+TEST_P(Core, FuzzRegisters)
+{
+    std::mt19937_64 random(5);
+    uint64_t base = GetParam().pci ? Machine::kBar : Machine::kBase;
+
+    for (int i = 0; i < 60000; i++) {
+        unsigned size = 1u << random() % 4;
+        uint64_t v, addr = base + random() % (GetParam().pci ? 0x40 : 0x110) / size * size;
+
+        if (GetParam().pci && random() % 8 == 0) {
+            addr = Machine::kBar + random() % 0x4000 / size * size;
+        } else if (GetParam().pci && random() % 4 == 0) {
+            addr = 0x20000000 + (1 << 15) + 0x40 + random() % 0xc0 / size * size;
+        }
+        if (random() % 3) {
+            uint64_t value = random() % 4 ? random() % 32 : kRam + random() % kRamSize / 4096 * 4096;
+            (void)!phys_store(m.ram.mem, addr, size, value);
+        } else {
+            (void)!phys_load(m.ram.mem, addr, size, &v);
+        }
+    }
+    m.ram.next = kRam + 0x100000;
+    m.queues.clear();
+    if (GetParam().pci) {
+        m.write_config(0x10, Machine::kBar);
+        m.write_config(0x04, 2, 2);
+    }
+    m.start(1);
+    uint64_t to = m.ram.alloc(16);
+    EXPECT_EQ(m.request(0, {}, { { to, 16 } }), 16u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Setups, Core, testing::ValuesIn(all_setups()), setup_name);
+
+TEST(PciBus, BarsTellTheirSizeAndMove)
+{
+    Machine m({ true, false, false, false }, "virtio-rng");
+    EXPECT_EQ(m.read(Machine::kBar + 0x12, 2), 1u) << "queues";
+    m.write_config(0x10, 0xffffffff);
+    EXPECT_EQ(m.read_config(0x10), 0xffffc000u);
+    EXPECT_EQ(m.read(Machine::kBar + 0x12, 2), 0xffffu) << "nothing there";
+    m.write_config(0x10, 0x50000000);
+    EXPECT_EQ(m.read(0x50000012, 2), 1u);
+    m.write_config(0x04, 0, 2);
+    EXPECT_EQ(m.read(0x50000012, 2), 0xffffu) << "memory is off";
+    m.write_config(0x00, 0xdeadbeef);
+    EXPECT_EQ(m.read_config(0), 0x10441af4u) << "read-only";
+}
+
+TEST(PciBus, ConfigurationAccessCapability)
+{
+    Machine m({ true, false, false, false }, "virtio-rng");
+    unsigned cap = (unsigned)m.read_config(0x34, 1);
+    while (m.read_config(cap + 3, 1) != 5) {
+        cap = (unsigned)m.read_config(cap + 1, 1);
+        ASSERT_NE(cap, 0u);
+    }
+    m.write_config(cap + 4, 0, 1);
+    m.write_config(cap + 8, 0x12);
+    m.write_config(cap + 12, 2);
+    EXPECT_EQ(m.read_config(cap + 16, 2), 1u) << "queues";
+    m.write_config(cap + 8, 0x14);
+    m.write_config(cap + 12, 1);
+    m.write_config(cap + 16, 3, 1);
+    EXPECT_EQ(m.status(), 3u);
+}
+
+TEST(PciBus, PinsAreDistributedAndCanBeDisabled)
+{
+    Machine m({ true, false, false, false }, "virtio-rng");
+    uint64_t to = m.ram.alloc(16);
+    m.start(1);
+    m.request(0, {}, { { to, 16 } });
+    ASSERT_TRUE(m.eventually([&] { return m.line(); }));
+    EXPECT_TRUE(m.read_config(6, 2) & 8) << "interrupt status";
+    m.write_config(4, 2 | 1 << 10, 2);
+    EXPECT_FALSE(m.line());
+    m.write_config(4, 2, 2);
+    EXPECT_TRUE(m.line());
+    for (unsigned i = 0; i < 4; i++) {
+        EXPECT_EQ(m.lines[i], i == 1);
+    }
+    EXPECT_EQ(m.take_isr(), VIRTIO_ISR_queue);
+    EXPECT_FALSE(m.line());
+}
+
+} // namespace

@@ -327,23 +327,15 @@ static int write_zeros(BlockFile *f, uint64_t offset, uint64_t bytes)
 
 int block_file_zero(BlockFile *f, uint64_t offset, uint64_t bytes, bool unmap)
 {
-    uint64_t size = 0, inside;
-    int r = f->is_device ? 0 : block_file_size(f, &size);
+    int r = -EOPNOTSUPP;
 
+    if (unmap) {
+        r = fallocate_range(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
+    }
     if (r < 0) {
-        return r;
+        r = fallocate_range(f, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, bytes);
     }
-    /* What lies past the end is a hole once the file is longer. */
-    inside = f->is_device ? bytes : offset < size ? MIN(bytes, size - offset) : 0;
-    if (inside < bytes) {
-        r = block_file_truncate(f, offset + bytes);
-    }
-    if (r < 0 || inside == 0) {
-        return r;
-    }
-    r = unmap ? fallocate_range(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, inside)
-              : fallocate_range(f, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, inside);
-    return r < 0 ? write_zeros(f, offset, inside) : 0;
+    return r < 0 ? write_zeros(f, offset, bytes) : 0;
 }
 
 int block_file_punch(BlockFile *f, uint64_t offset, uint64_t bytes)

@@ -41,12 +41,14 @@ MUST_USE int block_file_write(BlockFile *f, uint64_t offset, const void *data, s
 /* fdatasync() */
 MUST_USE int block_file_sync(BlockFile *f);
 
-/* Zeros, cheaply where the file system can: with or without giving the space back. */
+/* Zeros, cheaply where the file system can: with or without giving the space back.  A range past
+ * the end reads as zeros anyway: the file need not become longer. */
 MUST_USE int block_file_zero(BlockFile *f, uint64_t offset, uint64_t bytes, bool unmap);
 
 /* Gives space back; what cannot be is kept, without an error. */
 MUST_USE int block_file_punch(BlockFile *f, uint64_t offset, uint64_t bytes);
 MUST_USE int block_file_allocate(BlockFile *f, uint64_t offset, uint64_t bytes);
+/* What lies past `size` is lost: nobody may be writing there. */
 MUST_USE int block_file_truncate(BlockFile *f, uint64_t size);
 
 /* Of a regular file or a block device. */

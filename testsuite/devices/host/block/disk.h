@@ -64,6 +64,7 @@ class Disk
               o.read_only = read_only;
               o.backing = BLOCK_BACKING_FOLLOW;
               o.discard = true;
+              o.cache = BLOCK_CACHE_UNSAFE; // what a flush writes is tested, not that disks keep it
               return o;
           }())
     {

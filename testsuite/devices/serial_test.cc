@@ -68,7 +68,7 @@ const ChardevOps Sink::ops = {
 struct SocketTest : testing::Test {
   Loop l;
   Chardev *c = nullptr;
-  std::string path = testing::TempDir() + "ketch-chardev-" + std::to_string(getpid());
+  std::string path = "/tmp/ketch-chardev-" + std::to_string(getpid());
   int fd = -1;
   std::atomic<int> quits{0};
   ChardevHost host = {[](void *o) { static_cast<SocketTest *>(o)->quits++; }, nullptr, this};

@@ -112,7 +112,8 @@ typedef struct Frontend {
     void (*dump)(const Vcpu *vcpu, char *text, size_t size);
 } Frontend;
 
-extern const Frontend fe_riscv64;
+extern const Frontend fe_riscv64;         /* user programs */
+extern const Frontend fe_riscv64_machine; /* whole machines: with fe_riscv64_system */
 
 /* The register of that name, or with that number; NULL when there is none. */
 const FeRegister *fe_register(const Frontend *fe, const char *name);

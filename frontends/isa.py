@@ -5,6 +5,7 @@ An instruction file is lines; `#` starts a comment.  The stem of its name is the
 extension) of its instructions.
 
     width 32                                    of the rows that follow: 16 or 32 bits
+    privileged                                  the rows that follow are for a whole machine only
     field rd     11:7             as xreg       a field; fields are shared by all files
     field imm_b  31 7 30:25 11:8  signed <<1 as pcrel
     field rd_p   4:2              +8 as xreg    value is the bits plus 8
@@ -105,6 +106,7 @@ class Row:
         self.ident = re.sub(r"[^a-z0-9]", "_", name)
         self.camel = "".join(p.capitalize() for p in self.ident.split("_"))
         self.operands = []
+        self.privileged = False
 
     def excluded(self):
         """(field, raw value) pairs that this instruction has not."""
@@ -209,7 +211,7 @@ def check_cover(row):
 
 
 def read_rows(path, fields):
-    rows, width = [], 32
+    rows, width, privileged = [], 32, False
     group = os.path.splitext(os.path.basename(path))[0]
     for number, line in enumerate(open(path), 1):
         line, where = strip(line), "%s:%d" % (path, number)
@@ -220,8 +222,11 @@ def read_rows(path, fields):
             if words[1:] not in (["16"], ["32"]):
                 raise IsaError("%s: width is 16 or 32" % where)
             width = int(words[1])
+        elif words == ["privileged"]:
+            privileged = True
         else:
             rows.append(parse_row(line, where, group, width, fields))
+            rows[-1].privileged = privileged
     return rows
 
 

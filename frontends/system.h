@@ -28,6 +28,13 @@ typedef struct FeSystemConfig {
     const char *options;      /* of -cpu, "name=value,..." or NULL */
 } FeSystemConfig;
 
+/* What a device tree says of a hart. */
+typedef struct FeCpu {
+    char isa[256];         /* "rv64imafdc_zicbom_..." */
+    const char *mmu;       /* "riscv,sv48" */
+    uint32_t zicbom_block, zicboz_block; /* bytes; 0: it has none */
+} FeCpu;
+
 /* How an access ended that the tables did not have. */
 typedef struct FeWalk {
     bool ok;
@@ -39,6 +46,9 @@ struct FeSystem {
     /* Allocates Vcpu.system.  False and *error, a sentence. */
     bool (*create)(Vcpu *vcpu, const FeSystemConfig *config, const char **error);
     void (*destroy)(Vcpu *vcpu);
+
+    /* What a board tells the guest of the hart. */
+    void (*describe)(const Vcpu *vcpu, FeCpu *cpu);
 
     /* Reset: the hart starts at `pc` in its highest mode with arg0, arg1 where firmware expects them
      * (RISC-V: a0 = hart, a1 = device tree). */
@@ -74,6 +84,9 @@ struct FeSystem {
 
     /* Named fields for snapshots: every word of privileged state.  False: no more. */
     bool (*field)(Vcpu *vcpu, unsigned index, const char **name, uint64_t **value);
+
+    /* Fields were changed: what is derived from them is made again. */
+    void (*loaded)(Vcpu *vcpu);
 };
 
 extern const FeSystem fe_riscv64_system;

@@ -45,8 +45,10 @@ typedef struct MmuKey {
                         root changes (a kernel's view, all of it global) */
 } MmuKey;
 
-/* What a walk found: [vaddr, vaddr + size) is at [paddr, ...), size a power of two >= 4096 (smaller
- * only where physical protection cuts a page: nothing is remembered then). */
+/* What a walk found: [vaddr, vaddr + size) is at [paddr, ...).  The size is that of the page table's
+ * entry, a power of two >= 4096: flushing one address of it flushes all.  It is smaller only where
+ * physical protection changes within 4 KiB: nothing is remembered then.  What is allowed is so for
+ * the 4 KiB in which the access was. */
 typedef struct MmuPage {
     uint64_t vaddr, paddr, size;
     bool read, write, exec; /* allowed to this context, with no further action of the walk */

@@ -104,7 +104,7 @@ static IrRef other_mode(Rv *c, IrRef frm)
 {
     IrRef rmm = rv_imm(c, IR_RM_RMM);
 
-    switch (c->fe->mode) {
+    switch (rv_mode_rm(c->fe->mode)) {
     case RV_MODE_host_rm:
         return ir_op2(c->b, IR_OP_leu, IR_I1, rmm, frm);
     case RV_MODE_rmm:

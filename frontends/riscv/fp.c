@@ -47,8 +47,8 @@ bool rv_rounding(const Rv *c, unsigned rm, IrRm *out)
         *out = (IrRm)rm;
         return true;
     }
-    *out = c->fe->mode == RV_MODE_rmm ? IR_RM_RMM : IR_RM_DYN;
-    return c->fe->mode != RV_MODE_bad_rm;
+    *out = rv_mode_rm(c->fe->mode) == RV_MODE_rmm ? IR_RM_RMM : IR_RM_DYN;
+    return rv_mode_rm(c->fe->mode) != RV_MODE_bad_rm;
 }
 
 /* ---- Memory ---- */

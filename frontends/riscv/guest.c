@@ -11,6 +11,8 @@ static const IrSlot slots[] = {
 #include "frontends/riscv/regs.def"
 };
 
+#define RV_CHANGES_ALL (IR_STATE_R | IR_STATE_W | IR_MEM_R | IR_MEM_W | IR_TRAPS)
+
 static const IrHelper helpers[] = {
 #define ARGS0() 0, { 0 }
 #define ARGS1(x) 1, { IR_##x }
@@ -30,6 +32,22 @@ static const IrHelper helpers[] = {
 
 const IrGuest rv_guest = {
     .name = "riscv64",
+    .slots = slots,
+    .n_slots = RV_USER_SLOTS,
+    .pin_gpr = {
+#define PIN(file, priority, name) PIN_gpr_##file(priority, name)
+#include "frontends/riscv/regs.def"
+    },
+    .pin_fpr = {
+#define PIN(file, priority, name) PIN_fpr_##file(priority, name)
+#include "frontends/riscv/regs.def"
+    },
+    .helpers = helpers,
+    .n_helpers = RV_HELPER_COUNT,
+};
+
+const IrGuest rv_machine_guest = {
+    .name = "riscv64-machine",
     .slots = slots,
     .n_slots = RV_SLOT_COUNT,
     .pin_gpr = {
@@ -58,7 +76,7 @@ bool rv_reserved(const Vcpu *vcpu)
 
 void rv_reset(Vcpu *vcpu)
 {
-    memset(vcpu->slot, 0, RV_SLOT_COUNT * sizeof(vcpu->slot[0]));
+    memset(vcpu->slot, 0, RV_USER_SLOTS * sizeof(vcpu->slot[0]));
     vcpu->slot[RV_SLOT_resaddr] = VCPU_NO_PC;
     vcpu->fp_flags = 0;
     vcpu->fp_rm = IR_RM_RNE;

@@ -3,7 +3,7 @@
  * The registers for debuggers and plugins: rows of regs.def, pc, and fcsr with its two parts.
  * Numbers and features are those of gdb's RISC-V target descriptions.
  */
-#include "frontends/riscv/riscv.h"
+#include "frontends/riscv/priv/state.h"
 
 enum { NUMBER_pc = 32, NUMBER_F = 33, NUMBER_CSR = 65, FLAGS = 31, FLAGS_WIDTH = 5, RM = 7 };
 
@@ -93,4 +93,61 @@ const FeRegister rv_registers[RV_REGISTERS] = {
     ROW_CSR(0, fflags)
     ROW_CSR(1, frm)
     ROW_CSR(2, fcsr)
+};
+
+/* ---- A machine's: all CSRs, and the privilege ---- */
+
+enum { NUMBER_PRIVILEGE = NUMBER_CSR + 4096 };
+
+static uint64_t get_csr(const Vcpu *vcpu, unsigned row)
+{
+    const RvCsr *csr = rv_csr_row(row);
+
+    return rv_csr_read(vcpu, csr, csr->number);
+}
+
+static void set_csr(Vcpu *vcpu, unsigned row, uint64_t value)
+{
+    const RvCsr *csr = rv_csr_row(row);
+
+    rv_csr_write(vcpu, csr, csr->number, value, RV_ALL);
+    rv_changed(vcpu);
+}
+
+static uint64_t get_privilege(const Vcpu *vcpu, unsigned slot)
+{
+    (void)slot;
+    return rv_system(vcpu)->privilege;
+}
+
+static void set_privilege(Vcpu *vcpu, unsigned slot, uint64_t value)
+{
+    (void)slot;
+    if (value == RV_U || value == RV_S || value == RV_M) {
+        rv_set_privilege(vcpu, (RvPrivilege)value);
+    }
+}
+
+enum {
+#define CSR(name, ...) ROW_##name,
+#define CSRS(name, ...) ROW_##name,
+#include "frontends/riscv/csr.def"
+};
+
+/* Those that hold something, one after the other. */
+enum {
+#define CSR(name, ...) INDEX_##name,
+#include "frontends/riscv/csr.def"
+};
+
+const FeRegister rv_machine_registers[RV_MACHINE_REGISTERS] = {
+#define REG(name, type, slot, format) ROW_##format(#name, slot)
+#include "frontends/riscv/regs.def"
+    [NUMBER_pc] = { "pc", CPU, "code_ptr", NUMBER_pc, 64, 0, get_pc, set_pc },
+#define CSR(name, number, ...) \
+    [NUMBER_F + 32 + INDEX_##name] = { #name, CSR_FEATURE, "int", NUMBER_CSR + number, 64, \
+                                       ROW_##name, get_csr, set_csr },
+#include "frontends/riscv/csr.def"
+    [RV_MACHINE_REGISTERS - 1] = { "priv", "org.gnu.gdb.riscv.virtual", "int",
+                                   NUMBER_PRIVILEGE, 64, 0, get_privilege, set_privilege },
 };

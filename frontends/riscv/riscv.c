@@ -86,6 +86,11 @@ FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n)
     case RV_ebreak:
     case RV_c_ebreak:
     case RV_fence_i:
+    case RV_mret:
+    case RV_sret:
+    case RV_wfi:
+    case RV_sfence_vma:
+    case RV_sinval_vma:
         s.kind = FE_STOP;
         break;
     case RV_csrrw:
@@ -112,15 +117,45 @@ static void illegal(FeContext *c, uint32_t bits)
     fe_trap(c, IR_TRAP_illegal, c->pc);
 }
 
-static void translate(FeContext *c)
+/* Reads c->shape, or makes it; sets next_pc and appends the marker. */
+static FeShape begin(FeContext *c)
 {
-    Rv rv = { .fe = c, .b = &c->b };
     FeShape s = c->shape ? *c->shape : rv_shape(c->pc, c->bytes, c->n_bytes);
     unsigned length = s.length ? s.length : 2;
 
     c->next_pc = c->pc + length;
     ir_mark(&c->b, c->pc, length);
+    return s;
+}
+
+static void translate(FeContext *c)
+{
+    FeShape s = begin(c);
+    Rv rv = { .fe = c, .b = &c->b, .bits = s.bits };
+
     if (s.length == 0 || s.insn == RV_none || !rv_dispatch(&rv, s.insn, s.bits)) {
+        illegal(c, s.bits);
+    }
+}
+
+/* LOAD-FP, STORE-FP, the four FMAs, OP-FP; their like in C. */
+static bool is_fp(uint32_t bits)
+{
+    unsigned opcode = bits & 0x7f, quadrant = bits & 3, funct3 = bits >> 13 & 7;
+
+    if (quadrant == 3) {
+        return opcode == 0x07 || opcode == 0x27 || (opcode >= 0x43 && opcode <= 0x53);
+    }
+    return quadrant != 1 && (funct3 == 1 || funct3 == 5);
+}
+
+static void translate_machine(FeContext *c)
+{
+    FeShape s = begin(c);
+    Rv rv = { .fe = c, .b = &c->b, .bits = s.bits, .machine = true };
+
+    if (s.length == 0 || s.insn == RV_none || (is_fp(s.bits) && !rv_fp_begin(&rv)) ||
+        (!c->ended && !rv_dispatch(&rv, s.insn, s.bits))) {
         illegal(c, s.bits);
     }
 }
@@ -156,6 +191,24 @@ const Frontend fe_riscv64 = {
     .translate = translate,
     .disassemble = disassemble,
     .mode = rv_mode,
+    .reserved = rv_reserved,
+    .reset = rv_reset,
+    .dump = rv_dump,
+};
+
+const Frontend fe_riscv64_machine = {
+    .name = "riscv64",
+    .guest = &rv_machine_guest,
+    .elf_machine = EM_RISCV,
+    .max_insn = 4,
+    .gdb_name = "riscv:rv64",
+    .registers = rv_machine_registers,
+    .n_registers = RV_MACHINE_REGISTERS,
+    .pc_align = 2,
+    .shape = rv_shape,
+    .translate = translate_machine,
+    .disassemble = disassemble,
+    .mode = rv_machine_mode,
     .reserved = rv_reserved,
     .reset = rv_reset,
     .dump = rv_dump,

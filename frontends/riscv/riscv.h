@@ -17,14 +17,17 @@
 
 struct Rv {
     FeContext *fe;
-    IrBuild *b; /* &fe->b */
+    IrBuild *b;    /* &fe->b */
+    uint32_t bits; /* of the instruction */
+    bool machine;  /* for a whole machine, not for a user program */
 };
 
 enum {
     RV_SLOT_F = 32, /* f0..f31: F64 containers, narrower values NaN-boxed */
 #define REG(name, type, slot, format) RV_SLOT_##name = slot,
 #include "frontends/riscv/regs.def"
-    RV_SLOT_COUNT
+    RV_SLOT_COUNT,
+    RV_USER_SLOTS = RV_SLOT_frm + 1, /* the rest is a machine's */
 };
 
 enum {
@@ -37,28 +40,68 @@ enum {
 #include "frontends/riscv/helpers.def"
 
 enum {
-#define CSR(name, number, read, write, privilege) RV_CSR_##name = number,
+#define CSR(name, number, ...) RV_CSR_##name = number,
 #include "frontends/riscv/csr.def"
 };
 
-/* Translation modes (Vcpu.mode): what the dynamic rounding mode, frm, is. */
+/* Translation modes (Vcpu.mode).  The low bits: what the dynamic rounding mode, frm, is. */
 enum {
     RV_MODE_host_rm, /* 0..3: ops use IR_RM_DYN */
     RV_MODE_rmm,     /* round to nearest, ties to max magnitude: ops name IR_RM_RMM */
     RV_MODE_bad_rm,  /* 5..7: instructions with a dynamic rounding mode are illegal */
+    RV_MODE_RM = 3,
+
+    /* Of a machine: the privilege, what an FP instruction has to do first, is cbo.zero legal. */
+    RV_MODE_PRIVILEGE_SHIFT = 2, /* 2 bits: RV_U, RV_S, RV_M */
+    RV_MODE_fp_ready = 0 << 4,
+    RV_MODE_fp_off = 1 << 4,     /* it is illegal */
+    RV_MODE_fp_clean = 2 << 4,   /* mark the state dirty, which changes the mode */
+    RV_MODE_fp_ask = 3 << 4,     /* look at mstatus.FS each time */
+    RV_MODE_FP = 3 << 4,
+    RV_MODE_cbo_zero = 1 << 6,
 };
 
-extern const IrGuest rv_guest;
+static inline unsigned rv_mode_rm(uint32_t mode)
+{
+    return mode & RV_MODE_RM;
+}
 
-enum { RV_REGISTERS = 32 + 1 + 32 + 3 }; /* x, pc, f, fcsr and its parts */
+static inline unsigned rv_mode_privilege(uint32_t mode)
+{
+    return mode >> RV_MODE_PRIVILEGE_SHIFT & 3;
+}
+
+extern const IrGuest rv_guest, rv_machine_guest;
+
+enum {
+    RV_REGISTERS = 32 + 1 + 32 + 3, /* x, pc, f, fcsr and its parts */
+    RV_MACHINE_REGISTERS = RV_REGISTERS - 3 + 1 /* all CSRs, the privilege */
+#define CSR(...) + 1
+#include "frontends/riscv/csr.def"
+};
 
 extern const FeRegister rv_registers[RV_REGISTERS];
+extern const FeRegister rv_machine_registers[RV_MACHINE_REGISTERS];
 
+enum { RV_CBO_BLOCK = 64 }; /* bytes in a cache block; programs and kernels are told */
+
+/* mode() of a user program, and of a machine. */
 uint32_t rv_mode(const Vcpu *vcpu);
+uint32_t rv_machine_mode(const Vcpu *vcpu);
 bool rv_reserved(const Vcpu *vcpu);
 void rv_reset(Vcpu *vcpu);
 void rv_dump(const Vcpu *vcpu, char *text, size_t size);
 FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n);
+
+/* The CSR instructions of a machine for registers without CODE row (priv/insns.c).  rd = the
+ * register; then the bits in `mask` become those of `value` (writes).  False: illegal. */
+bool rv_system_csr(Rv *c, unsigned rd, unsigned number, bool writes, IrRef value, IrRef mask);
+
+/* May this machine's code access register `number` so, by its number and the privilege? */
+bool rv_csr_is_allowed(const Rv *c, unsigned number, bool writes);
+
+/* What an FP instruction does first, by RV_MODE_FP.  False: it is illegal.  May end the block. */
+bool rv_fp_begin(Rv *c);
 
 /* The instruction in bytes[0, n), zero-extended to 32 bits; its length, 0 when truncated. */
 unsigned rv_fetch(const uint8_t *bytes, size_t n, uint32_t *bits);

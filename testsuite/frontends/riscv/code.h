@@ -24,7 +24,8 @@ class Code
     FeContext c = {};
 
     /* Encodings: 16 or 32 bits by their low bits. */
-    explicit Code(const std::vector<uint32_t> &insns)
+    explicit Code(const std::vector<uint32_t> &insns, const Frontend *frontend = &fe_riscv64)
+        : fe_(frontend)
     {
         for (uint32_t bits : insns)
             for (int at = 0; at < ((bits & 3) == 3 ? 4 : 2); at++)
@@ -35,7 +36,7 @@ class Code
     /* The IR; empty, with error() set, when it breaks a rule. */
     std::string translate()
     {
-        IrFunc *f = ir_func_new(arena_.get(), fe_riscv64.guest, kPc);
+        IrFunc *f = ir_func_new(arena_.get(), fe_->guest, kPc);
         const char *error = nullptr;
 
         f->mode = c.mode;
@@ -49,7 +50,7 @@ class Code
             }
             c.bytes = bytes_.data() + at;
             c.n_bytes = bytes_.size() - at;
-            fe_riscv64.translate(&c);
+            fe_->translate(&c);
         }
         if (!ir_verify(f, &error)) {
             error_ = error;
@@ -60,14 +61,14 @@ class Code
 
     FeShape shape() const
     {
-        return fe_riscv64.shape(kPc, bytes_.data(), bytes_.size());
+        return fe_->shape(kPc, bytes_.data(), bytes_.size());
     }
 
     std::string text() const
     {
         char text[128] = "";
 
-        fe_riscv64.disassemble(kPc, bytes_.data(), bytes_.size(), text, sizeof(text));
+        fe_->disassemble(kPc, bytes_.data(), bytes_.size(), text, sizeof(text));
         return text;
     }
 
@@ -77,6 +78,7 @@ class Code
     }
 
   private:
+    const Frontend *fe_;
     std::vector<uint8_t> bytes_;
     std::string error_;
     std::unique_ptr<Arena, void (*)(Arena *)> arena_{ arena_new(1 << 24), arena_free };

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The monitor of a machine with one hart, which counts a0 up, and no page tables. */
+#include <algorithm>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <json-glib/json-glib.h>
+#include <string>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <vector>
+
+extern "C" {
+#include "translator/translator.h"
+#include "ui/monitor/monitor.h"
+#include "ui/monitor/server.h"
+}
+
+namespace
+{
+
+enum : uint64_t { RAM = 0x80000000, RAM_SIZE = 1 << 20 };
+
+uint8_t *ram;
+PhysMem *mem;
+FeSystem fe;
+
+FeWalk walk(Vcpu *, uint64_t vaddr, MmuAccess, unsigned)
+{
+    FeWalk w = {};
+
+    w.ok = vaddr >= RAM && vaddr < RAM + RAM_SIZE;
+    w.page = { vaddr & ~0xfffull, vaddr & ~0xfffull, 4096, true, true, true, true };
+    return w;
+}
+
+void reset(Vcpu *vcpu, uint64_t pc, uint64_t, uint64_t)
+{
+    MmuKey key = { 0, 0, false };
+
+    vcpu->pc = pc;
+    mmu_switch(vcpu, &key, &key);
+}
+
+void start_translator()
+{
+    static TrSystem system;
+    static TrConfig config;
+    PhysRegion region = { "ram", PHYS_ram, RAM, RAM_SIZE, nullptr, nullptr, nullptr, nullptr, true };
+    const char *error = "";
+
+    fe.create = [](Vcpu *, const FeSystemConfig *, const char **) { return true; };
+    fe.destroy = [](Vcpu *) {};
+    fe.reset = reset;
+    fe.walk = walk;
+    fe.interrupt = [](Vcpu *) { return false; };
+    fe.pending = [](Vcpu *, bool) { return false; };
+    mem = phys_new();
+    ram = region.host = phys_alloc("ram", RAM_SIZE);
+    phys_add(mem, &region);
+    memcpy(ram, "\x05\x05\xfd\xbf", 4); /* addi a0, a0, 1; j -2 */
+    memcpy(ram + 0x1000, "\x11\x22\x33\x44\x55\x66\x77\x88", 8);
+    system = { &fe, mem, MMU_SCHEME_flat };
+    config.frontend = &fe_riscv64;
+    config.system = &system;
+    config.tier = TR_TIER_jit;
+    ASSERT_TRUE(tr_start(&config, &error)) << error;
+}
+
+class MonitorTest : public testing::Test
+{
+  protected:
+    static Machine *machine;
+    static Clock *clock;
+    static Dev *root;
+    DevEnv env = {};
+    Monitor *monitor = nullptr;
+    MonitorSession *session = nullptr;
+    std::string out;
+
+    static void SetUpTestSuite()
+    {
+        MachineConfig config = {};
+        const char *error = "";
+
+        start_translator();
+        config.n_harts = 1;
+        config.reset_pc = RAM;
+        machine = machine_new(&config, &error);
+        ASSERT_NE(nullptr, machine) << error;
+        clock = clock_new();
+    }
+    static void TearDownTestSuite()
+    {
+        machine_free(machine);
+        clock_free(clock);
+    }
+    void SetUp() override
+    {
+        static const MonitorReason reasons[] = { { "accel", "tcg", "translation" } };
+        MonitorVm vm = {};
+
+        env.mem = mem;
+        env.clock = clock;
+        root = dev_new(&dev_sifive_test, &env, nullptr, "test0");
+        vm.name = "toy";
+        vm.board = "virt";
+        vm.policy = "none";
+        vm.reasons = reasons;
+        vm.n_reasons = 1;
+        vm.ram_size = RAM_SIZE;
+        vm.machine = machine;
+        vm.root = root;
+        vm.mem = mem;
+        vm.clock = clock;
+        vm.frontend = &fe_riscv64;
+        vm.system = &fe;
+        monitor = monitor_new(&vm);
+    }
+    void TearDown() override
+    {
+        monitor_stop(monitor);
+        if (session) {
+            monitor_close(session);
+        }
+        monitor_free(monitor);
+        dev_free(root);
+    }
+    static void send(void *opaque, const char *bytes, size_t n)
+    {
+        static_cast<MonitorTest *>(opaque)->out.append(bytes, n);
+    }
+    void open(MonitorKind kind)
+    {
+        session = monitor_open(monitor, kind, send, this);
+    }
+    /* What is sent back for it. */
+    std::string ask(const std::string &text)
+    {
+        out.clear();
+        EXPECT_TRUE(monitor_input(session, text.data(), text.size()));
+        return out;
+    }
+    void qmp()
+    {
+        open(MONITOR_qmp);
+        EXPECT_EQ("{\"return\":{}}\r\n", ask("{\"execute\": \"qmp_capabilities\"}"));
+    }
+    std::string human(const std::string &line)
+    {
+        std::string text = ask(line + "\n");
+        size_t prompt = text.rfind("(ketch) ");
+
+        return prompt == std::string::npos ? text : text.substr(0, prompt);
+    }
+};
+
+Machine *MonitorTest::machine;
+Clock *MonitorTest::clock;
+Dev *MonitorTest::root;
+
+std::string error_of(const char *kind, const std::string &text)
+{
+    return std::string("{\"error\":{\"class\":\"") + kind + "\",\"desc\":\"" + text + "\"}}\r\n";
+}
+
+TEST_F(MonitorTest, GreetsAndNegotiates)
+{
+    open(MONITOR_qmp);
+    EXPECT_EQ(0u, out.find("{\"QMP\": {\"version\": {\"qemu\": {\"major\": "));
+    EXPECT_EQ(error_of("CommandNotFound",
+                       "Expecting capabilities negotiation with 'qmp_capabilities'"),
+              ask("{\"execute\": \"query-status\"}"));
+    EXPECT_EQ("{\"return\":{}}\r\n", ask("{\"execute\": \"qmp_capabilities\"}"));
+    EXPECT_NE(std::string::npos, ask("{\"execute\": \"qmp_capabilities\"}").find("CommandNotFound"));
+}
+
+TEST_F(MonitorTest, WrongRequestsAreNamed)
+{
+    qmp();
+    EXPECT_EQ(error_of("CommandNotFound", "The command fly has not been found"),
+              ask("{\"execute\": \"fly\"}"));
+    EXPECT_EQ(error_of("GenericError", "Parameter 'speed' is unexpected"),
+              ask("{\"execute\": \"stop\", \"arguments\": {\"speed\": 1}}"));
+    EXPECT_EQ(error_of("GenericError", "Parameter 'command-line' is missing"),
+              ask("{\"execute\": \"human-monitor-command\"}"));
+    EXPECT_EQ(error_of("GenericError", "Invalid parameter type for 'command-line', expected: str"),
+              ask("{\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": 1}}"));
+    EXPECT_EQ(error_of("GenericError", "QMP input member 'run' is unexpected"),
+              ask("{\"run\": 1}"));
+    EXPECT_EQ(error_of("GenericError", "QMP input lacks member 'execute'"), ask("{}"));
+    EXPECT_NE(std::string::npos, ask("{\"execute\": }").find("JSON parse error"));
+    EXPECT_NE(std::string::npos, ask("nonsense\n").find("GenericError"));
+    EXPECT_EQ(error_of("GenericError", "QMP input must be a JSON object"), ask("[1]"));
+    EXPECT_EQ(error_of("GenericError", "QMP input member 'arguments' must be an object"),
+              ask("{\"execute\": \"stop\", \"arguments\": 3}"));
+}
+
+TEST_F(MonitorTest, RequestsMayComeInPiecesOrTogether)
+{
+    qmp();
+    for (char c : std::string("{ \"execute\": \"query-name\", \"id\": \"}{\\\"[\" ")) {
+        EXPECT_EQ("", ask(std::string(1, c)));
+    }
+    EXPECT_EQ("{\"return\":{\"name\":\"toy\"},\"id\":\"}{\\\"[\"}\r\n", ask("}"));
+    EXPECT_EQ("{\"return\":{\"name\":\"toy\"},\"id\":1}\r\n{\"return\":{\"name\":\"toy\"},\"id\":2}\r\n",
+              ask("{\"execute\":\"query-name\",\"id\":1}{\"execute\":\"query-name\",\"id\":2}"));
+}
+
+TEST_F(MonitorTest, WhatNeverEndsIsCutOff)
+{
+    std::string much(1 << 20, ' ');
+
+    qmp();
+    much[0] = '{';
+    EXPECT_TRUE(monitor_input(session, much.data(), much.size()));
+    EXPECT_FALSE(monitor_input(session, "  ", 2));
+}
+
+TEST_F(MonitorTest, StopAndContAreToldToAll)
+{
+    uint64_t before;
+
+    qmp();
+    EXPECT_NE(std::string::npos, ask("{\"execute\":\"query-status\"}").find("\"prelaunch\""));
+    EXPECT_NE(std::string::npos, ask("{\"execute\":\"cont\"}").find("\"event\": \"RESUME\""));
+    EXPECT_EQ("{\"return\":{\"running\":true,\"status\":\"running\"}}\r\n",
+              ask("{\"execute\":\"query-status\"}"));
+    EXPECT_TRUE(clock_running(clock));
+    usleep(20000);
+    EXPECT_NE(std::string::npos, ask("{\"execute\":\"stop\"}").find("\"event\": \"STOP\""));
+    before = machine_hart(machine, 0)->slot[10];
+    EXPECT_GT(before, 0u);
+    usleep(5000);
+    EXPECT_EQ(before, machine_hart(machine, 0)->slot[10]);
+    EXPECT_EQ("{\"return\":{\"running\":false,\"status\":\"paused\"}}\r\n",
+              ask("{\"execute\":\"query-status\"}"));
+    EXPECT_FALSE(clock_running(clock));
+}
+
+TEST_F(MonitorTest, ResetAndQuitReachTheMachine)
+{
+    MachineEvent event;
+
+    qmp();
+    EXPECT_EQ("{\"return\":{}}\r\n", ask("{\"execute\":\"system_reset\"}"));
+    EXPECT_EQ("{\"return\":{}}\r\n", ask("{\"execute\":\"quit\"}"));
+    machine_wait(machine, &event);
+    EXPECT_EQ(MACHINE_restart, event.kind);
+    machine_wait(machine, &event);
+    EXPECT_EQ(MACHINE_shutdown, event.kind);
+    machine_pause(machine);
+}
+
+/* ---- The tables ---- */
+
+const struct {
+    const char *name, *args, *result;
+} commands[] = {
+#define QMP(name, fn, args, result, help) { name, args, result },
+#include "ui/monitor/qmp.def"
+};
+
+const struct {
+    const char *name, *members;
+} types[] = {
+#define TYPE(name, members) { name, members },
+#include "ui/monitor/types.def"
+};
+
+void check(JsonNode *node, std::string type);
+
+void check_object(JsonNode *node, const std::string &type)
+{
+    std::string members;
+    size_t known = 0;
+
+    for (auto &t : types) {
+        members = type == t.name ? t.members : members;
+    }
+    ASSERT_NE("", members) << type << " has no row";
+    ASSERT_TRUE(JSON_NODE_HOLDS_OBJECT(node)) << type;
+    for (size_t at = 0; at < members.size();) {
+        size_t colon = members.find(':', at), end = std::min(members.find(',', at), members.size());
+        std::string name = members.substr(at, colon - at);
+        std::string of = members.substr(colon + 1, end - colon - 1);
+        JsonNode *member = json_object_get_member(json_node_get_object(node), name.c_str());
+
+        if (of.back() == '?') {
+            of.pop_back();
+        } else {
+            EXPECT_NE(nullptr, member) << type << " has no " << name;
+        }
+        if (member) {
+            check(member, of);
+            known++;
+        }
+        at = end + 1;
+    }
+    if (type != "SchemaInfo") { /* which depends on its meta-type */
+        EXPECT_EQ(known, json_object_get_size(json_node_get_object(node))) << type;
+    }
+}
+
+void check(JsonNode *node, std::string type)
+{
+    if (type[0] == '[') {
+        ASSERT_TRUE(JSON_NODE_HOLDS_ARRAY(node)) << type;
+        JsonArray *array = json_node_get_array(node);
+        for (guint i = 0; i < json_array_get_length(array); i++) {
+            check(json_array_get_element(array, i), type.substr(1, type.size() - 2));
+        }
+    } else if (type == "str") {
+        EXPECT_EQ(G_TYPE_STRING, json_node_get_value_type(node));
+    } else if (type == "int") {
+        EXPECT_EQ(G_TYPE_INT64, json_node_get_value_type(node));
+    } else if (type == "bool") {
+        EXPECT_EQ(G_TYPE_BOOLEAN, json_node_get_value_type(node));
+    } else if (!type.empty()) {
+        check_object(node, type);
+    }
+}
+
+TEST_F(MonitorTest, QueriesReturnWhatTheirRowsSay)
+{
+    qmp();
+    for (auto &c : commands) {
+        if (strncmp(c.name, "query-", 6) != 0) {
+            continue;
+        }
+        JsonNode *reply =
+            json_from_string(ask(std::string("{\"execute\":\"") + c.name + "\"}").c_str(), nullptr);
+        ASSERT_NE(nullptr, reply) << c.name;
+        JsonNode *value = json_object_get_member(json_node_get_object(reply), "return");
+        ASSERT_NE(nullptr, value) << c.name;
+        check(value, c.result);
+        json_node_unref(reply);
+    }
+}
+
+TEST_F(MonitorTest, TheSchemaNamesNothingThatItLacks)
+{
+    qmp();
+    JsonNode *reply = json_from_string(ask("{\"execute\":\"query-qmp-schema\"}").c_str(), nullptr);
+    JsonArray *array =
+        json_object_get_array_member(json_node_get_object(reply), "return");
+    std::vector<std::string> names;
+
+    for (guint i = 0; i < json_array_get_length(array); i++) {
+        names.push_back(
+            json_object_get_string_member(json_array_get_object_element(array, i), "name"));
+    }
+    auto has = [&](const char *name) {
+        return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    for (guint i = 0; i < json_array_get_length(array); i++) {
+        JsonObject *info = json_array_get_object_element(array, i);
+        for (const char *member : { "arg-type", "ret-type", "element-type" }) {
+            if (json_object_has_member(info, member)) {
+                EXPECT_TRUE(has(json_object_get_string_member(info, member)))
+                    << json_object_get_string_member(info, member);
+            }
+        }
+        if (json_object_has_member(info, "members")) {
+            JsonArray *members = json_object_get_array_member(info, "members");
+            for (guint k = 0; k < json_array_get_length(members); k++) {
+                const char *type = json_object_get_string_member(
+                    json_array_get_object_element(members, k), "type");
+                EXPECT_TRUE(has(type)) << type;
+            }
+        }
+    }
+    for (auto &c : commands) {
+        EXPECT_TRUE(has(c.name)) << c.name;
+    }
+    EXPECT_TRUE(has("SHUTDOWN"));
+    json_node_unref(reply);
+}
+
+/* ---- For people ---- */
+
+TEST_F(MonitorTest, ExpressionsFollowC)
+{
+    open(MONITOR_hmp);
+    EXPECT_EQ("(ketch) ", out);
+    EXPECT_EQ("0xe\n", human("p 2 + 3 * 4"));
+    EXPECT_EQ("20\n", human("p/d (2+3)*4"));
+    EXPECT_EQ("-1\n", human("p/d ~0"));
+    EXPECT_EQ("0x13\n", human("p 1 << 4 | 3"));
+    EXPECT_EQ("1\n", human("print /d 7 % 4 - 2 & 1"));
+    EXPECT_EQ("0x80000000\n", human("p $pc & ~3"));
+    EXPECT_EQ("division by zero\n", human("p 1/0"));
+    EXPECT_EQ("a ')' is missing\n", human("p (1"));
+    EXPECT_EQ("there is no such register (info registers shows them)\n", human("p $eax"));
+    EXPECT_EQ("the expression goes on after its end\n", human("p 1 2"));
+    EXPECT_EQ("the expression is nested too deeply\n", human("p " + std::string(100, '-') + "1"));
+    EXPECT_EQ("an expression is missing\n", human("p"));
+}
+
+TEST_F(MonitorTest, MemoryIsShown)
+{
+    open(MONITOR_hmp);
+    EXPECT_EQ("0000000080001000: 0x8877665544332211\n", human("x/gx 0x80001000"));
+    EXPECT_EQ("0000000080001000: 0x11 0x22\n", human("xp /2xb 0x80001000"));
+    EXPECT_EQ("0000000080001000: 8721\n", human("x/uh 0x80001000"));
+    EXPECT_EQ("0000000000001000: Cannot access memory\n", human("x 0x1000"));
+    EXPECT_EQ("unknown format 'z': use x d u o c i and b h w g\n", human("x/z 0"));
+    EXPECT_NE(std::string::npos, human("x/2i 0x80000000").find("addi"));
+    EXPECT_EQ("gpa: 0x80000123\n", human("gva2gpa 0x80000123"));
+    EXPECT_EQ("Unmapped\n", human("gva2gpa 0"));
+}
+
+TEST_F(MonitorTest, EverySubjectAnswers)
+{
+    open(MONITOR_hmp);
+    EXPECT_EQ("VM status: paused (prelaunch)\n", human("info status"));
+    EXPECT_EQ("  0000000080000000-00000000800fffff (ram): ram\n",
+              human("info mtree").substr(strlen("address-space: physical\n")));
+    EXPECT_EQ("dev: sifive-test, id \"test0\"\n", human("info qtree").substr(0, 30));
+    EXPECT_NE(std::string::npos, human("info registers -a").find("CPU#0"));
+    EXPECT_NE(std::string::npos, human("info jit").find("units"));
+    EXPECT_NE(std::string::npos, human("info isolation").find("accel tcg: translation"));
+    EXPECT_NE(std::string::npos, human("help").find("gva2gpa ADDRESS"));
+    EXPECT_NE(std::string::npos, human("help info").find("info mtree"));
+    EXPECT_EQ("unknown command: 'fly' (help lists them)\n", human("fly"));
+    EXPECT_EQ("unknown subject: 'fly' (info lists them)\n", human("info fly"));
+    EXPECT_EQ("cpu takes a number from 0 to 0\n", human("cpu 7"));
+    EXPECT_EQ("", human("cpu 0"));
+}
+
+TEST_F(MonitorTest, MemoryIsSaved)
+{
+    std::string path = testing::TempDir() + "saved", text;
+
+    open(MONITOR_hmp);
+    EXPECT_EQ("", human("pmemsave 0x80001000 8 " + path));
+    gchar *got;
+    gsize n;
+    ASSERT_TRUE(g_file_get_contents(path.c_str(), &got, &n, nullptr));
+    EXPECT_EQ(std::string("\x11\x22\x33\x44\x55\x66\x77\x88"), std::string(got, n));
+    g_free(got);
+    unlink(path.c_str());
+    EXPECT_NE(std::string::npos, human("memsave 0 8 " + path).find("Invalid addr"));
+    unlink(path.c_str());
+}
+
+/* ---- Who may connect, and where ---- */
+
+TEST_F(MonitorTest, TcpIsRefusedAndUnknownPlacesAreNamed)
+{
+    for (const char *spec : { "tcp:127.0.0.1:4444,server", "pigeon", "unix:", "unix:/tmp/a,color=red" }) {
+        GError *error = nullptr;
+
+        EXPECT_EQ(nullptr, monitor_listen(monitor, MONITOR_qmp, spec, &error)) << spec;
+        ASSERT_NE(nullptr, error) << spec;
+        g_error_free(error);
+    }
+}
+
+TEST_F(MonitorTest, TheSocketIsItsOwners)
+{
+    std::string path = testing::TempDir() + "monitor-test.sock";
+    GError *error = nullptr;
+    struct sockaddr_un a = {};
+    struct stat st;
+    char bytes[256];
+
+    unlink(path.c_str());
+    MonitorServer *server = monitor_listen(
+        monitor, MONITOR_qmp, ("unix:" + path + ",server=on,wait=off").c_str(), &error);
+    ASSERT_NE(nullptr, server) << error->message;
+    ASSERT_EQ(0, stat(path.c_str(), &st));
+    EXPECT_EQ(0600u, st.st_mode & 0777);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    a.sun_family = AF_UNIX;
+    strcpy(a.sun_path, path.c_str());
+    ASSERT_EQ(0, connect(fd, reinterpret_cast<struct sockaddr *>(&a), sizeof(a)));
+    ASSERT_GT(read(fd, bytes, sizeof(bytes)), 10);
+    EXPECT_EQ(0, memcmp(bytes, "{\"QMP\"", 6));
+    monitor_server_free(server);
+    EXPECT_EQ(0, read(fd, bytes, sizeof(bytes)));
+    close(fd);
+    EXPECT_NE(0, stat(path.c_str(), &st));
+}
+
+} // namespace

@@ -460,13 +460,14 @@ TEST_F(MonitorTest, TcpIsRefusedAndUnknownPlacesAreNamed)
 
 TEST_F(MonitorTest, TheSocketIsItsOwners)
 {
-    std::string path = testing::TempDir() + "monitor-test.sock";
+    char folder[] = "/tmp/ketch-monitor-XXXXXX"; /* the name of a socket must be short */
+    ASSERT_NE(nullptr, mkdtemp(folder));
+    std::string path = std::string(folder) + "/sock";
     GError *error = nullptr;
     struct sockaddr_un a = {};
     struct stat st;
     char bytes[256];
 
-    unlink(path.c_str());
     MonitorServer *server = monitor_listen(
         monitor, MONITOR_qmp, ("unix:" + path + ",server=on,wait=off").c_str(), &error);
     ASSERT_NE(nullptr, server) << error->message;
@@ -482,6 +483,7 @@ TEST_F(MonitorTest, TheSocketIsItsOwners)
     EXPECT_EQ(0, read(fd, bytes, sizeof(bytes)));
     close(fd);
     EXPECT_NE(0, stat(path.c_str(), &st));
+    rmdir(folder);
 }
 
 } // namespace

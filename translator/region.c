@@ -47,14 +47,15 @@ static bool is_followed(int b)
     return !extent.block[b].computed || extent.layout.block[b].succ[1] == LAYOUT_NONE;
 }
 
-/* Goes on with what is known of registers when the block before is the only way in. */
+/* Goes on with what is known of registers when the block before is the only way in, and in the
+ * same loops: those can be copied then, since values do not leave them. */
 static void start_block(IrFunc *f, int b, int before)
 {
     IrBuild *build = &source.c.b;
     const LayoutBlock *l = &extent.layout.block[b];
 
     if (before != LAYOUT_NONE && l->preds == UINT64_C(1) << before && b != 0 &&
-        is_followed(before)) {
+        is_followed(before) && l->depth == extent.layout.block[before].depth) {
         ir_build_follow(build, extent.block[b].ir);
     } else {
         ir_build_at(build, f, extent.block[b].ir);

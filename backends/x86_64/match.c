@@ -239,8 +239,7 @@ IrRef x64_match_set(const X64Gen *g, IrRef ref, uint8_t *flags)
     IrRef leaf;
 
     *flags = 0;
-    if ((i->op != IR_OP_fbox && i->op != IR_OP_fcanon && i->op != IR_OP_sext) ||
-        !only_set(g, r)) {
+    if (!only_set(g, r)) {
         return r;
     }
     if (i->op == IR_OP_fbox && x64_insn(g, i->arg[0])->type == IR_F32) {

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ir/opt/rebase.c - accesses behind p + n, at a displacement from p, take p + n as their base.
+ * ir/opt/rebase.c - what is computed from p or from p + n, in loops, is computed from the one that
+ * lives on.
  *
+ * Accesses behind p + n, at a displacement from p, take p + n as their base.
  * The builder folds additions into displacements, so that a loop that steps a pointer accesses
  * memory by the old pointer and passes the new one on: both live, each in a register of its own.
  * Where accesses are all that is left of the old pointer, it ends at the addition instead, and
  * that is done in place.
  *
- * Preserved: every address.
- * Terminates: each addition is looked at once; a base is only ever replaced by a later value.
+ * p + n == c becomes p == c - n where nothing else but the guest's state needs the sum.
+ *
+ * Preserved: every address, every outcome.
+ * Terminates: each addition and comparison is looked at once; a base is only ever replaced by a later value.
  */
 #include "base/bits.h"
 #include "ir/cfg.h"
@@ -17,7 +21,7 @@
 typedef struct Rebase {
     IrFunc *f;
     uint32_t *uses;  /* of each value, by insns and edges */
-    bool *computed;  /* something but a setreg uses it: it is in a register anyway */
+    uint32_t *needed; /* ... by anything but a setreg: it is in a register anyway */
     bool *here;      /* defined in the block being looked at */
 } Rebase;
 
@@ -28,7 +32,7 @@ static void count_uses(Rebase *r, IrBlockId b)
     IR_FOR_EACH (f, b, ref) {
         for (unsigned k = 0; k < 3; k++) {
             r->uses[f->insn[ref].arg[k]]++;
-            r->computed[f->insn[ref].arg[k]] |= f->insn[ref].op != IR_OP_setreg;
+            r->needed[f->insn[ref].arg[k]] += f->insn[ref].op != IR_OP_setreg;
         }
     }
     for (unsigned e = 0; e < ir_n_succs(f, b); e++) {
@@ -36,7 +40,7 @@ static void count_uses(Rebase *r, IrBlockId b)
 
         for (uint32_t k = 0; k < edge->n_args; k++) {
             r->uses[f->edge_args[edge->first_arg + k]]++;
-            r->computed[f->edge_args[edge->first_arg + k]] = true;
+            r->needed[f->edge_args[edge->first_arg + k]]++;
         }
     }
 }
@@ -80,7 +84,7 @@ static bool rebase(Rebase *r, IrBlockId b, IrRef sum)
     IrRef old = f->insn[sum].arg[0];
     int64_t step = f->insn[f->insn[sum].arg[1]].imm;
 
-    if (!r->here[old] || !r->computed[sum] || !only_accesses(r, b, old, sum, step)) {
+    if (!r->here[old] || !r->needed[sum] || !only_accesses(r, b, old, sum, step)) {
         return false;
     }
     for (IrRef ref = f->insn[sum].next; ref; ref = f->insn[ref].next) {
@@ -89,6 +93,26 @@ static bool rebase(Rebase *r, IrBlockId b, IrRef sum)
             f->insn[ref].imm -= step;
         }
     }
+    return true;
+}
+
+/* Comparison `ref` of a sum with a constant */
+static bool compare_before(Rebase *r, IrBlockId b, IrRef ref)
+{
+    IrFunc *f = r->f;
+    IrInsn sum = f->insn[f->insn[ref].arg[0]], c = f->insn[f->insn[ref].arg[1]];
+    unsigned bits = ir_bits(sum.type);
+
+    if (sum.op != IR_OP_add || c.op != IR_OP_const || f->insn[sum.arg[1]].op != IR_OP_const ||
+        r->needed[f->insn[ref].arg[0]] != 1) {
+        return false;
+    }
+    c.imm = bits_sext((uint64_t)c.imm - (uint64_t)f->insn[sum.arg[1]].imm, bits);
+    if (!bits_fits_s(c.imm, 32)) {
+        return false;
+    }
+    f->insn[ref].arg[0] = sum.arg[0];
+    f->insn[ref].arg[1] = ir_insert_before(f, b, ref, c);
     return true;
 }
 
@@ -104,6 +128,9 @@ static bool rebase_block(Rebase *r, IrBlockId b)
         if (i->op == IR_OP_add && i->type == IR_I64 && f->insn[i->arg[1]].op == IR_OP_const) {
             changed |= rebase(r, b, ref);
         }
+        if (i->op == IR_OP_eq || i->op == IR_OP_ne) {
+            changed |= compare_before(r, b, ref);
+        }
     }
     IR_FOR_EACH (f, b, ref) {
         r->here[ref] = false;
@@ -115,7 +142,7 @@ bool ir_opt_rebase(IrFunc *f)
 {
     Rebase r = { .f = f,
                  .uses = ARENA_NEW(f->arena, uint32_t, f->n_insns),
-                 .computed = ARENA_NEW(f->arena, bool, f->n_insns),
+                 .needed = ARENA_NEW(f->arena, uint32_t, f->n_insns),
                  .here = ARENA_NEW(f->arena, bool, f->n_insns) };
     bool changed = false;
 

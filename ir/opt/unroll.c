@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ir/opt/unroll.c - the body of a small innermost loop several times in a row.
+ *
+ * A loop of a dozen instructions spends a third of its time on stepping pointers, on moves that
+ * bring values where the next iteration expects them, and on its safepoint: a longer body needs
+ * each of those once.  Runs before promote, while values do not cross iterations; the copies of
+ * the header have one predecessor then, and cost nothing.  Short ways out of the loop are copied
+ * too, others become merges.
+ *
+ * Preserved: what is executed, but for safepoints, of which the first iteration keeps its own.
+ * Terminates: each loop is copied once, and only so far that the function stays below INSNS.
+ */
+#include "ir/cfg.h"
+#include "ir/opt/loops.h"
+#include "ir/opt/opt.h"
+
+enum {
+    BODY = 40,   /* guest instructions of the unrolled body, */
+    TIMES = 4,   /* at most so many iterations */
+    WAY_OUT = 4, /* guest instructions of a way out that is copied */
+    INSNS = 512, /* of the function */
+};
+
+typedef struct Unroll {
+    IrFunc *f;
+    const IrCfg *cfg;
+    uint32_t n_blocks; /* before any copy */
+    uint32_t n_guest;  /* guest instructions of the function */
+    IrBlockId *home;   /* of each value */
+    IrRef *value;      /* of each value, in the latest copy; 0: itself */
+    IrBlockId *block;  /* of each block, in the latest copy; 0: none */
+    IrBlockId *behind; /* of a loop's last block: the first of its copies, */
+    uint32_t *n_behind; /* and how many there are */
+} Unroll;
+
+static uint32_t guest_insns(const IrFunc *f, IrBlockId b)
+{
+    uint32_t n = 0;
+
+    IR_FOR_EACH (f, b, ref) {
+        n += f->insn[ref].op == IR_OP_insn;
+    }
+    return n;
+}
+
+/* ---- Which loops ---- */
+
+static bool is_innermost(const IrLoops *loops, const IrLoop *loop)
+{
+    for (uint32_t k = 0; k < loops->n; k++) {
+        if (loops->loop[k].header != loop->header && loop->has[loops->loop[k].header]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Does block `b` use a value of the loop? */
+static bool uses_value_of(const Unroll *u, const IrLoop *loop, IrBlockId b)
+{
+    const IrFunc *f = u->f;
+
+    IR_FOR_EACH (f, b, ref) {
+        for (unsigned k = 0; k < 3; k++) {
+            if (f->insn[ref].arg[k] && loop->has[u->home[f->insn[ref].arg[k]]]) {
+                return true;
+            }
+        }
+    }
+    for (unsigned e = 0; e < ir_n_succs(f, b); e++) {
+        const IrEdge *edge = ir_succ(f, b, e);
+
+        for (uint32_t k = 0; k < edge->n_args; k++) {
+            if (loop->has[u->home[f->edge_args[edge->first_arg + k]]]) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool is_closed(const Unroll *u, const IrLoop *loop)
+{
+    for (IrBlockId b = 0; b < u->n_blocks; b++) {
+        if (!loop->has[b] && uses_value_of(u, loop, b)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Ways out that only this loop takes, and that end the unit, are copied like its blocks. */
+static void add_ways_out(const Unroll *u, IrLoop *loop)
+{
+    const IrFunc *f = u->f;
+
+    for (IrBlockId b = 0; b < u->n_blocks; b++) {
+        if (u->cfg->position[b] != IR_NO_BLOCK && f->block[b].n_preds == 1 && !loop->has[b] &&
+            loop->has[u->cfg->preds[u->cfg->first_pred[b]]] && !ir_n_succs(f, b) &&
+            guest_insns(f, b) <= WAY_OUT) {
+            loop->has[b] = true;
+        }
+    }
+}
+
+/* How many iterations make one; 1: leave it. */
+static uint32_t times(Unroll *u, const IrLoop *loop)
+{
+    uint32_t n = 0, t;
+
+    for (IrBlockId b = 0; b < u->n_blocks; b++) {
+        n += loop->has[b] ? guest_insns(u->f, b) : 0;
+    }
+    t = n ? BODY / n : 0;
+    t = t < TIMES ? t : TIMES;
+    while (t > 1 && u->n_guest + (t - 1) * n > INSNS) {
+        t--;
+    }
+    u->n_guest += t > 1 ? (t - 1) * n : 0;
+    return t;
+}
+
+/* ---- Copying ---- */
+
+static void copy_insns(Unroll *u, IrBlockId b)
+{
+    IrFunc *f = u->f;
+
+    IR_FOR_EACH (f, b, ref) {
+        IrInsn i = f->insn[ref];
+
+        if (i.op != IR_OP_safepoint) {
+            IrRef copy = ir_append(f, u->block[b], i);
+
+            u->value[ref] = copy;
+        }
+    }
+}
+
+static IrRef copied(const Unroll *u, IrRef ref)
+{
+    return u->value[ref] ? u->value[ref] : ref;
+}
+
+static void copy_edges(Unroll *u, const IrLoop *loop, IrBlockId b)
+{
+    IrFunc *f = u->f;
+    uint32_t first = f->n_edges;
+    unsigned n = ir_n_succs(f, b);
+
+    for (unsigned e = 0; e < n; e++) {
+        const IrEdge *old = ir_succ(f, b, e);
+        uint32_t n_args = old->n_args, from = old->first_arg;
+        bool inside = loop->has[old->block] && old->block != loop->header;
+        uint32_t edge = ir_edge_new(f, inside ? u->block[old->block] : old->block);
+        IrRef *args = ARENA_NEW(f->arena, IrRef, n_args);
+
+        for (uint32_t k = 0; k < n_args; k++) {
+            args[k] = copied(u, f->edge_args[from + k]);
+        }
+        ir_edge_set_args(f, &f->edge[edge], args, n_args);
+    }
+    if (n) {
+        f->insn[f->block[u->block[b]].last].imm = first;
+    }
+}
+
+/* Appends one more iteration; its back edges lead to the header. */
+static void copy_body(Unroll *u, const IrLoop *loop)
+{
+    IrFunc *f = u->f;
+
+    for (IrBlockId b = 0; b < u->n_blocks; b++) {
+        if (loop->has[b]) {
+            u->block[b] = ir_block_new(f, f->block[b].pc);
+            f->block[u->block[b]].depth = f->block[b].depth;
+            f->block[u->block[b]].n_params = f->block[b].n_params;
+            copy_insns(u, b);
+        }
+    }
+    for (IrBlockId b = 0; b < u->n_blocks; b++) {
+        if (loop->has[b]) {
+            IR_FOR_EACH (f, u->block[b], ref) {
+                for (unsigned k = 0; k < 3; k++) {
+                    f->insn[ref].arg[k] = copied(u, f->insn[ref].arg[k]);
+                }
+            }
+            copy_edges(u, loop, b);
+        }
+    }
+}
+
+/* What leads back to the header from block `b` leads to `next`. */
+static void turn_back_edges(IrFunc *f, IrBlockId b, IrBlockId header, IrBlockId next)
+{
+    for (unsigned e = 0; e < ir_n_succs(f, b); e++) {
+        IrEdge *edge = ir_succ(f, b, e);
+
+        if (edge->block == header) {
+            edge->block = next;
+            f->block[header].n_preds--;
+            f->block[next].n_preds++;
+        }
+    }
+}
+
+/* Makes `n` iterations one. */
+static void copy_loop(Unroll *u, const IrLoop *loop, uint32_t n)
+{
+    IrFunc *f = u->f;
+    IrBlockId first = f->n_blocks, size, next;
+
+    copy_body(u, loop);
+    size = f->n_blocks - first;
+    next = u->block[loop->header];
+    for (uint32_t k = 2; k < n; k++) {
+        copy_body(u, loop);
+    }
+    for (IrBlockId b = 0; b < u->n_blocks; b++) {
+        if (loop->has[b]) {
+            turn_back_edges(f, b, loop->header, next);
+        }
+    }
+    for (IrBlockId b = first; b + size < f->n_blocks; b++) {
+        turn_back_edges(f, b, loop->header, next + (b - first) / size * size + size);
+    }
+}
+
+static bool unroll(Unroll *u, IrLoop *loop)
+{
+    uint32_t first = u->f->n_blocks, n = times(u, loop);
+    IrBlockId last = loop->header;
+
+    for (IrBlockId b = 0; b < u->n_blocks; b++) {
+        last = loop->has[b] ? b : last;
+    }
+    add_ways_out(u, loop);
+    if (n < 2 || !is_closed(u, loop)) {
+        return false;
+    }
+    copy_loop(u, loop, n);
+    u->behind[last] = first;
+    u->n_behind[last] = u->f->n_blocks - first;
+    return true;
+}
+
+/* ---- Order ---- */
+
+/* Gives the blocks new numbers, the copies of a loop those behind it. */
+static void renumber(const Unroll *u)
+{
+    IrFunc *f = u->f;
+    IrBlock *block = ARENA_RAW(f->arena, IrBlock, f->cap_blocks);
+    IrBlockId *now = ARENA_RAW(f->arena, IrBlockId, f->n_blocks);
+    uint32_t n = 0;
+
+    for (IrBlockId b = 0; b < u->n_blocks; b++) {
+        now[b] = n;
+        block[n++] = f->block[b];
+        for (uint32_t k = 0; k < u->n_behind[b]; k++) {
+            now[u->behind[b] + k] = n;
+            block[n++] = f->block[u->behind[b] + k];
+        }
+    }
+    f->block = block;
+    for (uint32_t e = 0; e < f->n_edges; e++) {
+        f->edge[e].block = now[f->edge[e].block];
+    }
+}
+
+static Unroll prepare(IrFunc *f)
+{
+    Unroll u = {
+        .f = f,
+        .cfg = ir_cfg(f),
+        .n_blocks = f->n_blocks,
+        .home = ARENA_NEW(f->arena, IrBlockId, f->n_insns),
+        .value = ARENA_NEW(f->arena, IrRef, f->n_insns),
+        .block = ARENA_NEW(f->arena, IrBlockId, f->n_blocks),
+        .behind = ARENA_NEW(f->arena, IrBlockId, f->n_blocks),
+        .n_behind = ARENA_NEW(f->arena, uint32_t, f->n_blocks),
+    };
+
+    for (IrBlockId b = 0; b < f->n_blocks; b++) {
+        u.n_guest += guest_insns(f, b);
+        IR_FOR_EACH (f, b, ref) {
+            u.home[ref] = b;
+        }
+    }
+    return u;
+}
+
+bool ir_opt_unroll(IrFunc *f)
+{
+    bool changed = false;
+    IrLoops loops;
+    Unroll u;
+
+    if (f->n_blocks == 1) {
+        return false;
+    }
+    u = prepare(f);
+    loops = ir_loops(f, u.cfg);
+    for (uint32_t k = 0; k < loops.n; k++) {
+        changed |= is_innermost(&loops, &loops.loop[k]) && unroll(&u, &loops.loop[k]);
+    }
+    if (changed) {
+        renumber(&u);
+    }
+    return changed;
+}

@@ -30,6 +30,7 @@ static const struct {
     { "run", run, "run [OPTIONS] PROGRAM [ARGS]", "run a riscv64 Linux program" },
     { "explain", command_explain, "explain ISA HEX", "one instruction from its bytes to host code" },
     { "trace", command_trace, "trace cat|stat FILE", "what the memtrace plugin has recorded" },
+    { "image", command_of_vm, "image ACTION FILE...", "make, check, convert and resize disk images" },
     { "monitor", command_of_vm, "monitor SOCKET [COMMAND]", "control a running machine" },
     { "binfmt", command_binfmt, "binfmt install|remove|status",
       "let the kernel start foreign programs under Ketch" },

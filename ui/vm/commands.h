@@ -7,6 +7,7 @@
 #ifndef KETCH_UI_VM_COMMANDS_H
 #define KETCH_UI_VM_COMMANDS_H
 
+int command_image(int argc, char **argv);
 int command_monitor(int argc, char **argv);
 
 #endif

@@ -9,6 +9,7 @@ static const struct {
     const char *name;
     int (*fn)(int argc, char **argv);
 } commands[] = {
+    { "image", command_image },
     { "monitor", command_monitor },
 };
 

@@ -91,6 +91,13 @@ int image_snapshot_delete(Block *b, const char *id_or_name)
     return r < 0 ? r : b->driver->image->snapshot_delete(b, id_or_name);
 }
 
+int image_snapshot_show(Block *b, const char *id_or_name)
+{
+    return !b->driver->image ? -ENOTSUP
+           : !b->read_only   ? -EINVAL
+                             : b->driver->image->snapshot_show(b, id_or_name);
+}
+
 int image_vm_state_write(Block *b, uint64_t position, const struct iovec *iov, int n)
 {
     int r = may_change(b);

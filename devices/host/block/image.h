@@ -101,6 +101,9 @@ MUST_USE int image_snapshot_create(Block *b, const ImageSnapshot *snapshot);
 MUST_USE int image_snapshot_apply(Block *b, const char *id_or_name);
 MUST_USE int image_snapshot_delete(Block *b, const char *id_or_name);
 
+/* A read-only image shows what the disk was then, until it is closed. */
+MUST_USE int image_snapshot_show(Block *b, const char *id_or_name);
+
 /* State of the machine that belongs to the next snapshot, or to the one last applied: bytes from
  * `position` on, kept behind the disk. */
 MUST_USE int image_vm_state_write(Block *b, uint64_t position, const struct iovec *iov, int n);
@@ -123,6 +126,7 @@ typedef struct ImageDriver {
     int (*snapshot_create)(Block *b, const ImageSnapshot *snapshot);
     int (*snapshot_apply)(Block *b, const char *id_or_name);
     int (*snapshot_delete)(Block *b, const char *id_or_name);
+    int (*snapshot_show)(Block *b, const char *id_or_name);
     int (*vm_state)(Block *b, uint64_t position, uint64_t bytes, const struct iovec *iov, int n,
                     bool write);
     int (*write_compressed)(Block *b, uint64_t offset, const void *data, size_t compressed);

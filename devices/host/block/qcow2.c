@@ -376,6 +376,7 @@ static const ImageDriver image = {
     .snapshot_create = qcow2_snapshot_create,
     .snapshot_apply = qcow2_snapshot_apply,
     .snapshot_delete = qcow2_snapshot_delete,
+    .snapshot_show = qcow2_snapshot_show,
     .vm_state = qcow2_vm_state,
     .write_compressed = qcow2_write_compressed,
 };

@@ -245,6 +245,7 @@ bool qcow2_snapshot(Block *b, unsigned i, ImageSnapshot *snapshot);
 int qcow2_snapshot_create(Block *b, const ImageSnapshot *snapshot);
 int qcow2_snapshot_apply(Block *b, const char *id_or_name);
 int qcow2_snapshot_delete(Block *b, const char *id_or_name);
+int qcow2_snapshot_show(Block *b, const char *id_or_name);
 int qcow2_vm_state(Block *b, uint64_t position, uint64_t bytes, const struct iovec *iov, int n,
                    bool write);
 

@@ -413,6 +413,29 @@ static int apply(Qcow2 *q, const void *what)
     return r < 0 ? r : switch_l1(q, l1, disk_size);
 }
 
+/* The disk is what it was then, in memory alone. */
+static int show(Qcow2 *q, const char *id_or_name)
+{
+    int i = find(q, id_or_name), r;
+    const Qcow2Snapshot *s;
+    uint64_t *l1, entries;
+
+    if (i < 0) {
+        return i;
+    }
+    s = &g_array_index(q->snapshots, Qcow2Snapshot, i);
+    entries = MAX(s->l1_size, qcow2_l1_entries(q, s->disk_size));
+    r = 8 * entries > QCOW2_MAX_L1 ? -EFBIG : load_l1(q, s, entries, &l1);
+    if (r == 0) {
+        g_free(q->l1);
+        q->l1 = l1;
+        q->h.l1_size = (uint32_t)entries;
+        q->h.size = s->disk_size;
+        q->block->size = s->disk_size;
+    }
+    return r;
+}
+
 static int remove_one(Qcow2 *q, const void *what)
 {
     int i = find(q, what), r;
@@ -516,4 +539,15 @@ int qcow2_snapshot_apply(Block *b, const char *id_or_name)
 int qcow2_snapshot_delete(Block *b, const char *id_or_name)
 {
     return exclusively(b->state, remove_one, id_or_name);
+}
+
+int qcow2_snapshot_show(Block *b, const char *id_or_name)
+{
+    Qcow2 *q = b->state;
+    int r;
+
+    qcow2_exclusive_begin(q);
+    r = show(q, id_or_name);
+    qcow2_exclusive_end(q);
+    return r;
 }

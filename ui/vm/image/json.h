@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ui/vm/image/json.h - members of a JSON object, one call each.  Threading: the main thread. */
+#ifndef KETCH_UI_VM_IMAGE_JSON_H
+#define KETCH_UI_VM_IMAGE_JSON_H
+
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+static inline void json_put_int(JsonBuilder *j, const char *name, uint64_t value)
+{
+    json_builder_set_member_name(j, name);
+    json_builder_add_int_value(j, (gint64)value);
+}
+
+static inline void json_put_bool(JsonBuilder *j, const char *name, bool value)
+{
+    json_builder_set_member_name(j, name);
+    json_builder_add_boolean_value(j, value);
+}
+
+static inline void json_put_text(JsonBuilder *j, const char *name, const char *value)
+{
+    json_builder_set_member_name(j, name);
+    json_builder_add_string_value(j, value);
+}
+
+/* What was built, with four spaces a level, as qemu-img prints it. */
+static inline void json_print(JsonBuilder *j)
+{
+    JsonGenerator *generator = json_generator_new();
+    JsonNode *root = json_builder_get_root(j);
+    char *text;
+
+    json_generator_set_root(generator, root);
+    json_generator_set_pretty(generator, TRUE);
+    json_generator_set_indent(generator, 4);
+    text = json_generator_to_data(generator, NULL);
+    puts(text);
+    g_free(text);
+    json_node_unref(root);
+    g_object_unref(generator);
+}
+
+#endif

@@ -184,9 +184,12 @@ static void *run(void *opaque)
 
 /* ---- Host signals ---- */
 
-/* An address that the guest has, but not the host; a floating-point exception. */
+/* An address that the guest has, but not the host; a floating-point exception; a tick of --profile. */
 static void on_signal(int sig, siginfo_t *info, void *ucontext)
 {
+    if (sig == TR_PROFILE_SIGNAL && tr_profile_signal(info, ucontext)) {
+        return;
+    }
     if (!tr_host_fault(sig, info, ucontext)) {
         signal(sig, SIG_DFL); /* again, without us */
     }
@@ -194,7 +197,7 @@ static void on_signal(int sig, siginfo_t *info, void *ucontext)
 
 static void catch_signals(void)
 {
-    static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE };
+    static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, TR_PROFILE_SIGNAL };
     struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_NODEFER };
 
     sigemptyset(&action.sa_mask);

@@ -155,20 +155,14 @@ static uint64_t *entry_pcs(const IrFunc *f)
 /* Adds 1 to *count before the insn `at`. */
 static void insert_count(IrFunc *f, IrBlockId block, IrRef at, uint64_t *count)
 {
-    int64_t where = (int64_t)((uint64_t)(uintptr_t)count - tr.config.mem_base);
-    IrInsn load = { .op = IR_OP_load, .type = IR_I64, .aux = 3 };
-    IrInsn add = { .op = IR_OP_add, .type = IR_I64 };
-    IrInsn store = { .op = IR_OP_store, .type = IR_I64, .aux = 3 };
-    IrRef addr = ir_insert_before(f, block, at,
-                                  (IrInsn){ .op = IR_OP_const, .type = IR_I64, .imm = where });
+    IrInsn add = { .op = IR_OP_addhost, .type = IR_VOID };
 
-    load.arg[0] = addr;
-    add.arg[0] = ir_insert_before(f, block, at, load);
+    add.arg[0] = ir_insert_before(f, block, at,
+                                  (IrInsn){ .op = IR_OP_const, .type = IR_I64,
+                                            .imm = (int64_t)(uintptr_t)count });
     add.arg[1] =
         ir_insert_before(f, block, at, (IrInsn){ .op = IR_OP_const, .type = IR_I64, .imm = 1 });
-    store.arg[0] = addr;
-    store.arg[1] = ir_insert_before(f, block, at, add);
-    ir_insert_before(f, block, at, store);
+    ir_insert_before(f, block, at, add);
 }
 
 static bool is_exit(const IrInsn *i)

@@ -12,7 +12,12 @@
 #include "base/check.h"
 #include "translator/state.h"
 
-enum { EVENTS = 16, LINES = 64 };
+enum {
+    EVENTS = 16,
+    LINES = 64,
+    SPINS = 64, /* waits that an interrupt ended at once, but did not interrupt: firmware that waits for
+                   its turn in a loop */
+};
 
 typedef struct Hart {
     Machine *machine;
@@ -20,6 +25,7 @@ typedef struct Hart {
     Vcpu *vcpu;
     pthread_t thread;
     bool started;
+    unsigned spins;
     pthread_cond_t wake;    /* with Machine.lock */
     bool parked;            /* its thread waits for Machine.paused to end; under Machine.lock */
     _Atomic bool timer_due; /* machine_timer() */
@@ -89,6 +95,31 @@ static void handle_timer(Hart *h)
     }
 }
 
+static struct timespec from_now(int ms)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000L;
+    t.tv_sec += t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    return t;
+}
+
+/* A wait may end at once, but need not. */
+static void wait_a_moment(Hart *h)
+{
+    Machine *m = h->machine;
+    struct timespec end = from_now(1);
+
+    pthread_mutex_lock(&m->lock);
+    while (!atomic_load(&h->kicked) && !m->paused && !m->ending &&
+           pthread_cond_timedwait(&h->wake, &m->lock, &end) != ETIMEDOUT) {
+    }
+    pthread_mutex_unlock(&m->lock);
+}
+
 /* Until an interrupt is pending, also one that is not enabled, or somebody wants to pause. */
 static void wait_for_interrupt(Hart *h)
 {
@@ -98,8 +129,12 @@ static void wait_for_interrupt(Hart *h)
         atomic_store(&h->kicked, false);
         handle_timer(h);
         if (m->fe->pending(h->vcpu, true)) {
+            if (++h->spins > SPINS) {
+                wait_a_moment(h);
+            }
             return;
         }
+        h->spins = 0;
         pthread_mutex_lock(&m->lock);
         while (!atomic_load(&h->kicked) && !m->paused && !m->ending) {
             pthread_cond_wait(&h->wake, &m->lock);
@@ -175,7 +210,9 @@ static void *run(void *opaque)
         TrStop stop;
 
         handle_timer(h);
-        h->machine->fe->interrupt(h->vcpu);
+        if (h->machine->fe->interrupt(h->vcpu)) {
+            h->spins = 0;
+        }
         stop = tr_run(h->vcpu);
         handle_stop(h, &stop);
     }
@@ -390,14 +427,9 @@ void machine_wait(Machine *m, MachineEvent *event)
 
 bool machine_wait_ms(Machine *m, int ms, MachineEvent *event)
 {
-    struct timespec end;
+    struct timespec end = from_now(ms);
     bool any;
 
-    clock_gettime(CLOCK_REALTIME, &end);
-    end.tv_sec += ms / 1000;
-    end.tv_nsec += ms % 1000 * 1000000L;
-    end.tv_sec += end.tv_nsec / 1000000000;
-    end.tv_nsec %= 1000000000;
     pthread_mutex_lock(&m->lock);
     while (!m->n_events && pthread_cond_timedwait(&m->changed, &m->lock, &end) != ETIMEDOUT) {
     }

@@ -82,6 +82,8 @@ struct Vcpu {
     /* Host code for `pc`, which was not in the jump cache; NULL: leave with IR_TRAP_lookup.  Called
      * from translated code, all slots in memory; does not look at pc and FP state.  May be NULL. */
     const void *(*find)(Vcpu *vcpu, uint64_t pc);
+    /* The result of a `refill` of `word`.  Called from translated code, whose state is not complete. */
+    uint64_t (*refill)(Vcpu *vcpu, uint64_t what, uint64_t word);
     void *owner;         /* whoever runs the vcpu (translator) */
     void *user;          /* whoever owns the run loop (userland thread, board) */
     sigjmp_buf *raise;   /* where vcpu_raise() goes */

@@ -222,6 +222,8 @@ static bool imm_matches(const IrFunc *f, const IrInsn *i, const uint8_t *arg)
     case IR_OP_amo:
     case IR_OP_cas:
         return memory_matches(i);
+    case IR_OP_refill:
+        return i->imm > 0 && i->imm <= INT32_MAX && f->insn[i->arg[1]].op == IR_OP_const;
     case IR_OP_call:
         return call_matches(f, i, arg);
     case IR_OP_exit_trap:

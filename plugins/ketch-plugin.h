@@ -136,29 +136,27 @@ bool ketch_ir_call_if(KetchIr *ir, KetchValue condition, qemu_plugin_vcpu_udata_
 
 /*
  * A file of records that translated code appends to without calling anyone.  Each vcpu has a buffer; a
- * thread compresses full ones (zstd) and writes them.  docs/streams.md has the format.
+ * thread codes full ones, compresses (zstd) and writes them.  A record is a number below 2^31, known
+ * when code is translated, and a value below 2^63.  Records of one number are expected to resemble each
+ * other; those with numbers in a row in one block cost one store each.
  */
 typedef struct KetchStream KetchStream;
 
 /*
  * `%p` in the path is the process id; a forked child writes a file of its own, or none without it.
- * `kind` says what the records are, `words` how many 64-bit words each has: 1, 2 or 4.  The
- * low `key_bits` (0, or 2 to 32) of a record's first word say what it is one of: records of one key are
- * expected to resemble each other, which makes the file smaller.  NULL when the file cannot be made;
- * *error then says why, to be freed with g_free().
+ * `kind` says what the records are.  NULL when the file cannot be made; *error then says why, to be
+ * freed with g_free().
  */
-KetchStream *ketch_plugin_stream_new(const char *path, const char *kind, unsigned words,
-                                     unsigned key_bits, char **error);
+KetchStream *ketch_plugin_stream_new(const char *path, const char *kind, char **error);
 
 /* Appends to what the reader gets besides the records, such as what their numbers mean. */
 void ketch_plugin_stream_note(KetchStream *stream, const void *data, size_t size);
 
-/* Makes room for the records of a block at its start.  In the translation callback of each block whose
- * instrumentation appends: at most one record for each of its accesses, and one for each instruction. */
+/* In the translation callback of each block whose instrumentation appends: at most one record for each of
+ * its accesses. */
 void ketch_plugin_tb_stream(struct qemu_plugin_tb *tb, KetchStream *stream);
 
-/* Appends a record of as many values, of 64 bits, as it has words. */
-void ketch_ir_append(KetchIr *ir, KetchStream *stream, const KetchValue *record);
+void ketch_ir_append(KetchIr *ir, KetchStream *stream, uint32_t number, KetchValue value);
 
 /* In the atexit callback: writes what is left and waits for it.  False when not everything could be
  * written; *error then says why. */

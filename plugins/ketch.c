@@ -11,10 +11,8 @@
 #include "userland/syscall.h"
 #include "userland/unwind.h"
 
-/* Room that is made for the records of one block: 512 instructions, twice an access, 4 words. */
-enum { BLOCK_ROOM = 512 * 2 * 4 * 8 };
-
-_Static_assert(BLOCK_ROOM < STREAM_CHUNK / 2, "buffers hold many blocks");
+/* Of one block: 512 instructions with two accesses each, of which each has a number and a value. */
+_Static_assert(STREAM_ROOM > 512 * 2 * 2 * sizeof(uint64_t), "a block's records fit, and one word");
 
 /* ---- Questions ---- */
 
@@ -223,10 +221,15 @@ bool ketch_ir_call_if(KetchIr *ir, KetchValue condition, qemu_plugin_vcpu_udata_
 
 /* ---- Streams ---- */
 
-static Stream *stream_of(KetchStream *stream)
-{
-    return (Stream *)stream;
-}
+struct KetchStream {
+    Stream *stream;
+    void *plugin;  /* that made it */
+    /* In the code being translated: */
+    uint32_t next; /* the number that the next word would have */
+    bool has_room; /* an empty buffer has been asked for in this block */
+};
+
+enum { NO_NUMBER = UINT32_MAX };
 
 static char *take_message(GError *error)
 {
@@ -236,64 +239,82 @@ static char *take_message(GError *error)
     return message;
 }
 
-KetchStream *ketch_plugin_stream_new(const char *path, const char *kind, unsigned words,
-                                     unsigned key_bits, char **error)
+KetchStream *ketch_plugin_stream_new(const char *path, const char *kind, char **error)
 {
     GError *e = NULL;
-    Stream *s = stream_new(path, kind, words, key_bits, &e);
+    Stream *stream = stream_new(path, kind, &e);
+    KetchStream *s;
 
-    if (!s) {
+    if (!stream) {
         *error = take_message(e);
+        return NULL;
     }
-    return (KetchStream *)s;
+    s = g_new(KetchStream, 1);
+    *s = (KetchStream){ stream, plugin_running.plugin, NO_NUMBER, false };
+    return s;
 }
 
-void ketch_plugin_stream_note(KetchStream *stream, const void *data, size_t size)
+void ketch_plugin_stream_note(KetchStream *s, const void *data, size_t size)
 {
-    stream_note(stream_of(stream), data, size);
+    stream_note(s->stream, data, size);
 }
 
-static void exchange(unsigned vcpu, void *stream)
+static uint64_t exchange(unsigned vcpu, uint64_t position, void *stream)
 {
-    stream_exchange(stream, vcpu);
+    return stream_exchange(stream, vcpu, position);
 }
 
-void ketch_plugin_tb_stream(struct qemu_plugin_tb *tb, KetchStream *stream)
+static void begin_block(KetchIr *ir, void *stream)
 {
-    TrAction a = plugin_call(exchange, QEMU_PLUGIN_CB_NO_REGS, stream);
+    KetchStream *s = stream;
 
-    a.only_when = IR_OP_ltu;
-    a.if_word.offset = plugin_word(stream_room(stream_of(stream)));
-    a.if_imm = BLOCK_ROOM;
-    tr_do_at_block((TrBlock *)tb, &a);
+    (void)ir;
+    s->next = NO_NUMBER;
+    s->has_room = false;
 }
 
-/* The next record goes `room` bytes before the end of the buffer. */
-void ketch_ir_append(KetchIr *ir, KetchStream *stream, const KetchValue *record)
+void ketch_plugin_tb_stream(struct qemu_plugin_tb *tb, KetchStream *s)
 {
-    static const KetchOp sub = { IR_OP_sub }, add = { IR_OP_add };
-    Stream *s = stream_of(stream);
-    unsigned words = stream_record_words(s);
-    KetchValue room = ketch_ir_load_word(ir, stream_room(s));
-    KetchValue from_end[] = { ketch_ir_load_word(ir, stream_end(s)), room };
-    KetchValue at = ketch_ir_op(ir, &sub, 64, from_end);
+    ketch_plugin_tb_ir(tb, begin_block, s);
+}
 
-    for (unsigned k = 0; k < words; k++) {
-        KetchValue there[] = { at, ketch_ir_const(ir, 64, 8 * k) };
-        KetchValue address = k ? ketch_ir_op(ir, &add, 64, there) : at;
+static KetchValue position_with_room(KetchIr *ir, KetchStream *s)
+{
+    KetchValue position = ketch_ir_load_word(ir, stream_position(s->stream));
 
-        tr_emit(emit_of(ir), (IrInsn){ .op = IR_OP_sthost, .arg = { address.ref, record[k].ref } });
+    if (s->has_room) {
+        return position;
     }
-    ketch_ir_store_word(ir, stream_room(s),
-                        ketch_ir_op(ir, &sub, 64,
-                                    (KetchValue[]){ room, ketch_ir_const(ir, 64, 8 * words) }));
+    s->has_room = true;
+    return value(tr_emit_refill(emit_of(ir), position.ref, STREAM_HAS_ROOM, exchange, s->stream, s->plugin));
 }
 
-bool ketch_plugin_stream_close(KetchStream *stream, char **error)
+static void append_word(KetchIr *ir, KetchStream *s, KetchValue word)
+{
+    KetchValue sum[] = { position_with_room(ir, s), ketch_ir_const(ir, 64, sizeof(uint64_t)) };
+
+    tr_emit(emit_of(ir), (IrInsn){ .op = IR_OP_sthost, .arg = { sum[0].ref, word.ref } });
+    ketch_ir_store_word(ir, stream_position(s->stream),
+                        ketch_ir_op(ir, &(KetchOp){ IR_OP_add }, 64, sum));
+}
+
+void ketch_ir_append(KetchIr *ir, KetchStream *s, uint32_t number, KetchValue v)
+{
+    bool conditional = tr_emit_conditional(emit_of(ir));
+
+    if (number != s->next || conditional) {
+        append_word(ir, s, ketch_ir_const(ir, 64, ~(uint64_t)number));
+    }
+    append_word(ir, s, v);
+    s->next = conditional ? NO_NUMBER : number + 1;
+    s->has_room &= !conditional;
+}
+
+bool ketch_plugin_stream_close(KetchStream *s, char **error)
 {
     GError *e = NULL;
 
-    if (stream_close(stream_of(stream), &e)) {
+    if (stream_close(s->stream, &e)) {
         return true;
     }
     *error = take_message(e);

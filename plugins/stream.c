@@ -19,16 +19,18 @@
 /* A vcpu holds one buffer; the rest are on their way to the file or back. */
 enum { MAX_WAITING = 16 };
 
-/* Of zstd.  The code of stream_code.h leaves 1.7 bytes of a memory access; level 1 halves them once more
- * than this, and takes three times as long. */
-enum { LEVEL = -50 };
+/* Of zstd: 0.5 ns for each byte that the code of stream_code.h leaves.  Level 1 halves them once more, in
+ * ten times that. */
+enum { LEVEL = -200 };
 
-/* What a chunk of records may become when it is coded. */
-enum { MAX_CODED = STREAM_CHUNK / 8 * STREAM_MAX_CODE };
+/* The upper half of an aligned block of memory, and STREAM_ROOM behind it. */
+enum { BUFFER_SIZE = STREAM_HAS_ROOM + STREAM_ROOM };
+
+_Static_assert(BUFFER_SIZE == STREAM_MAX_WORDS * sizeof(uint64_t), "the code takes a whole buffer");
 
 typedef struct Buffer {
     struct Buffer *next;
-    uint64_t *words; /* STREAM_CHUNK bytes */
+    uint64_t *words; /* BUFFER_SIZE bytes */
     uint16_t type;
     unsigned vcpu;
     uint32_t size; /* bytes in use */
@@ -38,8 +40,6 @@ struct Stream {
     Stream *next; /* all streams, for fork */
     char *path;
     char *kind;
-    unsigned record_words;
-    unsigned key_bits;
     int fd;
     int error; /* errno of the first write that failed */
 
@@ -55,7 +55,7 @@ struct Stream {
     GByteArray *notes; /* all there ever were: a child's file needs them, too */
     guint notes_queued;
     GPtrArray *held;  /* Buffer that each vcpu fills; NULL: none */
-    qemu_plugin_u64 end, room; /* see stream.h */
+    qemu_plugin_u64 position; /* see stream.h */
 };
 
 static pthread_mutex_t streams_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -82,8 +82,7 @@ static bool write_all(int fd, const void *data, size_t size)
 /* Opens the file of this process; false with errno. */
 static bool open_file(Stream *s)
 {
-    StreamFileHeader header = { .magic = STREAM_MAGIC, .record_words = s->record_words,
-                                .key_bits = s->key_bits };
+    StreamFileHeader header = { .magic = STREAM_MAGIC };
     char pid[24];
     char **parts = g_strsplit(s->path, "%p", -1);
     char *path;
@@ -100,20 +99,18 @@ static bool open_file(Stream *s)
 /* What the thread works with. */
 typedef struct Writer {
     ZSTD_CCtx *zstd;
-    StreamCode code;
-    uint8_t coded[MAX_CODED];
+    StreamEncoder encoder;
+    uint8_t coded[STREAM_MAX_CODE(STREAM_MAX_WORDS)];
     size_t size;
     char *out; /* a chunk with its header, `size` bytes */
 } Writer;
 
-static Writer *writer_new(const Stream *s)
+static Writer *writer_new(void)
 {
-    Writer *w = g_new(Writer, 1);
+    Writer *w = g_new0(Writer, 1);
 
     w->zstd = ZSTD_createCCtx();
-    w->code.words = s->record_words;
-    w->code.key_bits = s->key_bits;
-    w->size = sizeof(StreamChunk) + ZSTD_compressBound(MAX_CODED);
+    w->size = sizeof(StreamChunk) + ZSTD_compressBound(sizeof(w->coded));
     w->out = g_malloc(w->size);
     return w;
 }
@@ -133,8 +130,7 @@ static bool write_chunk(const Stream *s, Writer *w, const Buffer *b)
 
     if (b->type == STREAM_RECORDS) {
         content = w->coded;
-        content_size = stream_encode(&w->code, b->words,
-                                     b->size / (s->record_words * sizeof(uint64_t)), w->coded);
+        content_size = stream_encode(&w->encoder, b->words, b->size / sizeof(uint64_t), w->coded);
     }
     size = ZSTD_compressCCtx(w->zstd, w->out + sizeof(*chunk), w->size - sizeof(*chunk), content,
                              content_size, LEVEL);
@@ -182,7 +178,7 @@ static void give_back(Stream *s, Buffer *b)
 static void *drain(void *stream)
 {
     Stream *s = stream;
-    Writer *w = writer_new(s);
+    Writer *w = writer_new();
     Buffer *b;
 
     while ((b = take(s)) != NULL) {
@@ -211,6 +207,16 @@ static void start_thread_locked(Stream *s)
 
 /* ---- Buffers ---- */
 
+/* The lower half is never touched. */
+static uint64_t *buffer_memory(void)
+{
+    void *block;
+
+    CHECK(posix_memalign(&block, 2 * STREAM_HAS_ROOM, STREAM_HAS_ROOM + BUFFER_SIZE) == 0,
+          "no memory for a buffer of a stream");
+    return (uint64_t *)(void *)((char *)block + STREAM_HAS_ROOM);
+}
+
 static Buffer *buffer_new_locked(Stream *s, uint16_t type, unsigned vcpu)
 {
     Buffer *b = s->spare;
@@ -219,7 +225,7 @@ static Buffer *buffer_new_locked(Stream *s, uint16_t type, unsigned vcpu)
         s->spare = b->next;
     } else {
         b = g_new(Buffer, 1);
-        b->words = g_malloc(STREAM_CHUNK);
+        b->words = buffer_memory();
     }
     *b = (Buffer){ .words = b->words, .type = type, .vcpu = vcpu };
     return b;
@@ -251,7 +257,7 @@ static void enqueue_notes_locked(Stream *s)
     while (s->notes_queued < s->notes->len) {
         Buffer *b = buffer_new_locked(s, STREAM_NOTES, 0);
 
-        b->size = MIN(s->notes->len - s->notes_queued, STREAM_CHUNK);
+        b->size = MIN(s->notes->len - s->notes_queued, BUFFER_SIZE);
         memcpy(b->words, s->notes->data + s->notes_queued, b->size);
         s->notes_queued += b->size;
         enqueue_locked(s, b);
@@ -275,46 +281,37 @@ static Buffer **held_locked(Stream *s, unsigned vcpu)
     return (Buffer **)&s->held->pdata[vcpu];
 }
 
-/* Hands over the vcpu's buffer, filled up to its position. */
-static void hand_over_locked(Stream *s, unsigned vcpu)
+/* Hands over the vcpu's buffer, filled up to `position`.  A vcpu that runs meanwhile has told an old
+ * one: what it holds is lost. */
+static void hand_over_locked(Stream *s, unsigned vcpu, uint64_t position)
 {
     Buffer **held = held_locked(s, vcpu);
     Buffer *b = *held;
+    uint64_t size = b ? position - (uintptr_t)b->words : 0;
 
-    if (b) {
+    if (size > 0 && size < BUFFER_SIZE) {
         *held = NULL;
         enqueue_notes_locked(s);
-        b->size = STREAM_CHUNK - (uint32_t)qemu_plugin_u64_get(s->room, vcpu);
+        b->size = (uint32_t)size;
         enqueue_locked(s, b);
     }
 }
 
-void stream_exchange(Stream *s, unsigned vcpu)
+uint64_t stream_exchange(Stream *s, unsigned vcpu, uint64_t position)
 {
     Buffer *b;
 
     pthread_mutex_lock(&s->lock);
-    hand_over_locked(s, vcpu);
+    hand_over_locked(s, vcpu, position);
     b = buffer_new_locked(s, STREAM_RECORDS, vcpu);
     *held_locked(s, vcpu) = b;
-    qemu_plugin_u64_set(s->end, vcpu, (uintptr_t)b->words + STREAM_CHUNK);
-    qemu_plugin_u64_set(s->room, vcpu, STREAM_CHUNK);
     pthread_mutex_unlock(&s->lock);
+    return (uintptr_t)b->words;
 }
 
-qemu_plugin_u64 stream_end(const Stream *s)
+qemu_plugin_u64 stream_position(const Stream *s)
 {
-    return s->end;
-}
-
-qemu_plugin_u64 stream_room(const Stream *s)
-{
-    return s->room;
-}
-
-unsigned stream_record_words(const Stream *s)
-{
-    return s->record_words;
+    return s->position;
 }
 
 /* ---- fork ---- */
@@ -347,8 +344,10 @@ static void begin_anew(Stream *s)
     s->waiting = 0;
     s->notes_queued = 0;
     for (unsigned i = 0; i < s->held->len; i++) {
-        if (s->held->pdata[i]) {
-            qemu_plugin_u64_set(s->room, i, STREAM_CHUNK);
+        const Buffer *b = s->held->pdata[i];
+
+        if (b) {
+            qemu_plugin_u64_set(s->position, i, (uintptr_t)b->words);
         }
     }
     ownfd_close(s->fd);
@@ -373,8 +372,7 @@ static void watch_forks(void)
 
 /* ---- Life ---- */
 
-Stream *stream_new(const char *path, const char *kind, unsigned record_words,
-                   unsigned key_bits, GError **error)
+Stream *stream_new(const char *path, const char *kind, GError **error)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     Stream *s = g_new0(Stream, 1);
@@ -382,8 +380,6 @@ Stream *stream_new(const char *path, const char *kind, unsigned record_words,
     pthread_once(&once, watch_forks);
     s->path = g_strdup(path);
     s->kind = g_strdup(kind);
-    s->record_words = record_words;
-    s->key_bits = key_bits;
     if (!open_file(s)) {
         g_set_error(error, STREAM_ERROR, errno, "cannot write %s: %s", path, g_strerror(errno));
         g_free(s->path);
@@ -397,8 +393,7 @@ Stream *stream_new(const char *path, const char *kind, unsigned record_words,
     s->queue_end = &s->queue;
     s->held = g_ptr_array_new();
     s->notes = g_byte_array_new();
-    s->end = qemu_plugin_scoreboard_u64(qemu_plugin_scoreboard_new(sizeof(uint64_t)));
-    s->room = qemu_plugin_scoreboard_u64(qemu_plugin_scoreboard_new(sizeof(uint64_t)));
+    s->position = qemu_plugin_scoreboard_u64(qemu_plugin_scoreboard_new(sizeof(uint64_t)));
     pthread_mutex_lock(&streams_lock);
     s->next = streams;
     streams = s;
@@ -412,7 +407,7 @@ bool stream_close(Stream *s, GError **error)
 
     pthread_mutex_lock(&s->lock);
     for (unsigned i = 0; i < s->held->len; i++) {
-        hand_over_locked(s, i);
+        hand_over_locked(s, i, qemu_plugin_u64_get(s->position, i));
     }
     enqueue_notes_locked(s);
     s->ending = true;

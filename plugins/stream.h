@@ -24,21 +24,20 @@
 typedef struct Stream Stream;
 
 /*
- * Creates the file; `%p` in `path` is the process id.  `record_words` and `key_bits`: see
- * stream_code.h.  NULL with *error when the file cannot be made.  Closed with stream_close().
+ * Creates the file; `%p` in `path` is the process id.  NULL with *error when that fails.  Closed with
+ * stream_close().
  */
-MUST_USE Stream *stream_new(const char *path, const char *kind, unsigned record_words,
-                            unsigned key_bits, GError **error);
-
-unsigned stream_record_words(const Stream *s);
+MUST_USE Stream *stream_new(const char *path, const char *kind, GError **error);
 
 /*
- * Scoreboard entries: where a vcpu's buffer ends, and how many bytes before that its next record goes.
- * When the room is too small (it is 0 at first), stream_exchange() gives the vcpu an empty buffer.
+ * Scoreboard entry: the host address of a vcpu's next word (see stream_code.h).  While it has the bit
+ * STREAM_HAS_ROOM there are STREAM_ROOM bytes from there on.  Else - it is 0 at first - the vcpu gets an
+ * empty buffer from stream_exchange(), which returns its position.
  */
-qemu_plugin_u64 stream_end(const Stream *s);
-qemu_plugin_u64 stream_room(const Stream *s);
-void stream_exchange(Stream *s, unsigned vcpu);
+enum { STREAM_HAS_ROOM = 256 << 10, STREAM_ROOM = 20 << 10 };
+
+qemu_plugin_u64 stream_position(const Stream *s);
+uint64_t stream_exchange(Stream *s, unsigned vcpu, uint64_t position);
 
 /* Adds to the notes. */
 void stream_note(Stream *s, const void *data, size_t size);

@@ -12,13 +12,12 @@
 
 #include <stdint.h>
 
-#define STREAM_MAGIC "KETCHST1"
+/* The last character is the version of the format. */
+#define STREAM_MAGIC "KETCHST2"
 
 typedef struct StreamFileHeader {
     char magic[8];
-    char kind[16];         /* what the records are, "memory"; zero-padded */
-    uint32_t record_words; /* 64-bit words in a record: 1, 2 or 4 */
-    uint32_t key_bits;     /* see stream_code.h */
+    char kind[16]; /* what the records are, "memory"; zero-padded */
 } StreamFileHeader;
 
 enum { STREAM_RECORDS, STREAM_NOTES };
@@ -31,16 +30,10 @@ typedef struct StreamChunk {
     uint32_t compressed; /* bytes that follow */
 } StreamChunk;
 
-/* Bytes of notes, or of records as they were, in a chunk. */
-enum { STREAM_CHUNK = 256 << 10 };
-
-/* Kind "memory": records of one word, notes that describe what made them. */
+/* Kind "memory": values are addresses, notes describe what made them. */
 #define STREAM_MEMORY "memory"
 
-enum { STREAM_SITE_BITS = 24 };
-
-/* A record is the address and, as its key of STREAM_SITE_BITS, the number of its site: an instruction's
- * access.  Sites are numbered in the order of their notes. */
+/* An instruction's access.  The number of a record is that of its site, in the order of the notes. */
 typedef struct StreamSite {
     uint64_t pc;
     uint8_t size_shift; /* log2 of the bytes accessed */

@@ -10,8 +10,10 @@
 
 #define STREAM_ERROR g_quark_from_static_string("ketch-stream")
 
-/* What a chunk may hold: records whose code did not make them smaller. */
-enum { MAX_CODED = STREAM_CHUNK / 8 * STREAM_MAX_CODE };
+enum {
+    VERSION_AT = sizeof(STREAM_MAGIC) - 2,
+    MAX_CODED = STREAM_MAX_CODE(STREAM_MAX_WORDS), /* bytes of a chunk */
+};
 
 struct StreamReader {
     FILE *file;
@@ -21,9 +23,9 @@ struct StreamReader {
     uint64_t file_size;
     uint64_t raw_size;
     char *compressed; /* of one chunk */
-    StreamCode code;
     uint8_t content[MAX_CODED];
-    uint64_t words[STREAM_CHUNK / sizeof(uint64_t)];
+    uint64_t words[STREAM_MAX_WORDS];
+    StreamRecord records[STREAM_MAX_WORDS];
 };
 
 static bool damaged(const StreamReader *r, GError **error, const char *what)
@@ -36,19 +38,16 @@ static bool check_header(StreamReader *r, GError **error)
 {
     StreamFileHeader *h = &r->header;
 
-    if (fread(h, sizeof(*h), 1, r->file) != 1 || memcmp(h->magic, STREAM_MAGIC, sizeof(h->magic))) {
+    if (fread(h, sizeof(*h), 1, r->file) != 1 || memcmp(h->magic, STREAM_MAGIC, VERSION_AT)) {
         g_set_error(error, STREAM_ERROR, 0, "%s is not a trace of Ketch", r->path);
         return false;
     }
+    if (h->magic[VERSION_AT] != STREAM_MAGIC[VERSION_AT]) {
+        g_set_error(error, STREAM_ERROR, 0, "%s has format %c of traces, this is a reader of format %c",
+                    r->path, h->magic[VERSION_AT], STREAM_MAGIC[VERSION_AT]);
+        return false;
+    }
     h->kind[sizeof(h->kind) - 1] = '\0';
-    if (h->record_words != 1 && h->record_words != 2 && h->record_words != 4) {
-        return damaged(r, error, "the header is damaged");
-    }
-    if (h->key_bits == 1 || h->key_bits > 32) {
-        return damaged(r, error, "the header is damaged");
-    }
-    r->code.words = h->record_words;
-    r->code.key_bits = h->key_bits;
     return true;
 }
 
@@ -142,20 +141,36 @@ void stream_sizes(const StreamReader *r, uint64_t *file, uint64_t *raw)
     *raw = r->raw_size;
 }
 
-size_t stream_next(StreamReader *r, unsigned *vcpu, const uint64_t **words, GError **error)
+/* The records that n words are. */
+static size_t split(const uint64_t *words, size_t n, StreamRecord *records)
 {
-    size_t record = r->header.record_words * sizeof(uint64_t), size, n;
+    uint32_t number = 0;
+    size_t m = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if ((int64_t)words[i] < 0) {
+            number = (uint32_t)~words[i];
+        } else {
+            records[m++] = (StreamRecord){ words[i], number++ };
+        }
+    }
+    return m;
+}
+
+size_t stream_next(StreamReader *r, unsigned *vcpu, const StreamRecord **records, GError **error)
+{
+    size_t size, n;
     StreamChunk c;
 
     if (!read_chunk(r, STREAM_RECORDS, &c, &size, error) || size == 0) {
         return 0;
     }
-    if (!stream_decode(&r->code, r->content, size, r->words, STREAM_CHUNK / record, &n)) {
+    if (!stream_decode(r->content, size, r->words, STREAM_MAX_WORDS, &n)) {
         (void)damaged(r, error, "a chunk with damaged records");
         return 0;
     }
-    r->raw_size += n * record;
+    r->raw_size += n * sizeof(uint64_t);
     *vcpu = c.vcpu;
-    *words = r->words;
-    return n;
+    *records = r->records;
+    return split(r->words, n, r->records);
 }

@@ -15,6 +15,11 @@
 
 typedef struct StreamReader StreamReader;
 
+typedef struct StreamRecord {
+    uint64_t value;
+    uint32_t number;
+} StreamRecord;
+
 /* Opens a file and reads its notes.  NULL with *error when it is not a stream. */
 MUST_USE StreamReader *stream_open(const char *path, GError **error);
 void stream_reader_free(StreamReader *r);
@@ -29,9 +34,9 @@ void stream_sizes(const StreamReader *r, uint64_t *file, uint64_t *raw);
 
 /*
  * The next chunk of records: how many records, 0 at the end or, with *error, where the file is
- * damaged.  `*words` is valid until the next call.
+ * damaged.  `*records` is valid until the next call.
  */
-MUST_USE size_t stream_next(StreamReader *r, unsigned *vcpu, const uint64_t **words,
+MUST_USE size_t stream_next(StreamReader *r, unsigned *vcpu, const StreamRecord **records,
                             GError **error);
 
 #endif

@@ -117,6 +117,24 @@ static uint64_t run_access(Vcpu *vcpu, uint64_t a, uint64_t vaddr, uint64_t valu
     return 0;
 }
 
+/* What a refill does: the owner and data of an action, and a function. */
+typedef struct Refill {
+    TrAction action;
+    TrRefillFn *fn;
+} Refill;
+
+uint64_t instrument_refill(Vcpu *vcpu, uint64_t what, uint64_t word)
+{
+    const Refill *refill = (const Refill *)(uintptr_t)what;
+    TrVcpu *v = vcpu->owner;
+    unsigned csr;
+
+    begin(v, &refill->action, &csr);
+    word = refill->fn(vcpu->index, word, refill->action.data);
+    end(v, csr);
+    return word;
+}
+
 /* After the frontend's helpers, in this order: calls by TrRegs, accesses by TrRegs. */
 enum { HELPERS = 2 * TR_REGS_COUNT };
 
@@ -418,15 +436,11 @@ static void emit_call_when(IrBuild *b, IrRef cond, const TrAction *a)
 struct TrEmit {
     IrBuild *builder; /* at blocks and instructions, NULL at accesses */
     Cursor cursor;    /* at accesses */
+    bool conditional;
 };
 
-static void emit_ir(IrBuild *b, const Cursor *c, const TrEmitAccess *access, const TrAction *a)
+static void emit_ir(TrEmit e, const TrEmitAccess *access, const TrAction *a)
 {
-    TrEmit e = { .builder = b };
-
-    if (c) {
-        e.cursor = *c;
-    }
     a->emit(&e, access, a->data);
 }
 
@@ -443,6 +457,21 @@ IrRef tr_emit(TrEmit *e, IrInsn insn)
 IrType tr_emit_type(const TrEmit *e, IrRef value)
 {
     return ir_insn(e->builder ? e->builder->f : e->cursor.f, value)->type;
+}
+
+IrRef tr_emit_refill(TrEmit *e, IrRef word, uint32_t mask, TrRefillFn *fn, void *data, void *owner)
+{
+    Refill *refill = ARENA_NEW(memory, Refill, 1);
+    IrInsn what = { .op = IR_OP_const, .type = IR_I64, .imm = (int64_t)(uintptr_t)refill };
+
+    *refill = (Refill){ { .what = TR_CALL, .data = data, .owner = owner }, fn };
+    return tr_emit(e, (IrInsn){ .op = IR_OP_refill, .type = IR_I64, .imm = mask,
+                                .arg = { word, tr_emit(e, what) } });
+}
+
+bool tr_emit_conditional(const TrEmit *e)
+{
+    return e->conditional;
 }
 
 bool tr_emit_between_insns(const TrEmit *e)
@@ -494,7 +523,7 @@ static void emit_actions(const TrActions *list, const TrInsn *insn)
     }
     for (const TrAction *a = list->first; a; a = a->next) {
         if (a->what == TR_IR) {
-            emit_ir(b, NULL, NULL, a);
+            emit_ir((TrEmit){ .builder = b }, NULL, a);
         } else if (a->what != TR_CALL) {
             emit_word(b, a);
         } else if (a->only_when) {
@@ -595,7 +624,8 @@ static void put_actions(const Cursor *c, const TrInsn *insn, uint32_t bits, cons
         if (a->what == TR_IR) {
             TrEmitAccess access = { insn->pc, bits, address, put_bits(c, value) };
 
-            emit_ir(NULL, c, &access, a);
+            /* A store-conditional without its reservation does nothing. */
+            emit_ir((TrEmit){ .cursor = *c, .conditional = i->op == IR_OP_cas }, &access, a);
         } else {
             put_access_call(c, a, bits, address, value);
         }

@@ -119,7 +119,15 @@ void tr_do_at_accesses(TrInsn *insn, const TrAction *action);
 
 /* For a TrEmitFn.  Appends an insn that is neither a terminator nor may fault; its result. */
 IrRef tr_emit(TrEmit *e, IrInsn insn);
+
+/* Whether what is appended here may be skipped while the rest of the block is executed. */
+bool tr_emit_conditional(const TrEmit *e);
 IrType tr_emit_type(const TrEmit *e, IrRef value);
+
+/* `word` while it has a bit of `mask`, below 2^31, else what fn(vcpu, word, data) returns.  A test and a
+ * jump that is not taken; like a call with TR_REGS_none. */
+typedef uint64_t TrRefillFn(unsigned vcpu, uint64_t word, void *data);
+IrRef tr_emit_refill(TrEmit *e, IrRef word, uint32_t mask, TrRefillFn *fn, void *data, void *owner);
 
 /* Not at accesses, which are inside an instruction: the value of a register slot; a call of
  * `action` when the I1 `condition` holds. */

@@ -275,6 +275,9 @@ IrFunc *region_ir(const TrUnit *unit);
 bool instrument_start(IrHelper *rows, IrHelperFn **fns);
 unsigned instrument_helpers(void);
 
+/* Vcpu.refill; `what` is a TrRefill. */
+uint64_t instrument_refill(Vcpu *vcpu, uint64_t what, uint64_t word);
+
 /* The frontend's guest with these helpers. */
 const IrGuest *instrument_guest(void);
 

@@ -180,8 +180,10 @@ effect(Machine *m, IrOp op, const InterpStep *s, uint64_t a, uint64_t b, uint64_
     case IR_OP_addhost:
         return add_word((void *)(uintptr_t)a, b);
     case IR_OP_sthost:
-        memcpy((void *)(uintptr_t)a, &b, sizeof(b));
+        memcpy((void *)(uintptr_t)(a + (uint64_t)s->imm), &b, sizeof(b));
         return 0;
+    case IR_OP_refill:
+        return a & (uint64_t)s->imm ? a : vcpu->refill(vcpu, b, a);
     case IR_OP_load:
         return load(m, s->aux, a + (uint64_t)s->imm);
     case IR_OP_store:

@@ -122,3 +122,34 @@ RULE_FN(lower_eval)
     }
     x64_call_fn(g, X64_FN_eval, imm, i->arg, ref);
 }
+
+static void refill(X64Gen *g, const X64Cold *c)
+{
+    X64Reg r = (X64Reg)c->reg[0];
+
+    if (r != X64_RAX) {
+        x64_rr(&g->e, 0x87, true, X64_RAX, r); /* xchg */
+    }
+    x64_call(&g->e, x64_stub(g, X64_STUB_refill));
+    x64_imm64(&g->e, c->value);
+    if (r != X64_RAX) {
+        x64_rr(&g->e, 0x87, true, X64_RAX, r);
+    }
+    x64_cold_return(g, c);
+}
+
+/* A test; the call is far away and keeps all registers but the result's. */
+RULE_FN(lower_refill)
+{
+    X64Reg a = x64_use(g, i->arg[0]), d;
+    X64Cold *c;
+
+    (void)arg;
+    x64_end_uses(g);
+    d = x64_def_over(g, ref, a, 0);
+    x64_rr(&g->e, 0xf7, false, 0, d); /* test */
+    x64_imm32(&g->e, (int32_t)i->imm);
+    c = x64_cold(g, refill, x64_jcc(&g->e, X64_CC_E, NULL));
+    c->reg[0] = (uint8_t)d;
+    c->value = (uint64_t)x64_insn(g, i->arg[1])->imm;
+}

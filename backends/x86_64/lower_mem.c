@@ -351,7 +351,7 @@ RULE_FN(lower_addhost)
 
 RULE_FN(lower_sthost)
 {
-    X64Mem m = x64_mem(x64_use(g, i->arg[0]), 0);
+    X64Mem m = use_addr(g, i);
     int32_t imm;
 
     (void)ref, (void)arg;

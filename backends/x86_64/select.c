@@ -307,7 +307,7 @@ static void select_uses(X64Gen *g, const IrInsn *i, IrRef ref, uint32_t pos, uin
     case IR_OP_setreg:
         select_set(g, i, pos, first_use);
         break;
-    case IR_OP_load: case IR_OP_store: case IR_OP_amo: case IR_OP_cas:
+    case IR_OP_load: case IR_OP_store: case IR_OP_amo: case IR_OP_cas: case IR_OP_sthost:
         push_args(g, i, 1, pos, first_use);
         push_addr(g, x64_match_addr(g, i->arg[0], i->imm), pos, first_use);
         break;
@@ -317,6 +317,9 @@ static void select_uses(X64Gen *g, const IrInsn *i, IrRef ref, uint32_t pos, uin
             break;
         }
         push_args(g, i, 0, pos, first_use);
+        break;
+    case IR_OP_refill:
+        push_use(g, i->arg[0], pos, first_use);
         break;
     case IR_OP_eq: case IR_OP_ne:
         push_compare(g, i, pos, first_use);

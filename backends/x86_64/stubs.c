@@ -166,6 +166,36 @@ static void emit_lookup(X64Emit *e, const uint8_t *trap)
     emit_known_trap(e, IR_TRAP_lookup, trap);
 }
 
+/* Registers that C code may change, but rax. */
+static const X64Reg changed[] = { X64_RCX, X64_RDX, X64_RSI, X64_RDI, X64_R8, X64_R9, X64_R10, X64_R11 };
+
+static void emit_refill(X64Emit *e)
+{
+    enum { PUSHED = 8 * sizeof(changed), FLOATS = 16 * 16 + 8 /* alignment */ };
+
+    for (unsigned k = 0; k < sizeof(changed); k++) {
+        push(e, changed[k]);
+    }
+    x64_load(e, X64_RSI, x64_mem(X64_RSP, PUSHED));
+    x64_load(e, X64_RSI, x64_mem(X64_RSI, 0));
+    x64_alu_mi(e, X64_ADD, true, x64_mem(X64_RSP, PUSHED), 8);
+    x64_alu_ri(e, X64_SUB, true, X64_RSP, FLOATS);
+    for (unsigned k = 0; k < 16; k++) {
+        x64_rm(e, X64_0F | 0x11, false, 16 + k, x64_mem(X64_RSP, 16 * (int32_t)k), 0); /* movups */
+    }
+    x64_mov_rr(e, true, X64_RDX, X64_RAX);
+    x64_lea(e, true, X64_RDI, x64_state(-VCPU_BIAS));
+    x64_rm(e, 0xff, false, 2, x64_state(X64_VCPU(refill)), 0); /* call */
+    for (unsigned k = 0; k < 16; k++) {
+        x64_rm(e, X64_0F | 0x10, false, 16 + k, x64_mem(X64_RSP, 16 * (int32_t)k), 0);
+    }
+    x64_alu_ri(e, X64_ADD, true, X64_RSP, FLOATS);
+    for (unsigned k = sizeof(changed); k-- > 0;) {
+        pop(e, changed[k]);
+    }
+    x64_byte(e, 0xc3);
+}
+
 static void emit_deopt(X64Emit *e, const uint8_t *leave)
 {
     x64_alu_ri(e, X64_SUB, true, X64_RSP, offsetof(X64DeoptFrame, side));
@@ -271,6 +301,8 @@ static void emit_all(X64Emit *e)
     emit_lookup(e, trap);
     begin(e, X64_STUB_interrupt);
     emit_known_trap(e, IR_TRAP_interrupt, trap);
+    begin(e, X64_STUB_refill);
+    emit_refill(e);
     begin(e, X64_STUB_deopt);
     emit_deopt(e, leave);
     begin(e, X64_STUB_lookup_tagged);

@@ -20,10 +20,7 @@ static bool loads = true;
 static bool stores = true;
 static KetchFilter *filter;
 static KetchStream *stream;
-static const KetchOp *or_op;
-static const KetchOp *shl_op;
 static GHashTable *sites; /* StreamSite -> its number */
-static bool too_many; /* more sites than the format can tell apart */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const PluginArg args[] = {
@@ -47,7 +44,7 @@ static gboolean site_equal(gconstpointer a, gconstpointer b)
 }
 
 /* The number of a site; a new one is noted in the file. */
-static uint64_t number_of(const StreamSite *site)
+static uint32_t number_of(const StreamSite *site)
 {
     gpointer number;
 
@@ -58,26 +55,16 @@ static uint64_t number_of(const StreamSite *site)
         ketch_plugin_stream_note(stream, site, sizeof(*site));
     }
     pthread_mutex_unlock(&lock);
-    return GPOINTER_TO_SIZE(number);
+    return GPOINTER_TO_UINT(number);
 }
 
 static void append(KetchIr *ir, const KetchAccess *access, void *unused)
 {
     StreamSite site = { .pc = access->pc, .size_shift = (uint8_t)access->size_shift,
                         .is_store = access->is_store };
-    uint64_t number = number_of(&site);
-    KetchValue shift[] = { access->address, ketch_ir_const(ir, 64, STREAM_SITE_BITS) };
-    KetchValue record[2];
 
     (void)unused;
-    if (number >> STREAM_SITE_BITS) {
-        too_many = true;
-        return;
-    }
-    record[0] = ketch_ir_op(ir, shl_op, 64, shift);
-    record[1] = ketch_ir_const(ir, 64, number);
-    record[0] = ketch_ir_op(ir, or_op, 64, record);
-    ketch_ir_append(ir, stream, record);
+    ketch_ir_append(ir, stream, number_of(&site), access->address);
 }
 
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -101,10 +88,6 @@ static void finish(qemu_plugin_id_t id, void *unused)
 
     (void)id;
     (void)unused;
-    if (too_many) {
-        fprintf(stderr, "plugin memtrace: only the accesses of the first %d instructions are in "
-                        "the file; use a filter\n", 1 << STREAM_SITE_BITS);
-    }
     if (!ketch_plugin_stream_close(stream, &error)) {
         fprintf(stderr, "plugin memtrace: %s\n", error);
     }
@@ -112,13 +95,11 @@ static void finish(qemu_plugin_id_t id, void *unused)
 
 static bool start(char **error)
 {
-    or_op = ketch_plugin_op("or");
-    shl_op = ketch_plugin_op("shl");
     sites = g_hash_table_new(site_hash, site_equal);
     if (filter_text && !(filter = ketch_plugin_filter_new(filter_text, error))) {
         return false;
     }
-    return (stream = ketch_plugin_stream_new(out, STREAM_MEMORY, 1, STREAM_SITE_BITS, error)) != NULL;
+    return (stream = ketch_plugin_stream_new(out, STREAM_MEMORY, error)) != NULL;
 }
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;

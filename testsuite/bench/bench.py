@@ -12,6 +12,7 @@ import dataclasses
 import fnmatch
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -28,6 +29,7 @@ sys.path.insert(0, HERE)
 
 import debian  # noqa: E402
 import plot  # noqa: E402
+import plugins  # noqa: E402
 
 FLAGS = ["-O2", "-pthread"]
 
@@ -227,20 +229,20 @@ def fetch(rows):
         debian.sysroot("riscv64", sorted({r.package for r in rows}))
 
 
-def amounts(row, quick):
-    """The words that stand for the amount of work in a row's arguments."""
+def amounts(row, divisor):
+    """The words that stand for the amount of work, or a part of it, in a row's arguments."""
     if row.amount is None:
         return {}
     return {
-        "amount": max(1, row.amount // (8 if quick else 1)),
-        "log_amount": row.amount - (4 if quick else 0),
-        "root_amount": row.amount // (3 if quick else 1),
+        "amount": max(1, row.amount // divisor),
+        "log_amount": row.amount - round(math.log(divisor, 1.618)),
+        "root_amount": round(row.amount / math.sqrt(divisor)),
     }
 
 
 def prepare(row, options):
     """(binaries, roots, arguments, stdin) of a row."""
-    words = amounts(row, options.quick) | {"scripts": os.path.join(HERE, "scripts"), "data": ""}
+    words = amounts(row, options.divisor) | {"scripts": os.path.join(HERE, "scripts"), "data": ""}
     if row.package:
         words["data"] = prepare_data()
         roots = (debian.sysroot("amd64", [row.native_package or row.package]),
@@ -350,12 +352,15 @@ def parse(args):
     p.add_argument("--ketch", default=os.path.join(TOP, "out/bin/ketch-riscv64"),
                    help="how to start Ketch (default out/bin/ketch-riscv64)")
     p.add_argument("--qemu", action="append", help="another qemu-riscv64 (besides those on PATH)")
+    p.add_argument("--plugins", action="store_true",
+                   help="what counting instructions and tracing memory accesses cost, less work by 32")
     p.add_argument("--only", help="runners, comma-separated: ketch, qemu-7.2, ...")
     p.add_argument("--no-debian", action="store_true", help="no rows and no QEMU from the network")
     p.add_argument("--json", help="write all figures to this file")
     p.add_argument("--svg", help="write a plot to this file")
     options = p.parse_args(args)
     options.repeat = options.repeat or (1 if options.quick else 5)
+    options.divisor = 32 if options.plugins else 8 if options.quick else 1
     return options
 
 
@@ -375,6 +380,20 @@ def write_json(path, table, runners):
         f.write("\n")
 
 
+def compare(rows, runners, options):
+    """{row: {runner: see measure()}}, printed as it comes."""
+    table = {}
+    print_header(runners)
+    for row in rows:
+        table[row.name] = measure(row, runners, options)
+        print_row(row, table[row.name], runners)
+    means = geometric_means(table, runners)
+    print(f"{'geom. mean':14}" + "".join(f"{means.get(r.name, float('nan')):13.2f}" for r in runners))
+    if options.svg:
+        plot.write(options.svg, table, [r.name for r in runners if r.name != "native"])
+    return table
+
+
 def main(args):
     options = parse(args)
     if options.list:
@@ -382,18 +401,13 @@ def main(args):
         return 0
     rows = select(options)
     runners = find_runners(options)
-    table = {}
     fetch(rows)
-    print_header(runners)
-    for row in rows:
-        table[row.name] = measure(row, runners, options)
-        print_row(row, table[row.name], runners)
-    means = geometric_means(table, runners)
-    print(f"{'geom. mean':14}" + "".join(f"{means.get(r.name, float('nan')):13.2f}" for r in runners))
+    if options.plugins:
+        table = plugins.compare(rows, runners, lambda row, these: measure(row, these, options))
+    else:
+        table = compare(rows, runners, options)
     if options.json:
         write_json(options.json, table, runners)
-    if options.svg:
-        plot.write(options.svg, table, [r.name for r in runners if r.name != "native"])
     return 1 if any("error" in e for t in table.values() for e in t.values()) else 0
 
 

@@ -29,7 +29,7 @@ static bool trace_open(Trace *t, const char *path, GError **error)
         return false;
     }
     h = stream_header(t->reader);
-    if (strcmp(h->kind, STREAM_MEMORY) != 0 || h->record_words != 1) {
+    if (strcmp(h->kind, STREAM_MEMORY) != 0) {
         g_set_error(error, g_quark_from_static_string("ketch-trace"), 0,
                     "%s is a trace of '%s', not of memory accesses", path, h->kind);
         return false;
@@ -42,23 +42,22 @@ static bool trace_open(Trace *t, const char *path, GError **error)
 /* Calls fn for each access, until the end or something is wrong. */
 static bool for_each_access(const Trace *t, AccessFn *fn, void *opaque, GError **error)
 {
-    const uint64_t site_mask = (UINT64_C(1) << STREAM_SITE_BITS) - 1;
     GError *wrong = NULL;
-    const uint64_t *words;
+    const StreamRecord *records;
     unsigned vcpu;
     size_t n;
 
-    while ((n = stream_next(t->reader, &vcpu, &words, &wrong)) != 0) {
+    while ((n = stream_next(t->reader, &vcpu, &records, &wrong)) != 0) {
         for (size_t i = 0; i < n; i++) {
-            uint64_t site = words[i] & site_mask;
+            uint32_t site = records[i].number;
 
             if (site >= t->n_sites) {
                 g_set_error(error, g_quark_from_static_string("ketch-trace"), 0,
-                            "a record names access %" PRIu64 " of %zu: the file is damaged", site,
+                            "a record names access %" PRIu32 " of %zu: the file is damaged", site,
                             t->n_sites);
                 return false;
             }
-            fn(opaque, vcpu, &t->sites[site], words[i] >> STREAM_SITE_BITS);
+            fn(opaque, vcpu, &t->sites[site], records[i].value);
         }
     }
     if (wrong) {

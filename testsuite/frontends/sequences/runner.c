@@ -18,8 +18,7 @@ typedef struct State {
     uint64_t f[32];
     uint64_t x[32];
     uint64_t fcsr;
-    uint64_t unused;
-    uint8_t memory[MEMORY];
+    _Alignas(16) uint8_t memory[MEMORY];
 } State;
 
 _Static_assert(offsetof(State, x) == 256 && offsetof(State, fcsr) == 512 &&
@@ -29,6 +28,10 @@ _Static_assert(offsetof(State, x) == 256 && offsetof(State, fcsr) == 512 &&
 extern void (*const sequences[])(void);
 extern const uint64_t n_sequences;
 
+/* Sequences use these too; the stack is cleared before each. */
+_Alignas(64) uint8_t seq_global[64];
+_Alignas(64) uint8_t seq_stack[8192];
+
 /* Loads a State, calls the sequence with a copy of the memory as its frame, stores the State. */
 void seq_run(State *state, void (*fn)(void));
 
@@ -36,9 +39,11 @@ void seq_run(State *state, void (*fn)(void));
 #define GIVEN "8,9,12,13,14,15,16,17,18,19,20,21,22,23,28,29,30,31"
 #define ALL "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31"
 
-/* The frame: memory, ra, a0, s0-s11 and fs0-fs11, a word that the sequence keeps its ra in. */
+/* The frame: memory, ra, a0, s0-s11 and fs0-fs11, a word that the sequence keeps its ra in, sp. */
 asm("seq_run:\n"
-    "addi sp, sp, -480\n"
+    "mv t0, sp\n"
+    "lla sp, seq_stack+8192-496\n"
+    "sd t0, 480(sp)\n"
     "sd ra, 256(sp)\n"
     "sd a0, 264(sp)\n"
     ".set at, 272\n"
@@ -85,7 +90,7 @@ asm("seq_run:\n"
     "fld f\\n, at+96(sp)\n"
     ".set at, at+8\n"
     ".endr\n"
-    "addi sp, sp, 480\n"
+    "ld sp, 480(sp)\n"
     "ret\n");
 
 static const uint8_t given[] = { 10, 8,  9,  12, 13, 14, 15, 16, 17, 18,
@@ -153,6 +158,13 @@ static void fill(State *s)
     }
 }
 
+static void fill_global(void)
+{
+    for (unsigned i = 0; i < sizeof(seq_global); i++) {
+        seq_global[i] = (uint8_t)random64();
+    }
+}
+
 static void print_state(const State *s)
 {
     for (int i = 0; i < 32; i++) {
@@ -167,13 +179,16 @@ static void print_state(const State *s)
         memcpy(&v, s->memory + i, 8);
         printf("memory+%u %016llx\n", i, (unsigned long long)v);
     }
+    for (unsigned i = 0; i < sizeof(seq_global); i++) {
+        printf("global+%u %02x\n", i, seq_global[i]);
+    }
 }
 
-static uint64_t hash_state(uint64_t h, const State *s)
+static uint64_t hash(uint64_t h, const void *data, size_t size)
 {
-    const uint8_t *p = (const uint8_t *)s;
+    const uint8_t *p = data;
 
-    for (size_t i = 0; i < sizeof(*s); i++) {
+    for (size_t i = 0; i < size; i++) {
         h = (h ^ p[i]) * UINT64_C(0x100000001b3);
     }
     return h;
@@ -187,19 +202,23 @@ int main(int argc, char **argv)
     for (uint64_t n = first; n < end; n++) {
         uint64_t h = UINT64_C(0xcbf29ce484222325);
         seed = n << 32;
+        memset(seq_stack, 0, sizeof(seq_stack));
         for (int run = 0; run < RUNS; run++) {
-            static State s;
-            fill(&s);
+            static State low;
+            State high, *s = run & 1 ? &high : &low; /* both ends of the address space */
+            memset(s, 0, sizeof(*s));
+            fill(s);
+            fill_global();
             if (argc > 1) {
                 printf("-- before run %d\n", run);
-                print_state(&s);
+                print_state(s);
             }
-            seq_run(&s, sequences[n]);
+            seq_run(s, sequences[n]);
             if (argc > 1) {
                 printf("-- after run %d\n", run);
-                print_state(&s);
+                print_state(s);
             }
-            h = hash_state(h, &s);
+            h = hash(hash(h, s, sizeof(*s)), seq_global, sizeof(seq_global));
         }
         printf("%llu %016llx\n", (unsigned long long)n, (unsigned long long)h);
         fflush(stdout);

@@ -8,7 +8,7 @@ not.  Reserved are:
 
     zero sp gp tp    the frame: 256 bytes of memory, then what runner.c keeps there
     ra               calls of functions
-    a1               256 bytes of memory
+    a1               256 bytes of memory; seq_global is 64 more at a known address
     t0 t1            within a statement
     t2 s10 s11 s8    counters of loops, outermost first; the last for those of functions
     s9               a pointer that a loop moves
@@ -33,16 +33,16 @@ NARROW = ("addw subw addiw sllw srlw sraw slliw srliw sraiw mulw divw divuw remw
 class Sequence:
     def __init__(self, rnd, rows, label, kind, length):
         self.rnd, self.label, self.kind = rnd, label, KINDS[kind]
-        self.rows = [r for r in rows if r.group != "a"]
+        self.rows = [r for r in rows if r.group not in ("a", "zacas")]
         self.floats = [r for r in self.rows if r.group in FLOAT_GROUPS]
         self.narrow = [r for r in self.rows if r.name in NARROW]
         self.memory = [r for r in self.rows if "(" in r.text]
-        self.atomics = [r for r in rows if r.group == "a" and r.name.startswith("amo")]
+        self.atomics = [r for r in rows if r.name.startswith("amo") and not r.name.endswith("q")]
         self.xs = self.some(POOL, (4, 8, 8, 12, 20), range(8, 16))
         self.fs = self.some(range(32), (4, 8, 8, 16, 32), range(8, 16))
         self.lines, self.functions, self.tables = [], [], []
         self.n_labels = self.depth = self.loops = 0
-        self.calls, self.counters = False, COUNTERS
+        self.calls, self.counters, self.base = False, COUNTERS, MEMORY
         self.body(length)
 
     def some(self, pool, sizes, short):
@@ -81,10 +81,10 @@ class Sequence:
 
     def value(self, row, field):
         if "(%s)" % field.name in row.text:
-            return MEMORY - field.bias
+            return self.base - field.bias
         if field.kind in ("xreg", "freg"):
             regs = self.xs if field.kind == "xreg" else self.fs
-            if field.kind == "xreg" and not field.bias and self.rnd.random() < 0.03:
+            if field.kind == "xreg" and self.zero(row, field):
                 return 0
             return self.rnd.choice([r - field.bias for r in regs
                                     if 0 <= r - field.bias < 1 << field.width])
@@ -93,6 +93,10 @@ class Sequence:
         if "(" in row.text:
             return self.offset(8) >> field.shift & (1 << field.width) - 1
         return self.rnd.randrange(1 << field.width)
+
+    def zero(self, row, field):
+        """Shall it be x0?  QEMU does not come back from a compare and swap into that."""
+        return not field.bias and row.group != "zacas" and self.rnd.random() < 0.03
 
     def encode(self, rows):
         while True:
@@ -116,7 +120,7 @@ class Sequence:
 
     def inner(self):
         """The statements within another one: fewer the deeper."""
-        self.body(self.rnd.randrange(1, max(2, 9 - 2 * self.depth)))
+        self.body(self.rnd.randrange(1, max(2, 8 - 2 * self.depth)))
 
     # ---- Statements ----
 
@@ -248,9 +252,10 @@ class Sequence:
     def atomic(self):
         row = self.rnd.choice(self.atomics)
         size = 4 if row.name.endswith(".w") else 8
+        self.base = 5
         self.emit("addi t0, a1, %d" % (self.rnd.choice((0, 8, 16, self.rnd.randrange(248))) & -size),
-                  "%s%s %s, %s, (t0)" % (row.name, self.rnd.choice(("", ".aq", ".rl", ".aqrl")),
-                                         self.x(), self.x()))
+                  self.encode([row]))
+        self.base = MEMORY
 
     def exclusive(self):
         """LR and SC as compilers write them, mostly."""
@@ -265,6 +270,55 @@ class Sequence:
                                            self.x()))
         self.emit("sc.%s%s t1, x%d, (t0)" % (w, self.rnd.choice(("", ".rl")), new))
         self.emit("bnez t1, " + again, out + ":")
+
+    def known(self):
+        """An access of a known address."""
+        self.emit("lla t0, seq_global")
+        for _ in range(self.rnd.randrange(1, 4)):
+            op, reg = self.rnd.choice((("lw", self.x()), ("ld", self.x()), ("lbu", self.x()),
+                                       ("sh", self.x()), ("sd", self.x()), ("fld", self.f()),
+                                       ("fsw", self.f()), ("sb", "zero")))
+            self.emit("%s %s, %d(t0)" % (op, reg, self.offset(8, 64)))
+
+    def test(self):
+        """A result that is branched on at once."""
+        end, a = self.new_label(), self.x()
+        make = self.rnd.choice(("and", "or", "sub", "add", "addw", "subw", "xor", "sll", "sraw",
+                                "mul", "andi", "addi", "addiw", "slt", "sltu", "sltiu", "bext",
+                                "bexti", "slli", "feq.d", "flt.s", "fle.d", "min", "maxu"))
+        b = self.f() if make[0] == "f" else self.x()
+        c = str(self.rnd.choice((0, 1, 7, 31))) if "i" in make[1:] and make != "min" else \
+            self.f() if make[0] == "f" else self.x()
+        self.emit("%s %s, %s, %s" % (make, a, b, c))
+        if self.rnd.random() < 0.2:
+            self.emit(self.encode(self.rows))
+        self.emit("b%s %s, %s" % (self.rnd.choice(("eqz", "nez", "ltz", "gez", "gtz")), a, end))
+        self.inner()
+        self.emit(end + ":")
+
+    def wide(self):
+        """Arithmetic in two words: carry, borrow, both halves of a product; rotations."""
+        a, b, x, y = self.x(), self.x(), self.x(), self.x()
+        n = self.rnd.randrange(1, 32)
+        self.emit(*self.rnd.choice((
+            ("add %s, %s, %s" % (x, a, b), "sltu t0, %s, %s" % (x, self.rnd.choice((a, b))),
+             "add %s, %s, t0" % (y, y)),
+            ("sltu t0, %s, %s" % (a, b), "sub %s, %s, %s" % (x, a, b), "sub %s, %s, t0" % (y, y)),
+            ("%s t0, %s, %s" % (self.rnd.choice(("mulhu", "mulh", "mulhsu")), a, b),
+             "mul %s, %s, %s" % (x, a, b), "mv %s, t0" % y),
+            ("slli t0, %s, %d" % (a, n), "srli t1, %s, %d" % (a, self.rnd.choice((64 - n, n))),
+             "or %s, t0, t1" % x),
+            ("slliw t0, %s, %d" % (a, n), "srliw t1, %s, %d" % (a, 32 - n),
+             "%s %s, t0, t1" % (self.rnd.choice(("or", "add")), x)),
+            ("neg t0, %s" % b, "sll t1, %s, %s" % (a, b), "srl t0, %s, t0" % a,
+             "or %s, t0, t1" % x),
+            ("sraiw t0, %s, 31" % a, "xor t1, %s, t0" % a, "subw %s, t1, t0" % x),
+            ("rev8 t0, %s" % a, "srli %s, t0, %d" % (x, self.rnd.choice((32, 48, 16, 0)))),
+            ("not t0, %s" % a, "and %s, t0, %s" % (x, b), "clz %s, t0" % y),
+        )))
+
+    def system_call(self):
+        self.emit("li a7, 124", "ecall")  # sched_yield
 
     def fence(self):
         self.emit(self.rnd.choice(("fence", "fence rw, w", "fence r, rw", "fence.tso")))
@@ -319,26 +373,78 @@ class Sequence:
                   "bnez %s, %s" % (counter, top))
         self.loops -= 1
 
+    def tangle(self):
+        """Blocks that go anywhere in themselves: loops with several entries."""
+        if self.loops == len(self.counters) or self.depth > 3:
+            return self.any()
+        counter, out = self.counters[self.loops], self.new_label()
+        places = [self.new_label() for _ in range(self.rnd.randrange(2, 6))]
+        self.loops += 1
+        self.emit("li %s, %d" % (counter, self.rnd.choice((4, 9, 30))))
+        if self.rnd.random() < 0.5:
+            self.emit("%s, %s" % (self.condition(), self.rnd.choice(places)))
+        for place in places:
+            self.emit(place + ":")
+            self.inner()
+            self.emit("addi %s, %s, -1" % (counter, counter), "beqz %s, %s" % (counter, out),
+                      "%s, %s" % (self.condition(), self.rnd.choice(places)))
+        self.emit(out + ":")
+        self.loops -= 1
+
     def function(self):
         """The label of a function of this sequence, a new one or not."""
         if self.functions and self.rnd.random() < 0.4:
             return self.rnd.choice(self.functions)[0][:-1]
-        name, kept = self.new_label(), (self.lines, self.counters, self.loops)
-        self.lines, self.counters, self.loops = [name + ":"], IN_FUNCTION, 0
-        self.inner()
-        self.emit("ret")
-        self.functions.append(self.lines)
-        self.lines, self.counters, self.loops = kept
+        name = self.new_label()
+        kept = self.lines, self.counters, self.loops, self.functions
+        self.lines, self.counters, self.loops, self.functions = [name + ":"], IN_FUNCTION, 0, []
+        self.rnd.choice((self.leaf, self.leaf, self.framed, self.recursive))(name)
+        kept[3].append(self.lines)
+        kept[3].extend(self.functions)
+        self.lines, self.counters, self.loops, self.functions = kept
         return name
 
+    def leaf(self, _):
+        self.inner()
+        if self.rnd.random() < 0.1:  # returns behind the insn after the call
+            end = self.new_label()
+            self.emit("%s, %s" % (self.condition(), end), "addi ra, ra, 4", end + ":")
+        self.emit(self.rnd.choice(("ret", "ret", "ret", "mv t0, ra\n\tjr t0")))
+
+    def framed(self, _):
+        """With a frame, and calls of its own, the last of them perhaps a jump."""
+        self.emit("addi sp, sp, -272", "sd ra, 264(sp)")
+        self.inner()
+        self.counters = ()
+        inner = self.function() if self.depth < 4 else None
+        if inner:
+            self.emit("jal ra, " + inner, self.wide_insn())
+        self.emit("ld ra, 264(sp)", "addi sp, sp, 272",
+                  "j " + inner if inner and self.rnd.random() < 0.3 else "ret")
+
+    def recursive(self, name):
+        out, start = self.new_label(), self.new_label()
+        self.counters = ()
+        self.lines[:] = [name + ":", "li s8, %d" % self.rnd.choice((2, 5, 12)), start + ":",
+                         "addi sp, sp, -272", "sd ra, 264(sp)"]
+        self.inner()
+        self.emit("addi s8, s8, -1", "blez s8, " + out, "jal ra, " + start)
+        self.inner()
+        self.emit(out + ":", "ld ra, 264(sp)", "addi sp, sp, 272", "ret")
+
+    def wide_insn(self):
+        """One of four bytes."""
+        return self.encode([r for r in self.rows if r.width == 32])
+
     def call(self):
-        if self.counters is IN_FUNCTION:
+        if self.counters is not COUNTERS:
             return self.any()
         self.calls = True
         if self.rnd.random() < 0.6:
             self.emit("jal ra, " + self.function())
         else:
             self.indirect((self.function(), self.function()), "jalr ra, t0")
+        self.emit(self.wide_insn())
 
     def switch(self):
         end = self.new_label()
@@ -359,15 +465,16 @@ class Sequence:
                   "sh3add t0, t0, t1", "ld t0, (t0)", jump)
 
 
-FLOW = {"skip": 2, "choose": 2, "loop": 3, "call": 2, "switch": 1}
+FLOW = {"skip": 2, "choose": 2, "loop": 3, "call": 2, "switch": 1, "tangle": 1, "test": 3}
 KINDS = {
     "plain": {"any": 80, "csr": 5, "skip": 8, "loop": 2, "constant": 2},
     "rounding": {"float": 40, "csr": 14, "quiet_compare": 4, "any": 5, "skip": 2, "choose": 1,
-                 "loop": 3, "swap": 2, "window": 2, "call": 1},
-    "narrow": {"narrow_op": 30, "extend": 12, "constant": 4, "divide": 3, "swap": 2, "any": 4,
-               "skip": 3, "choose": 2, "loop": 4, "call": 1},
-    "memory": {"access": 14, "window": 10, "pieces": 5, "indexed": 6, "atomic": 6, "exclusive": 3,
-               "fence": 3, "any": 14, "walk": 3, "skip": 2, "choose": 1, "loop": 3, "call": 1},
+                 "loop": 3, "swap": 2, "window": 2, "call": 1, "test": 2},
+    "narrow": {"narrow_op": 30, "extend": 12, "constant": 4, "divide": 3, "wide": 6, "swap": 2,
+               "any": 4, "skip": 3, "choose": 2, "loop": 4, "call": 1, "test": 4, "tangle": 1},
+    "memory": {"access": 14, "window": 10, "pieces": 5, "indexed": 6, "known": 5, "atomic": 6,
+               "exclusive": 3, "fence": 3, "any": 14, "walk": 3, "skip": 2, "choose": 1, "loop": 3,
+               "call": 1},
     "flow": {"any": 24, "float": 4, "narrow_op": 4, "swap": 4, "access": 4, "constant": 2,
-             "divide": 1, **{name: 2 * weight for name, weight in FLOW.items()}},
+             "divide": 1, "system_call": 1, **{name: 2 * weight for name, weight in FLOW.items()}},
 }

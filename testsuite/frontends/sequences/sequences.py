@@ -29,7 +29,7 @@ from isa import read_isa  # noqa: E402
 from sequence import KINDS, SKIPPED, Sequence  # noqa: E402
 
 GROUPS = "rvf,rvd,rvcd,zfhmin,rv64i,m,a,c,zba,zbb,zbs,zbc,zbkb"
-NEW_GROUPS = ",zfa,zicond"  # of newer QEMUs
+NEW_GROUPS = ",zfa,zicond,zacas"  # of newer QEMUs
 TIERS = {
     "interp": ["--tier=interp"],
     "jit": ["--tier=jit", "--tier-threshold=0"],
@@ -58,7 +58,7 @@ def build(folder, rows, args):
     source, program = os.path.join(folder, "sequences.S"), os.path.join(folder, "sequences")
     with open(source, "w") as f:
         f.write(assembly(rows, args))
-    subprocess.run(["riscv64-linux-gnu-gcc", "-march=rv64gc_zba_zbb_zfhmin", "-static", "-O2", "-o",
+    subprocess.run(["riscv64-linux-gnu-gcc", "-march=rv64gc_zba_zbb_zbs_zfhmin", "-static", "-O2", "-o",
                     program, os.path.join(HERE, "runner.c"), source], check=True)
     return program
 

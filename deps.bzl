@@ -31,6 +31,7 @@ _LIBRARIES = {
 _SHARED_LIBRARIES = {
     "glib_shared": {"glib": "glib-2.0"},
     "json_glib": {"json_glib": "json-glib-1.0"},
+    "slirp": {"slirp": "slirp"},
 }
 
 def ketch_deps():

@@ -392,41 +392,69 @@ static void tell_written(const Ring *r, const RingChain *c, size_t written)
     }
 }
 
-static void push_split(Ring *r, const RingChain *c, uint32_t written)
+/* "The Virtqueue Used Ring": the entries, then the index. */
+static void push_split(Ring *r, const RingChain *c, const uint32_t *written, unsigned n)
 {
-    size_t entry = used_offset(r->state.used % r->layout.size);
+    for (unsigned i = 0; i < n; i++) {
+        size_t entry = used_offset((uint16_t)(r->state.used + i) % r->layout.size);
 
-    put_device32(r, entry, c->id);
-    put_device32(r, entry + 4, written);
-    put_device16(r, 2, ++r->state.used);
+        put_device32(r, entry, c[i].id);
+        put_device32(r, entry + 4, written[i]);
+    }
+    r->state.used += (uint16_t)n;
+    r->unsignalled += n;
+    put_device16(r, 2, r->state.used);
 }
 
-/* "Packed Virtqueues": one descriptor for the chain, all but the address in one store. */
-static void push_packed(Ring *r, const RingChain *c, uint32_t written)
+/* One descriptor for the chain, all but the address in one store. */
+static void put_used(Ring *r, uint16_t index, bool wrap, uint16_t id, uint32_t written)
 {
-    uint16_t flags = (r->state.used_wrap ? DESC_AVAIL | DESC_USED : 0) | (written ? DESC_WRITE : 0);
-    uint64_t offset = r->state.used * DESC_BYTES + 8;
+    uint16_t flags = (wrap ? DESC_AVAIL | DESC_USED : 0) | (written ? DESC_WRITE : 0);
+    uint64_t offset = index * DESC_BYTES + 8;
 
-    store64(r->desc + offset, written | (uint64_t)c->id << 32 | (uint64_t)flags << 48);
+    store64(r->desc + offset, written | (uint64_t)id << 32 | (uint64_t)flags << 48);
     phys_written(r->mem, r->layout.desc + offset, 8);
-    advance(&r->state.used, &r->state.used_wrap, c->slots, r->layout.size);
+}
+
+/* "Multi-buffer requests": the first one last. */
+static void push_packed(Ring *r, const RingChain *c, const uint32_t *written, unsigned n)
+{
+    uint16_t index = r->state.used;
+    bool wrap = r->state.used_wrap;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (i > 0) {
+            put_used(r, index, wrap, c[i].id, written[i]);
+        }
+        advance(&index, &wrap, c[i].slots, r->layout.size);
+        r->unsignalled += c[i].slots;
+    }
+    put_used(r, r->state.used, r->state.used_wrap, c[0].id, written[0]);
+    r->state.used = index;
+    r->state.used_wrap = wrap;
+}
+
+void ring_push_many(Ring *r, const RingChain *c, const uint32_t *written, unsigned n)
+{
+    if (r->broken || !r->desc || n == 0) {
+        return;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        CHECK(written[i] <= c[i].in_size && r->taken >= c[i].slots, "%u of %zu bytes", written[i],
+              c[i].in_size);
+        tell_written(r, &c[i], written[i]);
+        r->taken -= c[i].slots;
+    }
+    if (r->layout.packed) {
+        push_packed(r, c, written, n);
+    } else {
+        push_split(r, c, written, n);
+    }
 }
 
 void ring_push(Ring *r, const RingChain *c, uint32_t written)
 {
-    if (r->broken || !r->desc) {
-        return;
-    }
-    CHECK(written <= c->in_size && r->taken >= c->slots, "%u of %zu bytes", written, c->in_size);
-    tell_written(r, c, written);
-    r->taken -= c->slots;
-    if (r->layout.packed) {
-        push_packed(r, c, written);
-        r->unsignalled += c->slots;
-    } else {
-        push_split(r, c, written);
-        r->unsignalled++;
-    }
+    ring_push_many(r, c, &written, 1);
 }
 
 /* ---- Who tells whom ---- */

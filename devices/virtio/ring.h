@@ -76,11 +76,14 @@ const char *ring_broken(const Ring *r);
 /* The next request.  `chain` is filled when RING_chain, else undefined. */
 RingResult ring_pop(Ring *r, RingChain *chain);
 
-/* Makes the last ring_pop() undone: the chain comes again. */
+/* Makes the last ring_pop() that is left undone: the chain comes again. */
 void ring_unpop(Ring *r, const RingChain *chain);
 
 /* Gives a chain back, of whose writable parts the first `written` bytes are now filled. */
 void ring_push(Ring *r, const RingChain *chain, uint32_t written);
+
+/* The same for `n` chains that the driver sees all at once. */
+void ring_push_many(Ring *r, const RingChain *chains, const uint32_t *written, unsigned n);
 
 /* Whether the driver wants an interrupt for what was given back since the last call. */
 bool ring_must_signal(Ring *r);

@@ -2,6 +2,7 @@
 #include "devices/virtio/virtio.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +172,11 @@ void virtio_push(VirtioQueue *q, const RingChain *c, uint32_t written)
     ring_push(&q->ring, c, written);
 }
 
+void virtio_push_many(VirtioQueue *q, const RingChain *chains, const uint32_t *written, unsigned n)
+{
+    ring_push_many(&q->ring, chains, written, n);
+}
+
 void virtio_signal(VirtioQueue *q)
 {
     if (ring_must_signal(&q->ring)) {
@@ -180,9 +186,9 @@ void virtio_signal(VirtioQueue *q)
     }
 }
 
-bool virtio_wait(VirtioQueue *q)
+bool virtio_ask_doorbell(VirtioQueue *q, bool wanted)
 {
-    return ring_ask_doorbell(&q->ring, true);
+    return ring_ask_doorbell(&q->ring, wanted);
 }
 
 static void serve_all(VirtioQueue *q)
@@ -197,11 +203,12 @@ static void serve_all(VirtioQueue *q)
 }
 
 /* The doorbell of a queue, in its I/O thread. */
-static void answer(void *opaque)
+static void answer(void *opaque, short ready)
 {
     VirtioQueue *q = opaque;
     eventfd_t count;
 
+    (void)ready;
     if (eventfd_read(q->doorbell, &count) < 0 || !virtio_lock(q)) {
         return;
     }
@@ -372,7 +379,7 @@ bool virtio_init(Virtio *v, const VirtioKind *kind, GError **error)
     v->offered = kind->features | VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT | VIRTIO_F_EVENT_INDEX |
                  (v->packed ? VIRTIO_F_PACKED : 0);
     pthread_mutex_init(&v->publish, NULL);
-    v->io = iothread_new(v->pci.dev.id);
+    v->io = io_new();
     if (!v->io) {
         g_set_error(error, DEV_ERROR, 0, "no I/O thread could be made");
         return false;
@@ -396,11 +403,11 @@ bool virtio_add_queue(Virtio *v, uint16_t max_size, VirtioServe *serve, bool own
                         .max_size = max_size,
                         .size = max_size };
     q->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    q->io = own_thread ? iothread_new(v->pci.dev.id) : v->io;
+    q->io = own_thread ? io_new() : v->io;
     q->chain = malloc(sizeof(*q->chain));
     pthread_mutex_init(&q->lock, NULL);
     v->n_queues++;
-    if (q->doorbell < 0 || !q->io || !q->chain || !iothread_watch(q->io, q->doorbell, answer, q)) {
+    if (q->doorbell < 0 || !q->io || !q->chain || !io_add(q->io, q->doorbell, POLLIN, answer, q)) {
         g_set_error(error, DEV_ERROR, 0, "no queue could be made");
         return false;
     }
@@ -417,10 +424,10 @@ void virtio_fini(Virtio *v)
         VirtioQueue *q = &v->queue[i];
 
         if (q->own_io) {
-            iothread_free(q->io);
+            io_free(q->io);
         }
     }
-    iothread_free(v->io);
+    io_free(v->io);
     for (unsigned i = 0; i < v->n_queues; i++) {
         VirtioQueue *q = &v->queue[i];
 

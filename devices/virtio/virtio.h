@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #include "devices/device.h"
-#include "devices/iothread.h"
+#include "devices/host/ioloop.h"
 #include "devices/pci/pci.h"
 #include "devices/virtio/ring.h"
 
@@ -76,7 +76,7 @@ struct VirtioQueue {
     Virtio *v;
     unsigned index;
     VirtioServe *serve; /* NULL: the device takes buffers when it has something */
-    IoThread *io;
+    IoLoop *io;
     bool own_io;
     int doorbell;
     uint16_t max_size;
@@ -91,7 +91,7 @@ struct VirtioQueue {
 struct Virtio {
     PciDev pci; /* as a PciDev only on that bus */
     const VirtioKind *kind;
-    IoThread *io;
+    IoLoop *io;
     bool packed; /* property: offer packed rings */
     uint64_t offered;
     uint64_t accepted;
@@ -170,11 +170,13 @@ void virtio_unlock(VirtioQueue *q);
 /* Between the two.  A broken ring has no more requests, and its device needs a reset. */
 MUST_USE bool virtio_pop(VirtioQueue *q, RingChain *c);
 void virtio_push(VirtioQueue *q, const RingChain *c, uint32_t written);
+void virtio_push_many(VirtioQueue *q, const RingChain *chains, const uint32_t *written, unsigned n);
 void virtio_unpop(VirtioQueue *q, const RingChain *c);
 void virtio_signal(VirtioQueue *q);
 
-/* Nothing is left to take: filled() will be called.  True: something is there after all. */
-MUST_USE bool virtio_wait(VirtioQueue *q);
+/* Whether filled() shall be called for new buffers.  When it shall: true if one is there already.
+ */
+bool virtio_ask_doorbell(VirtioQueue *q, bool wanted);
 
 /* A request that breaks the device's rules: it needs a reset. */
 void virtio_broken(Virtio *v, const char *why);

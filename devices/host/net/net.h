@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * devices/host/net/net.h - networks of Ethernet frames outside of the machine.
+ *
+ *     Netdev *nd = netdev_new("n0", "user,hostfwd=tcp::2222-:22", &error);
+ *     netdev_connect(nd, &peer);  netdev_send(nd, frame, size);  netdev_free(nd);
+ *
+ * Owns:      its thread, descriptors and frames that wait for the device.
+ * Threading: netdev_send(), netdev_ready() by any thread; making, connecting and freeing by one.
+ * The peer's functions are called by the netdev's thread or from netdev_send(), one at a time; they
+ * take no lock under which netdev_send() or netdev_connect() is called.
+ */
+#ifndef KETCH_DEVICES_HOST_NET_NET_H
+#define KETCH_DEVICES_HOST_NET_NET_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+
+#define NETDEV_ERROR g_quark_from_static_string("ketch-netdev")
+
+/* The longest frame: an IPv4 packet of 64 KiB and its header. */
+enum { NETDEV_FRAME = 65536 + 14 };
+
+typedef struct Netdev Netdev;
+
+/* The device at a netdev. */
+typedef struct NetPeer {
+    /* False: there is no room; the frame waits until netdev_ready(). */
+    bool (*receive)(void *opaque, const uint8_t *frame, size_t size);
+    void (*link)(void *opaque, bool up);
+    void *opaque;
+} NetPeer;
+
+/* `text` is "KIND[,NAME=VALUE...]" as in QEMU's -netdev, without an id; netdevs.def lists the kinds
+ * and their options.  Descriptors named by fd= are the netdev's from then on.  NULL and error. */
+Netdev *netdev_new(const char *id, const char *text, GError **error);
+/* It has no peer any more.  NULL is fine. */
+void netdev_free(Netdev *nd);
+
+/* One line for each kind and its options: -netdev help. */
+void netdev_help(void);
+
+const char *netdev_id(const Netdev *nd);
+const char *netdev_kind(const Netdev *nd);
+
+/* NULL: none; its functions are not called any more.  False: there is one already. */
+MUST_USE bool netdev_connect(Netdev *nd, const NetPeer *peer);
+
+/* The cable, as the monitor's set_link has it. */
+void netdev_set_link(Netdev *nd, bool up);
+bool netdev_link(Netdev *nd);
+
+/* From the device.  Frames that find no room are dropped. */
+void netdev_send(Netdev *nd, const uint8_t *frame, size_t size);
+
+/* The device has room again. */
+void netdev_ready(Netdev *nd);
+
+typedef struct NetStats {
+    uint64_t sent, sent_bytes, received, received_bytes, dropped;
+} NetStats;
+
+void netdev_stats(Netdev *nd, NetStats *stats);
+
+#endif

@@ -271,6 +271,16 @@ void dev_reset(Dev *dev)
     }
 }
 
+void dev_pause(Dev *dev, bool paused)
+{
+    if (dev->type->pause) {
+        dev->type->pause(dev, paused);
+    }
+    for (Dev *child = dev->first_child; child; child = child->next) {
+        dev_pause(child, paused);
+    }
+}
+
 Dev *dev_find(Dev *root, const char *id)
 {
     Dev *found = root && !strcmp(root->id, id) ? root : NULL;

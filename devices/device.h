@@ -136,6 +136,8 @@ struct DevType {
     void (*unrealize)(Dev *dev);                /* also after a realize() that failed */
     void (*reset)(Dev *dev);                    /* registers have their reset values */
     void (*loaded)(Dev *dev);                   /* state came from a snapshot: lines, timers */
+    void (*pause)(Dev *dev, bool paused);       /* without the lock: no thread of the device works
+                                                   on requests or touches RAM while paused */
     bool (*plug)(Dev *bus, Dev *child, GError **error); /* before child's realize() */
 };
 
@@ -173,6 +175,7 @@ Dev *dev_plug(Dev *root, const char *spec, GError **error);
 
 void dev_free(Dev *dev); /* NULL: nothing */
 void dev_reset(Dev *dev); /* and its children, after it */
+void dev_pause(Dev *dev, bool paused); /* likewise; the harts stand still */
 
 /* A line of text for each property of a type: -device TYPE,help. */
 void dev_type_help(const DevType *type);

@@ -494,3 +494,8 @@ void virtio_pause(Virtio *v, bool paused)
         ring_doorbell(&v->queue[i]);
     }
 }
+
+void virtio_dev_pause(Dev *dev, bool paused)
+{
+    virtio_pause((Virtio *)dev, paused);
+}

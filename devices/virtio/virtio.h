@@ -143,6 +143,7 @@ struct Virtio {
         .unrealize = unrealize,                                                                    \
         .reset = virtio_dev_reset,                                                                 \
         .loaded = virtio_dev_loaded,                                                               \
+        .pause = virtio_dev_pause,                                                                 \
     };
 #define VIRTIO_TYPES(ident, text, Type, help, yes_no)                                              \
     VIRTIO_TYPE(ident##_device, "virtio-" text "-device", "virtio-mmio", Type, help, yes_no)       \
@@ -160,6 +161,7 @@ void virtio_fini(Virtio *v);
 
 void virtio_dev_reset(Dev *dev);
 void virtio_dev_loaded(Dev *dev);
+void virtio_dev_pause(Dev *dev, bool paused);
 
 /* ---- For devices: running ---- */
 

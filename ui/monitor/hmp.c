@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "ui/monitor/snapshot.h"
 #include "ui/monitor/state.h"
 
 typedef struct HmpCommand {
@@ -46,17 +47,11 @@ static const HmpCommand *find(const HmpCommand *table, size_t n, const char *nam
 }
 
 /* "x/4xg" is the command x with the format 4xg; "x /4xg" is the same. */
-static void take_format(Hmp *h, char *name, char ***words)
+static void take_format(Hmp *h, const HmpCommand *c, const char *slash)
 {
-    char *slash = strchr(name, '/');
-
-    h->format = "";
-    if (slash) {
-        *slash = '\0';
-        h->format = slash + 1;
-    } else if (**words && ***words == '/') {
-        h->format = **words + 1;
-        (*words)++;
+    h->format = slash ? slash + 1 : "";
+    if (!slash && *c->args == '/' && *h->argv && **h->argv == '/') {
+        h->format = *h->argv++ + 1;
     }
 }
 
@@ -79,18 +74,19 @@ static char **split(const char *line)
 void hmp_execute(MonitorSession *s, const char *line, GString *out)
 {
     char **words = split(line);
-    Hmp h = { .session = s, .monitor = s->monitor, .out = out };
+    Hmp h = { .session = s, .monitor = s->monitor, .out = out, .argv = words + 1 };
+    char *slash = words[0] ? strchr(words[0], '/') : NULL;
     const HmpCommand *c;
 
-    if (words[0]) {
-        h.argv = words + 1;
-        take_format(&h, words[0], &h.argv);
-        c = find(commands, G_N_ELEMENTS(commands), words[0]);
-        if (c) {
-            c->fn(&h);
-        } else {
-            g_string_append_printf(out, "unknown command: '%s' (help lists them)\n", words[0]);
-        }
+    if (slash) {
+        *slash = '\0';
+    }
+    c = words[0] ? find(commands, G_N_ELEMENTS(commands), words[0]) : NULL;
+    if (c) {
+        take_format(&h, c, slash);
+        c->fn(&h);
+    } else if (words[0]) {
+        g_string_append_printf(out, "unknown command: '%s' (help lists them)\n", words[0]);
     }
     g_strfreev(words);
 }
@@ -184,6 +180,33 @@ void hmp_cpu(Hmp *h)
         return;
     }
     h->session->hart = (unsigned)hart;
+}
+
+static void snapshot(Hmp *h, bool (*fn)(const MonitorVm *vm, const char *path, GError **error))
+{
+    GError *error = NULL;
+    MonitorHold hold;
+
+    if (!h->argv[0] || h->argv[1]) {
+        g_string_append(h->out, "the name of one FILE is expected\n");
+        return;
+    }
+    hold = monitor_hold(h->monitor);
+    if (!fn(&h->monitor->vm, h->argv[0], &error)) {
+        g_string_append_printf(h->out, "%s\n", error->message);
+        g_error_free(error);
+    }
+    monitor_release(hold);
+}
+
+void hmp_savevm(Hmp *h)
+{
+    snapshot(h, snapshot_save);
+}
+
+void hmp_loadvm(Hmp *h)
+{
+    snapshot(h, snapshot_load);
 }
 
 void hmp_log(Hmp *h)

@@ -70,6 +70,13 @@ void start_translator()
 
 class MonitorTest : public testing::Test
 {
+  public:
+    static void free()
+    {
+        machine_free(machine);
+        clock_free(clock);
+    }
+
   protected:
     static Machine *machine;
     static Clock *clock;
@@ -79,22 +86,21 @@ class MonitorTest : public testing::Test
     MonitorSession *session = nullptr;
     std::string out;
 
+    /* For all suites: a process has one machine. */
     static void SetUpTestSuite()
     {
         MachineConfig config = {};
         const char *error = "";
 
+        if (machine) {
+            return;
+        }
         start_translator();
         config.n_harts = 1;
         config.reset_pc = RAM;
         machine = machine_new(&config, &error);
         ASSERT_NE(nullptr, machine) << error;
         clock = clock_new();
-    }
-    static void TearDownTestSuite()
-    {
-        machine_free(machine);
-        clock_free(clock);
     }
     void SetUp() override
     {
@@ -445,6 +451,128 @@ TEST_F(MonitorTest, MemoryIsSaved)
     unlink(path.c_str());
 }
 
+/* ---- Snapshots ---- */
+
+std::string slurp(const std::string &path)
+{
+    gchar *bytes;
+    gsize n;
+
+    if (!g_file_get_contents(path.c_str(), &bytes, &n, nullptr)) {
+        return "";
+    }
+    std::string text(bytes, n);
+    g_free(bytes);
+    return text;
+}
+
+class Snapshot : public MonitorTest
+{
+  protected:
+    std::string path = testing::TempDir() + "snapshot";
+
+    void SetUp() override
+    {
+        MonitorTest::SetUp();
+        open(MONITOR_hmp);
+        human("cont");
+        usleep(5000);
+        human("stop");
+        vcpu()->slot[5] = 0x1234;
+        memcpy(ram + 0x2000, "here", 4);
+        EXPECT_EQ("", human("savevm " + path));
+        change();
+    }
+    void TearDown() override
+    {
+        memset(ram + 0x2000, 0, 4);
+        unlink(path.c_str());
+        MonitorTest::TearDown();
+    }
+    static Vcpu *vcpu()
+    {
+        return machine_hart(machine, 0);
+    }
+    void change()
+    {
+        vcpu()->slot[5] = 1;
+        memcpy(ram + 0x2000, "gone", 4);
+        memset(ram + 0x80000, 7, 100);
+    }
+    void expect_unchanged()
+    {
+        EXPECT_EQ(1u, vcpu()->slot[5]);
+        EXPECT_EQ(0, memcmp(ram + 0x2000, "gone", 4));
+        EXPECT_EQ(7, ram[0x80000]);
+    }
+    std::string load(const std::string &bytes)
+    {
+        EXPECT_TRUE(g_file_set_contents(path.c_str(), bytes.data(), (gssize)bytes.size(), nullptr));
+        return human("loadvm " + path);
+    }
+};
+
+TEST_F(Snapshot, BringsBackWhatWasAndTheMachineGoesOn)
+{
+    uint64_t before;
+
+    EXPECT_EQ("", human("loadvm " + path));
+    EXPECT_EQ(0x1234u, vcpu()->slot[5]);
+    EXPECT_EQ(0, memcmp(ram + 0x2000, "here", 4));
+    EXPECT_EQ(0, ram[0x80000]);
+    before = vcpu()->slot[10];
+    human("cont");
+    usleep(5000);
+    human("stop");
+    EXPECT_GT(vcpu()->slot[10], before);
+}
+
+TEST_F(Snapshot, CodeThatItBringsBackIsTranslatedAnew)
+{
+    memcpy(ram, "\x09\x05\xfd\xbf", 4); /* addi a0, a0, 2 */
+    phys_written(mem, RAM, 4);
+    EXPECT_EQ("", human("loadvm " + path));
+    EXPECT_EQ(0, memcmp(ram, "\x05\x05", 2));
+}
+
+TEST_F(Snapshot, DamageIsFoundBeforeAnythingIsChanged)
+{
+    std::string good = slurp(path);
+
+    ASSERT_GT(good.size(), 100u);
+    for (size_t cut : { size_t(0), size_t(5), size_t(10), size_t(20), good.size() / 2, good.size() - 1 }) {
+        EXPECT_NE("", load(good.substr(0, cut))) << cut;
+        expect_unchanged();
+    }
+    for (size_t at = 0; at < good.size(); at += 13) {
+        std::string bad = good;
+        bad[at] = static_cast<char>(bad[at] ^ 0x40);
+        if (load(bad) == "") { /* the value of a field: nothing says what it was */
+            change();
+        }
+        expect_unchanged();
+    }
+    EXPECT_EQ("", load(good));
+}
+
+TEST_F(Snapshot, AnotherMachineIsRefused)
+{
+    std::string good = slurp(path), other = good;
+
+    other.replace(other.find("harts=1"), 7, "harts=2");
+    EXPECT_NE(std::string::npos, load(other).find("does not fit this machine: it is of board=virt harts=2"));
+    other = good;
+    other.replace(other.find("test0"), 5, "test1");
+    EXPECT_NE(std::string::npos, load(other).find("it has no device test1"));
+    other = good;
+    other[8] = 9;
+    EXPECT_NE(std::string::npos, load(other).find("snapshot of version 9"));
+    EXPECT_NE(std::string::npos, load("PK").find("no snapshot"));
+    EXPECT_NE("", human("loadvm /nowhere/at/all"));
+    EXPECT_NE(std::string::npos, human("savevm /nowhere/at/all").find("cannot be written"));
+    expect_unchanged();
+}
+
 /* ---- Who may connect, and where ---- */
 
 TEST_F(MonitorTest, TcpIsRefusedAndUnknownPlacesAreNamed)
@@ -485,5 +613,15 @@ TEST_F(MonitorTest, TheSocketIsItsOwners)
     EXPECT_NE(0, stat(path.c_str(), &st));
     rmdir(folder);
 }
+
+class End : public testing::Environment
+{
+    void TearDown() override
+    {
+        MonitorTest::free();
+    }
+};
+
+testing::Environment *const end_of_all = testing::AddGlobalTestEnvironment(new End);
 
 } // namespace

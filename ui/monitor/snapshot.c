@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ui/monitor/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "softmmu/mmu.h"
+#include "translator/translator.h"
+#include "ui/monitor/state.h"
+
+enum {
+    VERSION = 1,
+    CHUNK = 1 << 20, /* bytes of RAM in a section */
+    LEVEL = 1,       /* of zstd: the disk is slower than more of it gains */
+    MAX_THREADS = 8,
+    NAME = 64,
+};
+
+static const char magic[8] = "KETCHVM\n";
+
+typedef enum Kind {
+    KIND_about = 1,
+    KIND_clock,
+    KIND_hart,
+    KIND_device,
+    KIND_ram,
+    KIND_end,
+} Kind;
+
+typedef struct SectionHeader {
+    uint32_t kind, name_size;
+    uint64_t size;
+} SectionHeader;
+
+typedef struct FieldHeader {
+    uint32_t name_size, size, count;
+} FieldHeader;
+
+static bool fail(GError **error, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+static bool fail(GError **error, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    *error = g_error_new_valist(MONITOR_ERROR, 0, fmt, args);
+    va_end(args);
+    return false;
+}
+
+/* ---- What a machine consists of, in one order ---- */
+
+static char *about(const MonitorVm *vm)
+{
+    return g_strdup_printf("board=%s\nharts=%u\nram=%" PRIu64 "\nisolation=%s\n", vm->board,
+                           machine_harts(vm->machine), vm->ram_size,
+                           vm->n_reasons ? "none" : "provided");
+}
+
+typedef void FieldFn(void *opaque, const DevField *field, void *data);
+
+/* The registers and the rest of a hart. */
+static void each_hart_field(const MonitorVm *vm, unsigned hart, FieldFn *fn, void *opaque)
+{
+    Vcpu *vcpu = machine_hart(vm->machine, hart);
+    DevField field = { .count = 1 };
+    uint64_t *value;
+
+    for (unsigned i = 0; i < vm->frontend->guest->n_slots; i++) {
+        field.name = vm->frontend->guest->slots[i].name;
+        field.size = sizeof(vcpu->slot[0]);
+        fn(opaque, &field, &vcpu->slot[i]);
+    }
+    for (unsigned i = 0; vm->system->field && vm->system->field(vcpu, i, &field.name, &value); i++) {
+        field.size = sizeof(*value);
+        fn(opaque, &field, value);
+    }
+    field = (DevField){ .name = "pc", .size = sizeof(vcpu->pc), .count = 1 };
+    fn(opaque, &field, &vcpu->pc);
+    field = (DevField){ .name = "fp_flags", .size = sizeof(vcpu->fp_flags), .count = 1 };
+    fn(opaque, &field, &vcpu->fp_flags);
+    field = (DevField){ .name = "fp_rm", .size = sizeof(vcpu->fp_rm), .count = 1 };
+    fn(opaque, &field, &vcpu->fp_rm);
+}
+
+static size_t stride(const DevField *f)
+{
+    return f->stride ? f->stride : f->size;
+}
+
+/* ---- Saving ---- */
+
+typedef struct Writer {
+    const MonitorVm *vm;
+    FILE *file;
+    pthread_mutex_t lock; /* the file and `sections` */
+    uint64_t sections;
+    bool failed;
+    GByteArray *fields; /* of the section that is being made */
+    _Atomic uint64_t next; /* chunk */
+    const PhysRegion *region;
+} Writer;
+
+static void put(Writer *w, const void *bytes, size_t n)
+{
+    w->failed |= fwrite(bytes, 1, n, w->file) != n;
+}
+
+static void put_section(Writer *w, Kind kind, const char *name, const void *data, size_t size)
+{
+    SectionHeader h = { kind, (uint32_t)strlen(name), size };
+
+    pthread_mutex_lock(&w->lock);
+    put(w, &h, sizeof(h));
+    put(w, name, h.name_size);
+    put(w, data, size);
+    w->sections++;
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void add_field(void *opaque, const DevField *field, void *data)
+{
+    Writer *w = opaque;
+    FieldHeader h = { (uint32_t)strlen(field->name), field->size, field->count };
+
+    g_byte_array_append(w->fields, (const guint8 *)&h, sizeof(h));
+    g_byte_array_append(w->fields, (const guint8 *)field->name, h.name_size);
+    for (uint32_t i = 0; i < field->count; i++) {
+        g_byte_array_append(w->fields, (const guint8 *)data + i * stride(field), field->size);
+    }
+}
+
+static void put_fields(Writer *w, Kind kind, const char *name)
+{
+    put_section(w, kind, name, w->fields->data, w->fields->len);
+    g_byte_array_set_size(w->fields, 0);
+}
+
+static void put_device(void *opaque, Dev *dev, unsigned depth)
+{
+    Writer *w = opaque;
+
+    (void)depth;
+    pthread_mutex_lock(dev->lock);
+    dev_each_field(dev, add_field, w);
+    pthread_mutex_unlock(dev->lock);
+    put_fields(w, KIND_device, dev->id);
+}
+
+static bool is_zero(const uint8_t *bytes, size_t n)
+{
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0;
+}
+
+static void *compress_chunks(void *opaque)
+{
+    Writer *w = opaque;
+    const PhysRegion *r = w->region;
+    size_t room = ZSTD_compressBound(CHUNK);
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+    uint8_t *out = g_malloc(room);
+    uint64_t at;
+
+    ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL);
+    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
+    while ((at = atomic_fetch_add(&w->next, CHUNK)) < r->size) {
+        size_t n = MIN(CHUNK, r->size - at);
+        char name[NAME];
+
+        if (!is_zero(r->host + at, n)) {
+            size_t size = ZSTD_compress2(context, out, room, r->host + at, n);
+
+            snprintf(name, sizeof(name), "%" PRIx64, r->base + at);
+            put_section(w, KIND_ram, name, out, size);
+        }
+    }
+    g_free(out);
+    ZSTD_freeCCtx(context);
+    return NULL;
+}
+
+static void put_ram(Writer *w, const PhysRegion *r)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    pthread_t thread[MAX_THREADS];
+    unsigned n = 0, wanted = (unsigned)CLAMP(cores, 1, MAX_THREADS) - 1;
+
+    w->region = r;
+    atomic_store(&w->next, 0);
+    while (n < wanted && pthread_create(&thread[n], NULL, compress_chunks, w) == 0) {
+        n++;
+    }
+    compress_chunks(w);
+    while (n) {
+        pthread_join(thread[--n], NULL);
+    }
+}
+
+static void put_machine(Writer *w)
+{
+    const MonitorVm *vm = w->vm;
+    uint32_t version = VERSION;
+    char *text = about(vm), name[NAME];
+    uint64_t ns = clock_ns(vm->clock);
+    const PhysRegion *r;
+
+    put(w, magic, sizeof(magic));
+    put(w, &version, sizeof(version));
+    put_section(w, KIND_about, "", text, strlen(text));
+    put_section(w, KIND_clock, "", &ns, sizeof(ns));
+    for (unsigned i = 0; i < machine_harts(vm->machine); i++) {
+        snprintf(name, sizeof(name), "%u", i);
+        each_hart_field(vm, i, add_field, w);
+        put_fields(w, KIND_hart, name);
+    }
+    dev_for_each(vm->root, put_device, w);
+    for (unsigned i = 0; (r = phys_region(vm->mem, i)); i++) {
+        if (r->kind == PHYS_ram) {
+            put_ram(w, r);
+        }
+    }
+    put_section(w, KIND_end, "", &w->sections, sizeof(w->sections));
+    g_free(text);
+}
+
+/* The file takes its place only when it is whole and on the disk. */
+static bool finish(Writer *w, const char *part, const char *path, GError **error)
+{
+    bool good = !w->failed && fflush(w->file) == 0 && fsync(fileno(w->file)) == 0;
+
+    good = fclose(w->file) == 0 && good;
+    if (good && rename(part, path) == 0) {
+        return true;
+    }
+    fail(error, "the snapshot cannot be written to %s: %s", path, g_strerror(errno));
+    unlink(part);
+    return false;
+}
+
+bool snapshot_save(const MonitorVm *vm, const char *path, GError **error)
+{
+    char *part = g_strconcat(path, ".part", NULL);
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    Writer w = { .vm = vm, .file = fd < 0 ? NULL : fdopen(fd, "w") };
+    bool good = w.file != NULL;
+
+    if (!good) {
+        fail(error, "the snapshot cannot be written to %s: %s", path, g_strerror(errno));
+    } else {
+        w.fields = g_byte_array_new();
+        pthread_mutex_init(&w.lock, NULL);
+        dev_pause(vm->root, true);
+        put_machine(&w);
+        dev_pause(vm->root, false);
+        pthread_mutex_destroy(&w.lock);
+        g_byte_array_free(w.fields, TRUE);
+        good = finish(&w, part, path, error);
+    }
+    g_free(part);
+    return good;
+}
+
+/* ---- Loading ---- */
+
+/* One section in the mapped file. */
+typedef struct Section {
+    Kind kind;
+    char name[NAME];
+    const uint8_t *data;
+    uint64_t size;
+} Section;
+
+typedef struct Reader {
+    const MonitorVm *vm;
+    const char *path;
+    const uint8_t *start, *at, *end;
+    uint64_t sections;
+    bool apply;       /* false: it is only looked at whether all of it fits */
+    Section fields;   /* what field functions take from */
+    const char *owner; /* of these: "hart 0" */
+    uint64_t found;   /* harts and devices */
+    GHashTable *seen; /* "kind name" of the sections so far */
+    bool has_end, has_about, has_clock;
+    uint8_t *chunk;
+    GError *error;
+} Reader;
+
+static bool take(const uint8_t **at, const uint8_t *end, void *to, size_t n)
+{
+    if ((size_t)(end - *at) < n) {
+        return false;
+    }
+    memcpy(to, *at, n);
+    *at += n;
+    return true;
+}
+
+static bool damaged(Reader *r, const char *what)
+{
+    return fail(&r->error, "%s is damaged: %s", r->path, what);
+}
+
+static bool next_section(Reader *r, Section *s)
+{
+    SectionHeader h;
+
+    if (!take(&r->at, r->end, &h, sizeof(h)) || h.name_size >= NAME ||
+        !take(&r->at, r->end, s->name, h.name_size) || h.size > (uint64_t)(r->end - r->at)) {
+        return damaged(r, "it ends in the middle of a section");
+    }
+    s->kind = (Kind)h.kind;
+    s->name[h.name_size] = '\0';
+    s->data = r->at;
+    s->size = h.size;
+    r->at += h.size;
+    return true;
+}
+
+static void take_field(void *opaque, const DevField *field, void *data)
+{
+    Reader *r = opaque;
+    const uint8_t *end = r->fields.data + r->fields.size, *at = r->fields.data;
+    char name[NAME] = "";
+    FieldHeader h;
+
+    if (r->error) {
+        return;
+    }
+    if (!take(&at, end, &h, sizeof(h)) || h.name_size >= NAME || !take(&at, end, name, h.name_size) ||
+        strcmp(name, field->name) != 0 || h.size != field->size || h.count != field->count ||
+        (uint64_t)(end - at) < (uint64_t)h.size * h.count) {
+        fail(&r->error, "%s does not fit this machine: %s has the field %s (%u x %u bytes), the file "
+             "'%s'", r->path, r->owner, field->name, field->count, field->size, name);
+        return;
+    }
+    for (uint32_t i = 0; i < h.count; i++, at += h.size) {
+        if (r->apply) {
+            memcpy((uint8_t *)data + i * stride(field), at, h.size);
+        }
+    }
+    r->fields.size = (uint64_t)(end - at);
+    r->fields.data = at;
+}
+
+static bool end_fields(Reader *r)
+{
+    if (!r->error && r->fields.size) {
+        fail(&r->error, "%s does not fit this machine: %s has more fields there", r->path, r->owner);
+    }
+    r->found++;
+    return !r->error;
+}
+
+static bool load_hart(Reader *r, const Section *s)
+{
+    guint64 hart;
+    char *owner;
+    bool good;
+
+    if (!g_ascii_string_to_unsigned(s->name, 10, 0, machine_harts(r->vm->machine) - 1, &hart, NULL)) {
+        return damaged(r, "it has a hart that this machine has not");
+    }
+    r->fields = *s;
+    r->owner = owner = g_strdup_printf("hart %s", s->name);
+    each_hart_field(r->vm, (unsigned)hart, take_field, r);
+    good = end_fields(r);
+    g_free(owner);
+    if (good && r->apply && r->vm->system->loaded) {
+        r->vm->system->loaded(machine_hart(r->vm->machine, (unsigned)hart));
+    }
+    return good;
+}
+
+static bool load_device(Reader *r, const Section *s)
+{
+    Dev *dev = dev_find(r->vm->root, s->name);
+    char *owner;
+    bool good;
+
+    if (!dev) {
+        return fail(&r->error, "%s does not fit this machine: it has no device %s", r->path, s->name);
+    }
+    r->fields = *s;
+    r->owner = owner = g_strdup_printf("device %s (%s)", s->name, dev->type->name);
+    pthread_mutex_lock(dev->lock);
+    dev_each_field(dev, take_field, r);
+    pthread_mutex_unlock(dev->lock);
+    good = end_fields(r);
+    g_free(owner);
+    return good;
+}
+
+static bool load_ram(Reader *r, const Section *s)
+{
+    guint64 addr;
+    const PhysRegion *ram;
+    size_t n;
+
+    if (!g_ascii_string_to_unsigned(s->name, 16, 0, G_MAXUINT64, &addr, NULL)) {
+        return damaged(r, "an address of RAM is none");
+    }
+    ram = phys_find(r->vm->mem, addr);
+    n = ram && ram->kind == PHYS_ram ? MIN(CHUNK, ram->size - (addr - ram->base)) : 0;
+    if (n == 0) {
+        return fail(&r->error, "%s does not fit this machine: there is no RAM at 0x%" PRIx64, r->path,
+                    (uint64_t)addr);
+    }
+    if (ZSTD_decompress(r->apply ? ram->host + (addr - ram->base) : r->chunk, n, s->data, s->size) !=
+        n) {
+        return damaged(r, "a piece of RAM does not decompress");
+    }
+    return true;
+}
+
+static bool load_about(Reader *r, const Section *s)
+{
+    char *here = about(r->vm), *there = g_strndup((const char *)s->data, s->size);
+    bool same = strcmp(here, there) == 0;
+
+    if (!same) {
+        g_strdelimit(here, "\n", ' ');
+        g_strdelimit(there, "\n", ' ');
+        fail(&r->error, "%s does not fit this machine: it is of %s, this is %s", r->path, there, here);
+    }
+    g_free(here);
+    g_free(there);
+    r->has_about = true;
+    return same;
+}
+
+static bool load_clock(Reader *r, const Section *s)
+{
+    uint64_t ns;
+
+    if (s->size != sizeof(ns)) {
+        return damaged(r, "its time is none");
+    }
+    memcpy(&ns, s->data, sizeof(ns));
+    if (r->apply) {
+        clock_set(r->vm->clock, ns);
+    }
+    r->has_clock = true;
+    return true;
+}
+
+static bool load_end(Reader *r, const Section *s)
+{
+    uint64_t sections;
+
+    if (s->size != sizeof(sections) || memcmp(s->data, &r->sections, sizeof(sections)) != 0) {
+        return damaged(r, "sections are missing");
+    }
+    r->has_end = true;
+    return true;
+}
+
+static bool load_section(Reader *r, const Section *s)
+{
+    if (!g_hash_table_add(r->seen, g_strdup_printf("%d %s", (int)s->kind, s->name))) {
+        return damaged(r, "a section is there twice");
+    }
+    switch (s->kind) {
+    case KIND_about:
+        return load_about(r, s);
+    case KIND_clock:
+        return load_clock(r, s);
+    case KIND_hart:
+        return load_hart(r, s);
+    case KIND_device:
+        return load_device(r, s);
+    case KIND_ram:
+        return load_ram(r, s);
+    case KIND_end:
+        return load_end(r, s);
+    }
+    return damaged(r, "it has a section of no known kind");
+}
+
+static void count_device(void *opaque, Dev *dev, unsigned depth)
+{
+    (void)dev, (void)depth;
+    ++*(uint64_t *)opaque;
+}
+
+static bool load_all(Reader *r, bool apply)
+{
+    uint64_t wanted = machine_harts(r->vm->machine);
+    Section s;
+
+    r->apply = apply;
+    r->at = r->start;
+    r->sections = r->found = 0;
+    r->has_end = false;
+    g_hash_table_remove_all(r->seen);
+    while (!r->has_end) {
+        if (!next_section(r, &s) || !load_section(r, &s)) {
+            return false;
+        }
+        r->sections++;
+    }
+    dev_for_each(r->vm->root, count_device, &wanted);
+    if (!r->has_about || !r->has_clock || r->found != wanted) {
+        return damaged(r, "it has not all harts and devices of this machine");
+    }
+    return true;
+}
+
+static void call_loaded(void *opaque, Dev *dev, unsigned depth)
+{
+    (void)opaque, (void)depth;
+    if (dev->type->loaded) {
+        pthread_mutex_lock(dev->lock);
+        dev->type->loaded(dev);
+        pthread_mutex_unlock(dev->lock);
+    }
+}
+
+/* RAM that the file leaves out is zero. */
+static void clear_ram(const MonitorVm *vm)
+{
+    const PhysRegion *r;
+
+    for (unsigned i = 0; (r = phys_region(vm->mem, i)); i++) {
+        if (r->kind == PHYS_ram) {
+            memset(r->host, 0, r->size);
+            phys_written(vm->mem, r->base, r->size);
+        }
+    }
+}
+
+static bool apply(Reader *r)
+{
+    const MonitorVm *vm = r->vm;
+    bool good;
+
+    dev_pause(vm->root, true);
+    clear_ram(vm);
+    good = load_all(r, true);
+    for (unsigned i = 0; i < machine_harts(vm->machine); i++) {
+        mmu_flush_all(machine_hart(vm->machine, i));
+    }
+    tr_code_changed(0, UINT64_MAX);
+    dev_for_each(vm->root, call_loaded, NULL);
+    dev_pause(vm->root, false);
+    return good;
+}
+
+static bool load_file(Reader *r)
+{
+    uint32_t version;
+
+    if ((size_t)(r->end - r->start) < sizeof(magic) || memcmp(r->start, magic, sizeof(magic)) != 0) {
+        return fail(&r->error, "%s is no snapshot of a machine", r->path);
+    }
+    r->start += sizeof(magic);
+    if (!take(&r->start, r->end, &version, sizeof(version))) {
+        return damaged(r, "it has no version");
+    }
+    if (version != VERSION) {
+        return fail(&r->error, "%s is a snapshot of version %u; this Ketch reads version %d", r->path,
+                    version, VERSION);
+    }
+    return load_all(r, false) && apply(r);
+}
+
+bool snapshot_load(const MonitorVm *vm, const char *path, GError **error)
+{
+    GMappedFile *file = g_mapped_file_new(path, FALSE, error);
+    Reader r = { .vm = vm, .path = path };
+    bool good;
+
+    if (!file) {
+        return false;
+    }
+    r.start = (const uint8_t *)g_mapped_file_get_contents(file);
+    r.end = r.start + g_mapped_file_get_length(file);
+    r.chunk = g_malloc(CHUNK);
+    r.seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    good = load_file(&r);
+    g_hash_table_destroy(r.seen);
+    g_free(r.chunk);
+    g_mapped_file_unref(file);
+    if (r.error) {
+        g_propagate_error(error, r.error);
+    }
+    return good;
+}

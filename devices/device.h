@@ -166,6 +166,8 @@ const DevType *dev_type(const char *name);
  * type's name.  Ids are unique within a tree. */
 Dev *dev_new(const DevType *type, const DevEnv *env, Dev *parent, const char *id);
 MUST_USE bool dev_set(Dev *dev, const char *prop, const char *value, GError **error);
+/* The same from code: the member of the type's one property of that kind. */
+void dev_set_link(Dev *dev, DevPropKind kind, void *object);
 MUST_USE bool dev_realize(Dev *dev, GError **error);
 MUST_USE bool dev_map(Dev *dev, unsigned bank, uint64_t base, GError **error);
 

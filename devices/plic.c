@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { WORDS = PLIC_SOURCES / 32, ENABLE = 0x2000, ENABLE_STRIDE = 0x80, CONTEXT = 0x200000,
+enum { WORDS = (PLIC_SOURCES + 31) / 32, ENABLE = 0x2000, ENABLE_STRIDE = 0x80, CONTEXT = 0x200000,
        CONTEXT_STRIDE = 0x1000, PENDING = 0x1000 };
 
 typedef struct Plic {
@@ -114,12 +114,13 @@ static const DevReg regs[] = {
     ENABLE_WORD(0, 0xfffffffe),
     ENABLE_WORD(1, 0xffffffff),
     ENABLE_WORD(2, 0xffffffff),
+    ENABLE_WORD(3, 0x00000001),
     { "THRESHOLD", CONTEXT, 4, 4, .count = PLIC_CONTEXTS, .stride = CONTEXT_STRIDE,
       .field = offsetof(Plic, threshold), .rw = PLIC_MAX_PRIORITY, .wrote = changed },
     { "CLAIM", CONTEXT + 4, 4, 4, .count = PLIC_CONTEXTS, .stride = CONTEXT_STRIDE, .read = claim,
       .wrote = complete },
 };
-_Static_assert(WORDS == 3, "a row for each word of enable bits");
+_Static_assert(WORDS == 4, "a row for each word of enable bits");
 
 static const DevBank banks[] = { { "plic", PLIC_BYTES, regs, G_N_ELEMENTS(regs), NULL } };
 
@@ -136,6 +137,7 @@ static void reset(Dev *dev)
 
 static void loaded(Dev *dev)
 {
+    plic_of(dev)->level[WORDS - 1] &= (UINT32_C(1) << PLIC_SOURCES % 32) - 1;
     update(plic_of(dev));
 }
 

@@ -12,7 +12,7 @@
 enum {
     PLIC_HARTS = 8,
     PLIC_CONTEXTS = 2 * PLIC_HARTS,
-    PLIC_SOURCES = 96, /* of which 0 is none */
+    PLIC_SOURCES = 97, /* of which 0 is none */
     PLIC_MAX_PRIORITY = 7,
     PLIC_BYTES = 0x600000,
 };

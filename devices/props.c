@@ -136,6 +136,17 @@ bool dev_set(Dev *dev, const char *prop, const char *value, GError **error)
     return false;
 }
 
+void dev_set_link(Dev *dev, DevPropKind kind, void *object)
+{
+    for (unsigned i = 0; i < dev->type->n_props; i++) {
+        if (dev->type->props[i].kind == kind) {
+            *(void **)member(dev, &dev->type->props[i]) = object;
+            return;
+        }
+    }
+    CHECK(false, "%s has no such property", dev->type->name);
+}
+
 char *dev_prop_text(const Dev *dev, const DevProp *p)
 {
     const void *at = member(dev, p);

@@ -31,6 +31,7 @@ static const struct {
     { "explain", command_explain, "explain ISA HEX", "one instruction from its bytes to host code" },
     { "trace", command_trace, "trace cat|stat FILE", "what the memtrace plugin has recorded" },
     { "image", command_of_vm, "image ACTION FILE...", "make, check, convert and resize disk images" },
+    { "vm", command_of_vm, "vm --non-security [OPTIONS]", "run a riscv64 machine" },
     { "monitor", command_of_vm, "monitor SOCKET [COMMAND]", "control a running machine" },
     { "binfmt", command_binfmt, "binfmt install|remove|status",
       "let the kernel start foreign programs under Ketch" },

@@ -8,6 +8,7 @@
 #define KETCH_UI_VM_COMMANDS_H
 
 int command_image(int argc, char **argv);
+int command_vm(int argc, char **argv);
 int command_monitor(int argc, char **argv);
 
 #endif

@@ -10,6 +10,7 @@ static const struct {
     int (*fn)(int argc, char **argv);
 } commands[] = {
     { "image", command_image },
+    { "vm", command_vm },
     { "monitor", command_monitor },
 };
 

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/boards/image.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+static bool fail(GError **error, const char *path, const char *what)
+{
+    g_set_error(error, BOARD_ERROR, 0, "%s: %s", path, what);
+    return false;
+}
+
+/* ---- Files ---- */
+
+static bool read_all(int fd, uint8_t *to, size_t size)
+{
+    size_t done = 0;
+
+    while (done < size) {
+        ssize_t n = read(fd, to + done, size - done);
+
+        if (n <= 0 && !(n < 0 && errno == EINTR)) {
+            return false;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
+GBytes *image_read(const char *path, uint64_t limit, GError **error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    uint8_t *data = NULL;
+
+    if (fd < 0 || fstat(fd, &st)) {
+        fail(error, path, g_strerror(errno));
+    } else if (!S_ISREG(st.st_mode)) {
+        fail(error, path, "is not a file");
+    } else if ((uint64_t)st.st_size > limit) {
+        fail(error, path, "is larger than the memory of the machine");
+    } else {
+        data = g_try_malloc((size_t)st.st_size + 1);
+        if (!data || !read_all(fd, data, (size_t)st.st_size)) {
+            fail(error, path, "cannot be read to its end");
+            g_free(data);
+            data = NULL;
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return data ? g_bytes_new_take(data, (size_t)st.st_size) : NULL;
+}
+
+/* ---- Compression ---- */
+
+enum { CHUNK = 1 << 20 };
+
+/* Grows `out` for another chunk; false: past the limit. */
+static bool more_room(GByteArray *out, size_t used, uint64_t limit)
+{
+    if (used > limit) {
+        return false;
+    }
+    g_byte_array_set_size(out, (guint)(used + CHUNK));
+    return true;
+}
+
+static bool gunzip(const uint8_t *data, size_t size, GByteArray *out, uint64_t limit)
+{
+    z_stream z = { .next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)size };
+    size_t used = 0;
+    int r = inflateInit2(&z, 16 + MAX_WBITS) == Z_OK ? Z_OK : Z_MEM_ERROR;
+
+    while (r == Z_OK && more_room(out, used, limit)) {
+        z.next_out = out->data + used;
+        z.avail_out = CHUNK;
+        r = inflate(&z, Z_NO_FLUSH);
+        used += CHUNK - z.avail_out;
+    }
+    inflateEnd(&z);
+    g_byte_array_set_size(out, (guint)used);
+    return r == Z_STREAM_END && used <= limit;
+}
+
+static bool unzstd(const uint8_t *data, size_t size, GByteArray *out, uint64_t limit)
+{
+    ZSTD_DStream *z = ZSTD_createDStream();
+    ZSTD_inBuffer in = { data, size, 0 };
+    size_t used = 0, r = 1;
+
+    while (z && r && !ZSTD_isError(r) && more_room(out, used, limit)) {
+        ZSTD_outBuffer o = { out->data + used, CHUNK, 0 };
+
+        r = ZSTD_decompressStream(z, &o, &in);
+        used += o.pos;
+        if (r && !ZSTD_isError(r) && in.pos == in.size && o.pos < o.size) {
+            break; /* it ends before its end */
+        }
+    }
+    ZSTD_freeDStream(z);
+    g_byte_array_set_size(out, (guint)used);
+    return z && r == 0 && used <= limit;
+}
+
+/* Linux, "zboot" header: MZ, "zimg", offset and size of what is compressed. */
+typedef struct Zboot {
+    char mz[4];
+    char zimg[4];
+    uint32_t offset, size;
+} Zboot;
+
+static GBytes *zboot_payload(GBytes *bytes, const char *path, GError **error)
+{
+    size_t size;
+    const uint8_t *data = g_bytes_get_data(bytes, &size);
+    Zboot z;
+    GBytes *payload = NULL;
+
+    memcpy(&z, data, sizeof(z));
+    if (z.offset > size || z.size > size - z.offset || z.size < 4 || z.offset < sizeof(z)) {
+        fail(error, path, "is an EFI zboot image whose header points outside of it");
+    } else {
+        payload = g_bytes_new_from_bytes(bytes, z.offset, z.size);
+    }
+    g_bytes_unref(bytes);
+    return payload;
+}
+
+static GBytes *decompress(GBytes *bytes, const char *path, const char *format,
+                          bool (*fn)(const uint8_t *, size_t, GByteArray *, uint64_t),
+                          uint64_t limit, GError **error)
+{
+    GByteArray *out = g_byte_array_new();
+    size_t size;
+    const uint8_t *data = g_bytes_get_data(bytes, &size);
+    bool ok = fn(data, size, out, limit < UINT32_MAX / 2 ? limit : UINT32_MAX / 2);
+
+    g_bytes_unref(bytes);
+    if (!ok) {
+        g_set_error(error, BOARD_ERROR, 0, "%s: its %s data is damaged, or more than the memory of "
+                    "the machine", path, format);
+        g_byte_array_free(out, TRUE);
+        return NULL;
+    }
+    return g_byte_array_free_to_bytes(out);
+}
+
+GBytes *image_unpack(GBytes *bytes, const char *path, uint64_t limit, GError **error)
+{
+    for (int layers = 0; bytes && layers < 4; layers++) {
+        size_t size;
+        const uint8_t *data = g_bytes_get_data(bytes, &size);
+
+        if (size > sizeof(Zboot) && !memcmp(data, "MZ", 2) && !memcmp(data + 4, "zimg", 4)) {
+            bytes = zboot_payload(bytes, path, error);
+        } else if (size > 4 && !memcmp(data, "\x1f\x8b", 2)) {
+            bytes = decompress(bytes, path, "gzip", gunzip, limit, error);
+        } else if (size > 4 && !memcmp(data, "\x28\xb5\x2f\xfd", 4)) {
+            bytes = decompress(bytes, path, "zstd", unzstd, limit, error);
+        } else {
+            break;
+        }
+    }
+    return bytes;
+}
+
+/* ---- Programs ---- */
+
+static const char *elf_trouble(const Elf64_Ehdr *e, size_t size)
+{
+    if (size < sizeof(*e) || e->e_ident[EI_CLASS] != ELFCLASS64 ||
+        e->e_ident[EI_DATA] != ELFDATA2LSB) {
+        return "is an ELF file, but not of 64 bits, little-endian";
+    }
+    if (e->e_machine != EM_RISCV) {
+        return "is a program for another processor, not for RISC-V";
+    }
+    if (e->e_phentsize != sizeof(Elf64_Phdr) || e->e_phnum == 0 || e->e_phoff > size ||
+        e->e_phnum * sizeof(Elf64_Phdr) > size - e->e_phoff) {
+        return "is an ELF file with a damaged table of segments";
+    }
+    return NULL;
+}
+
+static bool place_segment(Board *b, GBytes *bytes, const Elf64_Phdr *p, const char *path,
+                          ImagePlace *place, GError **error)
+{
+    if (p->p_type != PT_LOAD || p->p_memsz == 0) {
+        return true;
+    }
+    if (p->p_offset > g_bytes_get_size(bytes) ||
+        p->p_filesz > g_bytes_get_size(bytes) - p->p_offset || p->p_filesz > p->p_memsz ||
+        p->p_paddr + p->p_memsz < p->p_paddr) {
+        return fail(error, path, "is an ELF file with a segment outside of it");
+    }
+    place->start = p->p_paddr < place->start ? p->p_paddr : place->start;
+    place->end = p->p_paddr + p->p_memsz > place->end ? p->p_paddr + p->p_memsz : place->end;
+    return board_add_blob(b, path, p->p_paddr,
+                          g_bytes_new_from_bytes(bytes, p->p_offset, p->p_filesz), error);
+}
+
+static bool place_elf(Board *b, GBytes *bytes, const char *path, ImagePlace *place, GError **error)
+{
+    size_t size;
+    const uint8_t *data = g_bytes_get_data(bytes, &size);
+    Elf64_Ehdr e = { 0 };
+    const char *trouble;
+
+    memcpy(&e, data, size < sizeof(e) ? size : sizeof(e));
+    trouble = elf_trouble(&e, size);
+    if (trouble) {
+        return fail(error, path, trouble);
+    }
+    *place = (ImagePlace){ UINT64_MAX, 0, e.e_entry };
+    for (unsigned i = 0; i < e.e_phnum; i++) {
+        Elf64_Phdr p;
+
+        memcpy(&p, data + e.e_phoff + i * sizeof(p), sizeof(p));
+        if (!place_segment(b, bytes, &p, path, place, error)) {
+            return false;
+        }
+    }
+    return place->end ? true : fail(error, path, "is an ELF file with nothing to load");
+}
+
+/* Linux, Documentation/arch/riscv/boot-image-header.rst. */
+enum { LINUX_SIZE_AT = 16, LINUX_MAGIC_AT = 56 };
+
+static uint64_t size_in_memory(const uint8_t *data, size_t size)
+{
+    uint64_t image_size;
+
+    if (size < LINUX_MAGIC_AT + 4 || memcmp(data + LINUX_MAGIC_AT, "RSC\x05", 4)) {
+        return size;
+    }
+    memcpy(&image_size, data + LINUX_SIZE_AT, sizeof(image_size));
+    return image_size > size ? image_size : size;
+}
+
+bool image_place(Board *b, GBytes *bytes, const char *path, uint64_t addr, ImagePlace *place,
+                 GError **error)
+{
+    size_t size;
+    const uint8_t *data = g_bytes_get_data(bytes, &size);
+    bool ok;
+
+    if (size >= SELFMAG && !memcmp(data, ELFMAG, SELFMAG)) {
+        ok = place_elf(b, bytes, path, place, error);
+        g_bytes_unref(bytes);
+        return ok;
+    }
+    if (!size) {
+        g_bytes_unref(bytes);
+        return fail(error, path, "is empty");
+    }
+    *place = (ImagePlace){ addr, addr + size_in_memory(data, size), addr };
+    if (place->end < addr || place->end > b->type->ram_base + b->config.ram_size) {
+        g_bytes_unref(bytes);
+        g_set_error(error, BOARD_ERROR, 0, "%s: needs memory up to 0x%" PRIx64 "; the machine has it "
+                    "up to 0x%" PRIx64 " (-m)", path, place->end,
+                    b->type->ram_base + b->config.ram_size);
+        return false;
+    }
+    return board_add_blob(b, path, addr, bytes, error);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* -chardev, -serial, -monitor, -qmp: QEMU's spellings of where bytes go. */
+#include <string.h>
+
+#include "ui/vm/keys.h"
+#include "ui/vm/vm.h"
+
+Chardev *vm_chardev(Vm *vm, const char *id)
+{
+    for (unsigned i = 0; i < vm->chardevs->len; i++) {
+        if (!strcmp(chardev_id(vm->chardevs->pdata[i]), id)) {
+            return vm->chardevs->pdata[i];
+        }
+    }
+    return NULL;
+}
+
+static Chardev *add(Vm *vm, const char *id, const char *text, bool mux, GError **error)
+{
+    Chardev *c;
+
+    if (vm_chardev(vm, id)) {
+        g_set_error(error, VM_ERROR, 0, "there are two chardevs '%s'", id);
+        return NULL;
+    }
+    c = chardev_new(vm->loop, id, text, mux, &vm->host, error);
+    if (c) {
+        g_ptr_array_add(vm->chardevs, c);
+    }
+    return c;
+}
+
+static bool add_named(Vm *vm, const char *text, GError **error)
+{
+    const char *id = strstr(text, ",id=");
+    char *name, **parts;
+    bool ok;
+
+    if (!id) {
+        g_set_error(error, VM_ERROR, 0, "-chardev %s has no id=", text);
+        return false;
+    }
+    parts = g_strsplit(id + strlen(",id="), ",", 2);
+    name = parts[0];
+    ok = add(vm, name, text, false, error) != NULL;
+    g_strfreev(parts);
+    return ok;
+}
+
+/* "unix:PATH,..." and "file:PATH" as -chardev has them; others are the same in both. */
+static char *modern(const char *text)
+{
+    if (g_str_has_prefix(text, "unix:")) {
+        return g_strconcat("socket,path=", text + strlen("unix:"), NULL);
+    }
+    if (g_str_has_prefix(text, "file:")) {
+        return g_strconcat("file,path=", text + strlen("file:"), NULL);
+    }
+    return g_strdup(text);
+}
+
+/* NULL without error: "none". */
+static bool open_end(Vm *vm, const char *option, const char *id, const char *text, bool mux,
+                     Chardev **c, GError **error)
+{
+    char *spec;
+
+    *c = NULL;
+    if (!strcmp(text, "none")) {
+        return true;
+    }
+    if (g_str_has_prefix(text, "tcp:") || g_str_has_prefix(text, "telnet:")) {
+        g_set_error(error, VM_ERROR, 0, "%s %s: TCP is not offered, as anybody could connect; use "
+                    "unix:PATH,server=on", option, text);
+        return false;
+    }
+    if (g_str_has_prefix(text, "chardev:")) {
+        *c = vm_chardev(vm, text + strlen("chardev:"));
+        if (!*c) {
+            g_set_error(error, VM_ERROR, 0, "%s %s: there is no such -chardev", option, text);
+        }
+        return *c != NULL;
+    }
+    spec = modern(text);
+    *c = add(vm, id, spec, mux, error);
+    g_free(spec);
+    if (!*c) {
+        g_prefix_error(error, "%s %s: ", option, text);
+    }
+    return *c != NULL;
+}
+
+bool vm_chardevs(Vm *vm, GError **error)
+{
+    const VmOptions *o = vm->options;
+    const char *serial = o->serial ? o->serial : o->nographic ? "mon:stdio" : "stdio";
+
+    for (unsigned i = 0; i < o->chardevs->len; i++) {
+        if (!add_named(vm, o->chardevs->pdata[i], error)) {
+            return false;
+        }
+    }
+    vm->serial_has_monitor = g_str_has_prefix(serial, "mon:");
+    return open_end(vm, "-serial", "serial0", serial + (vm->serial_has_monitor ? 4 : 0),
+                    vm->serial_has_monitor, &vm->serial, error);
+}
+
+/* ---- A monitor on a chardev ---- */
+
+static void console_send(void *opaque, const char *bytes, size_t n)
+{
+    chardev_write(opaque, bytes, n);
+}
+
+static size_t console_room(void *opaque)
+{
+    (void)opaque;
+    return sizeof(((ChardevPort *)0)->queue);
+}
+
+static void console_receive(void *opaque, const uint8_t *data, size_t n)
+{
+    VmConsole *c = opaque;
+
+    if (c->session && !monitor_input(c->session, (const char *)data, n)) {
+        monitor_close(c->session);
+        c->session = NULL;
+    }
+}
+
+static void console_event(void *opaque, ChardevEvent event)
+{
+    VmConsole *c = opaque;
+
+    if (event == CHARDEV_focus_in) {
+        chardev_write(&c->port, "\r\n", 2);
+        if (!c->session) {
+            c->session = monitor_open(c->monitor, MONITOR_hmp, console_send, &c->port);
+        }
+    }
+}
+
+static const ChardevOps console_ops = { console_room, console_receive, console_event, NULL };
+
+static bool attach_console(Vm *vm, Chardev *c, GError **error)
+{
+    vm->console.monitor = vm->monitor;
+    if (chardev_attach(&vm->console.port, c, &console_ops, &vm->console)) {
+        return true;
+    }
+    g_set_error(error, VM_ERROR, 0, "the monitor cannot share chardev '%s': it is no mux",
+                chardev_id(c));
+    return false;
+}
+
+bool vm_monitors(Vm *vm, GError **error)
+{
+    const VmOptions *o = vm->options;
+    const char *hmp = o->monitor ? o->monitor : "none", *qmp = o->qmp ? o->qmp : "none";
+    GError *failed = NULL;
+    bool is_chardev = g_str_has_prefix(hmp, "chardev:");
+
+    if (is_chardev || vm->serial_has_monitor) {
+        Chardev *c = vm->serial;
+
+        if ((is_chardev && !open_end(vm, "-monitor", "monitor", hmp, false, &c, error)) ||
+            !attach_console(vm, c, error)) {
+            return false;
+        }
+    }
+    if (!is_chardev) {
+        vm->hmp = monitor_listen(vm->monitor, MONITOR_hmp, hmp, &failed);
+    }
+    if (!failed) {
+        vm->qmp = monitor_listen(vm->monitor, MONITOR_qmp, qmp, &failed);
+    }
+    if (failed) {
+        g_propagate_error(error, failed);
+    }
+    return !failed;
+}
+
+void vm_monitors_end(Vm *vm)
+{
+    monitor_server_free(vm->qmp);
+    monitor_server_free(vm->hmp);
+    chardev_detach(&vm->console.port);
+    if (vm->console.session) {
+        monitor_close(vm->console.session);
+    }
+    if (vm->monitor) {
+        monitor_free(vm->monitor);
+    }
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ui/vm/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "devices/boards/board.h"
+#include "ui/vm/keys.h"
+
+typedef bool OptionFn(VmOptions *o, const char *arg, GError **error);
+
+static bool wrong(GError **error, const char *what, const char *arg)
+{
+    g_set_error(error, VM_ERROR, 0, "%s: '%s'", what, arg);
+    return false;
+}
+
+static bool is_help(const char *arg)
+{
+    return !strcmp(arg, "help") || !strcmp(arg, "?");
+}
+
+/* ---- The machine ---- */
+
+static bool unknown_board(const char *name, GError **error)
+{
+    GString *known = g_string_new(NULL);
+
+    for (const BoardType *const *t = board_types; *t; t++) {
+        g_string_append_printf(known, "%s%s", known->len ? ", " : "", (*t)->name);
+    }
+    g_set_error(error, VM_ERROR, 0, "there is no board '%s'; there are: %s", name, known->str);
+    g_string_free(known, TRUE);
+    return false;
+}
+
+static bool option_machine(VmOptions *o, const char *arg, GError **error)
+{
+    Keys k = keys_split(arg, "type");
+    const char *type = keys_take(&k, "type"), *tree = keys_take(&k, "dumpdtb");
+    const char *accel = keys_take(&k, "accel");
+    bool ok = true;
+
+    if (type && is_help(type)) {
+        o->action = VM_MACHINE_HELP;
+    } else if (type && !board_type(type)) {
+        ok = unknown_board(type, error);
+    } else if (type) {
+        o->board = board_type(type)->name;
+    }
+    if (ok && accel && strcmp(accel, "tcg")) {
+        ok = wrong(error, "-M: the accelerator is tcg, not", accel);
+    }
+    if (ok && tree) {
+        g_free((char *)(uintptr_t)o->dump_tree);
+        o->dump_tree = g_strdup(tree);
+    }
+    return keys_end(&k, "-M", ok ? error : NULL) && ok;
+}
+
+static bool option_cpu(VmOptions *o, const char *arg, GError **error)
+{
+    size_t length = strcspn(arg, ",");
+
+    if (is_help(arg)) {
+        o->action = VM_CPU_HELP;
+        return true;
+    }
+    if (strncmp(arg, "rv64", length) && strncmp(arg, "max", length)) {
+        return wrong(error, "-cpu: the processor models are rv64 and max, not", arg);
+    }
+    o->cpu = arg[length] ? arg + length + 1 : NULL;
+    return true;
+}
+
+static bool option_memory(VmOptions *o, const char *arg, GError **error)
+{
+    Keys k = keys_split(arg, "size");
+    const char *size = keys_take(&k, "size");
+    bool ok = size && *size && keys_number(size, &o->memory);
+
+    if (!ok) {
+        wrong(error, "-m needs a size", arg);
+    } else if (g_ascii_isdigit(size[strlen(size) - 1])) {
+        o->memory <<= 20;
+    }
+    return keys_end(&k, "-m", ok ? error : NULL) && ok;
+}
+
+static bool option_smp(VmOptions *o, const char *arg, GError **error)
+{
+    Keys k = keys_split(arg, "cpus");
+    const char *cpus = keys_take(&k, "cpus");
+    uint64_t n = 0;
+    bool ok = cpus && keys_number(cpus, &n) && n >= 1 && n <= 8;
+
+    if (!ok) {
+        wrong(error, "-smp needs a number of processors from 1 to 8", arg);
+    }
+    o->harts = (unsigned)n;
+    return keys_end(&k, "-smp", ok ? error : NULL) && ok;
+}
+
+/* ---- Options that are kept as they are ---- */
+
+#define KEEP(name, member)                                                     \
+    static bool option_##name(VmOptions *o, const char *arg, GError **error)   \
+    {                                                                          \
+        (void)error;                                                           \
+        o->member = arg;                                                       \
+        return true;                                                           \
+    }
+KEEP(name, name)
+KEEP(bios, bios)
+KEEP(kernel, kernel)
+KEEP(initrd, initrd)
+KEEP(append, append)
+KEEP(dtb, dtb)
+KEEP(monitor, monitor)
+KEEP(qmp, qmp)
+KEEP(log_file, log_file)
+
+#define LIST(name, member)                                                     \
+    static bool option_##name(VmOptions *o, const char *arg, GError **error)   \
+    {                                                                          \
+        (void)error;                                                           \
+        g_ptr_array_add(o->member, (void *)(uintptr_t)arg);                    \
+        return true;                                                           \
+    }
+LIST(drive, drives)
+LIST(chardev, chardevs)
+
+#define FLAG(name, member)                                                     \
+    static bool option_##name(VmOptions *o, const char *arg, GError **error)   \
+    {                                                                          \
+        (void)arg;                                                             \
+        (void)error;                                                           \
+        o->member = true;                                                      \
+        return true;                                                           \
+    }
+FLAG(nographic, nographic)
+FLAG(non_security, accept_no_isolation)
+FLAG(no_reboot, no_reboot)
+FLAG(stopped, stopped)
+FLAG(stats, stats)
+
+#define ACTION(name, value)                                                    \
+    static bool option_##name(VmOptions *o, const char *arg, GError **error)   \
+    {                                                                          \
+        (void)arg;                                                             \
+        (void)error;                                                           \
+        o->action = value;                                                     \
+        return true;                                                           \
+    }
+ACTION(version, VM_VERSION)
+ACTION(help, VM_HELP)
+
+/* ---- Devices ---- */
+
+static bool option_serial(VmOptions *o, const char *arg, GError **error)
+{
+    if (o->serial) {
+        return wrong(error, "the board has one serial port; there is a second -serial", arg);
+    }
+    o->serial = arg;
+    return true;
+}
+
+static bool option_device(VmOptions *o, const char *arg, GError **error)
+{
+    const char *help = g_strrstr(arg, ",help");
+
+    if (is_help(arg)) {
+        o->action = VM_DEVICE_HELP;
+    } else if (help && !help[strlen(",help")]) {
+        o->action = VM_DEVICE_HELP;
+        o->device_help = arg;
+    } else {
+        g_ptr_array_add(o->devices, (void *)(uintptr_t)arg);
+    }
+    (void)error;
+    return true;
+}
+
+static bool option_display(VmOptions *o, const char *arg, GError **error)
+{
+    (void)o;
+    return !strcmp(arg, "none") || wrong(error, "-display is none, not", arg);
+}
+
+/* ---- How it runs ---- */
+
+static bool option_accel(VmOptions *o, const char *arg, GError **error)
+{
+    (void)o;
+    return !strcmp(arg, "tcg") || wrong(error, "-accel is tcg, not", arg);
+}
+
+static bool option_mmu(VmOptions *o, const char *arg, GError **error)
+{
+    static const char *const names[] = {
+#define SCHEME(name, meaning) #name,
+        MMU_SCHEMES(SCHEME)
+#undef SCHEME
+    };
+
+    for (unsigned i = 0; i < MMU_SCHEME_COUNT; i++) {
+        if (!strcmp(arg, names[i])) {
+            o->mmu = (MmuScheme)i;
+            return true;
+        }
+    }
+    return wrong(error, "--mmu is flat or tlb, not", arg);
+}
+
+static bool option_tier(VmOptions *o, const char *arg, GError **error)
+{
+    if (!strcmp(arg, "interp")) {
+        o->tier = TR_TIER_interp;
+    } else if (!strcmp(arg, "jit")) {
+        o->tier = TR_TIER_jit;
+    } else {
+        return wrong(error, "--tier is interp or jit, not", arg);
+    }
+    return true;
+}
+
+static bool option_threshold(VmOptions *o, const char *arg, GError **error)
+{
+    uint64_t n;
+
+    if (!keys_number(arg, &n) || n > INT32_MAX) {
+        return wrong(error, "--tier-threshold needs a number of entries", arg);
+    }
+    o->threshold = (uint32_t)n;
+    return true;
+}
+
+static bool option_cache(VmOptions *o, const char *arg, GError **error)
+{
+    if (!keys_number(arg, &o->cache_size) || o->cache_size < (1 << 20) ||
+        o->cache_size > (1 << 30)) {
+        return wrong(error, "--cache-size needs a size from 1M to 1G", arg);
+    }
+    return true;
+}
+
+static bool option_isolation(VmOptions *o, const char *arg, GError **error)
+{
+    if (strcmp(arg, "require") && strcmp(arg, "none")) {
+        return wrong(error, "--isolation is require or none, not", arg);
+    }
+    o->accept_no_isolation = !strcmp(arg, "none");
+    return true;
+}
+
+static bool option_log(VmOptions *o, const char *arg, GError **error)
+{
+    const char *bad;
+
+    if (is_help(arg)) {
+        o->action = VM_LOG_HELP;
+        return true;
+    }
+    return log_enable(arg, &bad) || wrong(error, "-d: unknown log item (`-d help` lists them)", bad);
+}
+
+/* ---- The table ---- */
+
+typedef struct OptionInfo {
+    const char *spelling; /* NULL: a section, named by help */
+    OptionFn *fn;
+    const char *argument;
+    const char *help;
+} OptionInfo;
+
+static const OptionInfo options[] = {
+#define SECTION(title) { NULL, NULL, NULL, title },
+#define OPTION(handler, spelling, argument, help) { spelling, option_##handler, argument, help },
+#include "ui/vm/options.def"
+};
+
+/* QEMU takes all of its options with one dash or two. */
+static const OptionInfo *find_option(const char *text, const char **inline_arg)
+{
+    const char *name = text + (text[0] == '-' && text[1] == '-');
+
+    *inline_arg = NULL;
+    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+        const char *spelling = options[i].spelling;
+        size_t length;
+
+        if (!spelling) {
+            continue;
+        }
+        spelling += spelling[1] == '-';
+        length = strlen(spelling);
+        if (strncmp(name, spelling, length)) {
+            continue;
+        }
+        if (!name[length]) {
+            return &options[i];
+        }
+        if (text[1] == '-' && name[length] == '=' && options[i].argument) {
+            *inline_arg = name + length + 1;
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error)
+{
+    *o = (VmOptions){ .board = "virt", .memory = 128 << 20, .harts = 1, .tier = TR_TIER_jit,
+                      .mmu = MMU_SCHEME_flat, .threshold = TR_HOT_THRESHOLD,
+                      .drives = g_ptr_array_new(), .devices = g_ptr_array_new(),
+                      .chardevs = g_ptr_array_new() };
+    for (int i = 1; i < argc; i++) {
+        const char *arg, *text = argv[i];
+        const OptionInfo *info = text[0] == '-' ? find_option(text, &arg) : NULL;
+
+        if (!info) {
+            return wrong(error, "unknown option (--help lists them)", text);
+        }
+        if (info->argument && !arg) {
+            if (++i == argc) {
+                g_set_error(error, VM_ERROR, 0, "option '%s' needs %s", text, info->argument);
+                return false;
+            }
+            arg = argv[i];
+        }
+        if (!info->fn(o, arg, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void vm_options_fini(VmOptions *o)
+{
+    g_ptr_array_free(o->drives, TRUE);
+    g_ptr_array_free(o->devices, TRUE);
+    g_ptr_array_free(o->chardevs, TRUE);
+    g_free((char *)(uintptr_t)o->dump_tree);
+}
+
+void vm_options_help(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+        const OptionInfo *info = &options[i];
+        char left[40];
+
+        if (!info->spelling) {
+            printf("\n%s:\n", info->help);
+        } else if (info->help) {
+            snprintf(left, sizeof(left), "%s%s%s", info->spelling, info->argument ? " " : "",
+                     info->argument ? info->argument : "");
+            printf("  %-20s %s\n", left, info->help);
+        }
+    }
+}

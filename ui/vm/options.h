@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ui/vm/options.h - the command line of `ketch vm`; rows in options.def. */
+#ifndef KETCH_UI_VM_OPTIONS_H
+#define KETCH_UI_VM_OPTIONS_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "translator/translator.h"
+
+typedef enum VmAction {
+    VM_RUN, VM_HELP, VM_VERSION, VM_LOG_HELP, VM_MACHINE_HELP, VM_CPU_HELP, VM_DEVICE_HELP,
+} VmAction;
+
+/* Strings are argv's. */
+typedef struct VmOptions {
+    VmAction action;
+    const char *board, *dump_tree; /* dump_tree: owned */
+    const char *cpu;               /* what stands behind the model's name; NULL: nothing */
+    uint64_t memory;               /* bytes */
+    unsigned harts;
+    const char *name;
+    const char *bios, *kernel, *initrd, *append, *dtb;
+    GPtrArray *drives, *devices, *chardevs; /* of const char *, in order; owned, the strings not */
+    const char *serial, *monitor, *qmp;     /* NULL: not given */
+    const char *device_help;                /* VM_DEVICE_HELP: of this type; NULL: of all */
+    bool nographic;
+    MmuScheme mmu;
+    TrTier tier;
+    uint32_t threshold;
+    uint64_t cache_size;
+    bool accept_no_isolation;
+    bool no_reboot, stopped, stats;
+    const char *log_file;
+} VmOptions;
+
+MUST_USE bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error);
+void vm_options_fini(VmOptions *o);
+void vm_options_help(void);
+
+#endif

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ketch vm`: makes a machine from its options and runs it. */
+#include "ui/vm/vm.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ui/cli/version.h"
+#include "ui/vm/commands.h"
+#include "ui/vm/keys.h"
+
+enum { EXIT_NO_ISOLATION = 78 };
+
+/* ---- What the machine and its devices ask for ---- */
+
+static void *find_link(void *opaque, DevPropKind kind, const char *id, GError **error)
+{
+    Vm *vm = opaque;
+    void *object = NULL;
+
+    switch (kind) {
+    case DEV_PROP_chardev:
+        object = vm_chardev(vm, id);
+        if (!object) {
+            g_set_error(error, VM_ERROR, 0, "there is no -chardev with id=%s", id);
+        }
+        return object;
+    case DEV_PROP_drive:
+        return vm_take_drive(vm, id, error);
+    case DEV_PROP_netdev:
+    case DEV_PROP_bool:
+    case DEV_PROP_u32:
+    case DEV_PROP_u64:
+    case DEV_PROP_string:
+        break;
+    }
+    g_set_error(error, VM_ERROR, 0, "there is no '%s'", id);
+    return NULL;
+}
+
+static void request(void *opaque, DevRequest what, int status)
+{
+    Vm *vm = opaque;
+
+    if (what == DEV_REQUEST_poweroff) {
+        machine_request(vm->machine, (MachineEvent){ MACHINE_shutdown, status });
+    } else {
+        machine_request(vm->machine, (MachineEvent){ MACHINE_restart, 0 });
+    }
+}
+
+static void quit(void *opaque)
+{
+    request(opaque, DEV_REQUEST_poweroff, 0);
+}
+
+static void commit(void *opaque)
+{
+    Vm *vm = opaque;
+
+    for (unsigned i = 0; i < vm->drives->len; i++) {
+        MonitorDrive *d = &g_array_index(vm->drives, MonitorDrive, i);
+        int r = block_flush(d->block);
+
+        if (r) {
+            log_warn("drive '%s': %s\n", d->id, g_strerror(-r));
+        }
+    }
+}
+
+static uint64_t time_of(void *opaque)
+{
+    return board_time(((Vm *)opaque)->board);
+}
+
+static void set_timer(void *opaque, uint32_t hart, uint64_t when)
+{
+    board_set_timer(((Vm *)opaque)->board, hart, when);
+}
+
+static Irq hart_irq(void *opaque, unsigned hart, unsigned line)
+{
+    return machine_irq(((Vm *)opaque)->machine, hart, line);
+}
+
+static void hart_timer(void *opaque, unsigned hart)
+{
+    machine_timer(((Vm *)opaque)->machine, hart);
+}
+
+/* ---- Signals: an orderly end ---- */
+
+static void on_signal(void *opaque, short ready)
+{
+    Vm *vm = opaque;
+    struct signalfd_siginfo info;
+
+    (void)ready;
+    if (read(vm->signals, &info, sizeof(info)) == sizeof(info)) {
+        request(vm, DEV_REQUEST_poweroff, 128 + (int)info.ssi_signo);
+    }
+}
+
+/* Before any thread, so that all of them leave these to the loop's. */
+static void block_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
+    sigaddset(set, SIGQUIT);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- Making it ---- */
+
+static bool start_translator(Vm *vm, GError **error)
+{
+    const VmOptions *o = vm->options;
+    static TrSystem system;
+    TrConfig config = { .frontend = &fe_riscv64_machine, .system = &system, .tier = o->tier,
+                        .cache_size = o->cache_size, .hot_threshold = o->threshold,
+                        .timed = o->stats };
+    MachineConfig machine = { .n_harts = o->harts, .time = time_of, .set_timer = set_timer,
+                              .opaque = vm, .cpu = o->cpu, .reset_pc = vm->board->type->reset_pc };
+    const char *why = NULL;
+
+    system = (TrSystem){ &fe_riscv64_system, vm->env.mem, o->mmu };
+    if (!tr_start(&config, &why) || !(vm->machine = machine_new(&machine, &why))) {
+        g_set_error(error, VM_ERROR, 0, "%s", why);
+        return false;
+    }
+    return true;
+}
+
+static bool build(Vm *vm, GError **error)
+{
+    BoardWiring wiring = { .hart_irq = hart_irq, .hart_timer = hart_timer, .opaque = vm };
+
+    fe_riscv64_system.describe(machine_hart(vm->machine, 0), &vm->cpu);
+    wiring.isa = vm->cpu.isa;
+    wiring.mmu = vm->cpu.mmu;
+    wiring.zicbom_block = vm->cpu.zicbom_block;
+    wiring.zicboz_block = vm->cpu.zicboz_block;
+    return board_build(vm->board, &wiring, error) && vm_devices(vm, error);
+}
+
+static bool load(Vm *vm, GError **error)
+{
+    const VmOptions *o = vm->options;
+    BoardImages images = { o->bios, o->kernel, o->initrd, o->append, o->dtb, NULL, 0 };
+    BoardExtra *extra;
+    bool ok = vm_loaders(o, &extra, &images.n_extra, error);
+    images.extra = extra;
+    ok = ok && board_load(vm->board, &images, error);
+    g_free(extra);
+    return ok;
+}
+
+static bool make_board(Vm *vm, GError **error)
+{
+    BoardConfig config = { .ram_size = vm->options->memory, .n_harts = vm->options->harts,
+                           .env = &vm->env, .serial = { vm->serial } };
+
+    vm->board = board_new(board_type(vm->options->board), &config, error);
+    return vm->board && start_translator(vm, error) && build(vm, error) && load(vm, error);
+}
+
+static void add_peers(Vm *vm)
+{
+    for (unsigned i = 0; i < vm->chardevs->len; i++) {
+        Chardev *c = vm->chardevs->pdata[i];
+        MonitorPeer peer = { chardev_id(c), "chardev", chardev_label(c) };
+
+        g_array_append_val(vm->peers, peer);
+    }
+}
+
+static void make_monitor(Vm *vm)
+{
+    const VmOptions *o = vm->options;
+    MonitorReason reason = { "accel", "tcg", "translation does not isolate the guest" };
+    MonitorVm m = { .name = o->name, .board = o->board, .policy = "none", .ram_size = o->memory,
+                    .machine = vm->machine, .root = vm->board->root, .mem = vm->env.mem,
+                    .clock = vm->env.clock, .frontend = &fe_riscv64_machine,
+                    .system = &fe_riscv64_system, .started = false };
+
+    add_peers(vm);
+    g_array_append_val(vm->reasons, reason);
+    m.reasons = (MonitorReason *)(void *)vm->reasons->data;
+    m.n_reasons = vm->reasons->len;
+    m.drives = (MonitorDrive *)(void *)vm->drives->data;
+    m.n_drives = vm->drives->len;
+    m.chardevs = (MonitorPeer *)(void *)vm->peers->data;
+    m.n_chardevs = vm->peers->len;
+    vm->monitor = monitor_new(&m);
+}
+
+static void free_chardev(void *c)
+{
+    chardev_free(c);
+}
+
+static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError **error)
+{
+    *vm = (Vm){ .options = o,
+                .chardevs = g_ptr_array_new_with_free_func(free_chardev),
+                .drives = g_array_new(FALSE, FALSE, sizeof(MonitorDrive)),
+                .peers = g_array_new(FALSE, FALSE, sizeof(MonitorPeer)),
+                .reasons = g_array_new(FALSE, FALSE, sizeof(MonitorReason)),
+                .signals = signalfd(-1, signals, SFD_CLOEXEC) };
+    vm->env = (DevEnv){ .clock = clock_new(), .link = find_link, .request = request,
+                        .opaque = vm };
+    vm->host = (ChardevHost){ quit, commit, vm };
+    vm->loop = io_new();
+    if (!vm->env.clock || !vm->loop) {
+        g_set_error(error, VM_ERROR, 0, "no thread could be made: %s", g_strerror(errno));
+        return false;
+    }
+    if (!vm_drives(vm, error) || !vm_chardevs(vm, error) || !make_board(vm, error)) {
+        return false;
+    }
+    make_monitor(vm);
+    vm->signal_watch = io_add(vm->loop, vm->signals, POLLIN, on_signal, vm);
+    return vm_monitors(vm, error);
+}
+
+/* Harts first, then who calls devices, then the devices, then what they stand on. */
+static void vm_free(Vm *vm)
+{
+    if (vm->machine) {
+        machine_pause(vm->machine);
+    }
+    clock_pause(vm->env.clock);
+    io_remove(vm->signal_watch);
+    vm_monitors_end(vm);
+    if (vm->board) {
+        board_remove_devices(vm->board);
+    }
+    g_ptr_array_free(vm->chardevs, TRUE);
+    if (vm->machine) {
+        machine_free(vm->machine);
+    }
+    board_free(vm->board);
+    vm_drives_close(vm);
+    io_free(vm->loop);
+    clock_free(vm->env.clock);
+    g_array_free(vm->drives, TRUE);
+    g_array_free(vm->peers, TRUE);
+    g_array_free(vm->reasons, TRUE);
+}
+
+/* ---- Running it ---- */
+
+static void restart(Vm *vm)
+{
+    machine_pause(vm->machine);
+    clock_pause(vm->env.clock);
+    monitor_event(vm->monitor, MONITOR_EVENT_reset, "{\"guest\":true,\"reason\":\"guest-reset\"}");
+    board_reset(vm->board);
+    machine_reset(vm->machine);
+    clock_resume(vm->env.clock);
+    machine_resume(vm->machine);
+}
+
+static int run(Vm *vm)
+{
+    MachineEvent event;
+
+    board_reset(vm->board);
+    machine_reset(vm->machine);
+    if (!vm->options->stopped) {
+        monitor_cont(vm->monitor);
+    }
+    for (;;) {
+        machine_wait(vm->machine, &event);
+        if (event.kind == MACHINE_shutdown ||
+            (event.kind == MACHINE_restart && vm->options->no_reboot)) {
+            monitor_event(vm->monitor, MONITOR_EVENT_shutdown,
+                          "{\"guest\":true,\"reason\":\"guest-shutdown\"}");
+            return event.kind == MACHINE_shutdown ? event.value : 0;
+        }
+        if (event.kind == MACHINE_restart) {
+            restart(vm);
+        }
+    }
+}
+
+static bool write_tree(Vm *vm, GError **error)
+{
+    size_t size;
+    const char *data = g_bytes_get_data(vm->board->device_tree, &size);
+
+    return g_file_set_contents(vm->options->dump_tree, data, (gssize)size, error);
+}
+
+static int run_vm(const VmOptions *o)
+{
+    GError *error = NULL;
+    sigset_t signals;
+    int status = 1;
+    Vm vm;
+
+    block_signals(&signals);
+    if (!vm_make(&vm, o, &signals, &error) || (o->dump_tree && !write_tree(&vm, &error))) {
+        fprintf(stderr, "ketch vm: %s\n", error->message);
+        g_error_free(error);
+    } else if (o->dump_tree) {
+        status = 0;
+    } else {
+        log_warn("no isolation (accepted by --non-security): the guest runs under translation, "
+                 "which a hostile one can break out of\n");
+        status = run(&vm);
+        if (o->stats) {
+            tr_stats_print(log_fd());
+        }
+    }
+    vm_free(&vm);
+    return status;
+}
+
+/* ---- What only prints something ---- */
+
+static void show_devices(const VmOptions *o)
+{
+    char *name = o->device_help ? g_strndup(o->device_help, strcspn(o->device_help, ",")) : NULL;
+
+    for (const DevType *const *t = dev_types; *t; t++) {
+        if ((*t)->bus && (!name || !strcmp((*t)->name, name))) {
+            dev_type_help(*t);
+        }
+    }
+    g_free(name);
+}
+
+static void show_cpus(void)
+{
+    puts("rv64  RV64IMAFDC with M, S and U modes; after a comma NAME=on|off:\n"
+         "      sv39 sv48 sv57 pmp zicbom zicboz smstateen sstc svade\n"
+         "max   the same");
+}
+
+static void show_machines(void)
+{
+    for (const BoardType *const *t = board_types; *t; t++) {
+        printf("%-8s %s\n", (*t)->name, (*t)->summary);
+    }
+}
+
+static bool show_something(const VmOptions *o)
+{
+    switch (o->action) {
+    case VM_HELP:
+        puts("usage: ketch vm --non-security [OPTIONS]\n\nRuns a riscv64 machine.");
+        vm_options_help();
+        puts("\nExit status: 0 when the guest powers off, or what it says; 1 for a wrong option; 78 when\n"
+             "the machine would not be isolated and that was not accepted; 128+N when signal N ended it.");
+        return true;
+    case VM_VERSION:
+        puts(KETCH_VERSION_TEXT);
+        return true;
+    case VM_LOG_HELP:
+        log_help();
+        return true;
+    case VM_MACHINE_HELP:
+        show_machines();
+        return true;
+    case VM_CPU_HELP:
+        show_cpus();
+        return true;
+    case VM_DEVICE_HELP:
+        show_devices(o);
+        return true;
+    case VM_RUN:
+        break;
+    }
+    return false;
+}
+
+int command_vm(int argc, char **argv)
+{
+    GError *error = NULL;
+    VmOptions o;
+    int status = 1;
+
+    if (!vm_options_parse(&o, argc, argv, &error)) {
+        fprintf(stderr, "ketch vm: %s\n", error->message);
+        g_error_free(error);
+    } else if (show_something(&o)) {
+        status = 0;
+    } else if (!o.accept_no_isolation && !o.dump_tree) {
+        fputs("ketch vm: translation (tcg) does not isolate this machine from a hostile guest; "
+              "--non-security accepts that\n", stderr);
+        status = EXIT_NO_ISOLATION;
+    } else if (o.log_file && !log_open(o.log_file, false)) {
+        fprintf(stderr, "ketch vm: cannot write the log %s: %s\n", o.log_file, g_strerror(errno));
+    } else {
+        status = run_vm(&o);
+    }
+    vm_options_fini(&o);
+    return status;
+}

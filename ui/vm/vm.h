@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ui/vm/vm.h - one machine with everything around it, from the command line to its end.
+ *
+ * Owns:      all parts, in the order of their making; vm_free() takes them down backwards.
+ * Threading: vm.c's functions run on the main thread, which is no hart's; the loop's thread does
+ *            chardevs and signals.
+ */
+#ifndef KETCH_UI_VM_VM_H
+#define KETCH_UI_VM_VM_H
+
+#include "devices/boards/board.h"
+#include "devices/host/block/block.h"
+#include "devices/host/chardev.h"
+#include "translator/machine.h"
+#include "ui/monitor/monitor.h"
+#include "ui/monitor/server.h"
+#include "ui/vm/options.h"
+
+/* A monitor session on a chardev that it shares with the serial port. */
+typedef struct VmConsole {
+    ChardevPort port;
+    Monitor *monitor;
+    MonitorSession *session; /* made when the focus first comes */
+} VmConsole;
+
+typedef struct Vm {
+    const VmOptions *options;
+    DevEnv env;
+    IoLoop *loop;
+    ChardevHost host;
+    GPtrArray *chardevs;  /* of Chardev */
+    GArray *drives;       /* of MonitorDrive; ids and blocks are owned */
+    Chardev *serial;
+    bool serial_has_monitor; /* "mon:" */
+    Board *board;
+    Machine *machine;
+    FeCpu cpu;            /* of each hart */
+    Monitor *monitor;
+    MonitorServer *hmp, *qmp;
+    VmConsole console;
+    GArray *peers;        /* of MonitorPeer, of the chardevs */
+    GArray *reasons;      /* of MonitorReason */
+    int signals;          /* signalfd; -1: none */
+    IoWatch *signal_watch;
+} Vm;
+
+/* ---- chardevs.c ---- */
+
+/* -chardev, -serial, -nographic.  False and error. */
+MUST_USE bool vm_chardevs(Vm *vm, GError **error);
+Chardev *vm_chardev(Vm *vm, const char *id); /* NULL: there is none */
+/* -monitor and -qmp, when the machine is there. */
+MUST_USE bool vm_monitors(Vm *vm, GError **error);
+void vm_monitors_end(Vm *vm);
+
+/* ---- drives.c ---- */
+
+/* -drive: opens the images. */
+MUST_USE bool vm_drives(Vm *vm, GError **error);
+/* A device takes the drive `id`, once; NULL and error. */
+Block *vm_take_drive(Vm *vm, const char *id, GError **error);
+/* -device, and a disk for each drive with if=virtio. */
+MUST_USE bool vm_devices(Vm *vm, GError **error);
+/* The files of -device loader; *extra is an array, to be freed. */
+MUST_USE bool vm_loaders(const VmOptions *o, BoardExtra **extra, unsigned *n, GError **error);
+void vm_drives_close(Vm *vm);
+
+#endif

@@ -20,7 +20,7 @@ static void warn_once(Qcow2 *q, const char *fmt, va_list args)
 
     if (!atomic_exchange(&q->warned, true)) {
         text = g_strdup_vprintf(fmt, args);
-        log_warn("%s is damaged: %s\n", q->block->name, text);
+        log_warn("%s is damaged: %s", q->block->name, text);
         g_free(text);
     }
 }
@@ -166,7 +166,7 @@ static bool repair_dirty(Qcow2 *q, GError **error)
     int r = 0;
 
     if (q->h.incompatible & QCOW2_DIRTY) {
-        log_warn("%s was not closed: its refcounts are made anew\n", q->block->name);
+        log_warn("%s was not closed: its refcounts are made anew", q->block->name);
         r = qcow2_check(q->block, IMAGE_REPAIR_ALL, &result);
     }
     if (r < 0 || result.corruptions > result.corruptions_fixed) {

@@ -133,4 +133,23 @@ inline Bytes ReadFile(const std::string &path)
     return Bytes(std::istreambuf_iterator<char>(in), {});
 }
 
+// Runs qemu-img where it is installed; "" when it is content, or absent.
+inline std::string QemuImg(const std::string &arguments)
+{
+    static const bool present = system("qemu-img --version >/dev/null 2>&1") == 0;
+    if (!present) {
+        static const int said = printf("qemu-img (package qemu-utils) is not here: its opinion is missing\n");
+        (void)said;
+        return "";
+    }
+    std::string text, command = "qemu-img " + arguments + " 2>&1";
+    FILE *out = popen(command.c_str(), "r");
+    char line[256];
+    while (fgets(line, sizeof(line), out)) {
+        text += line;
+    }
+    int status = pclose(out);
+    return status == 0 ? "" : command + ": status " + std::to_string(WEXITSTATUS(status)) + "\n" + text;
+}
+
 #endif

@@ -48,6 +48,9 @@ void ExpectClean(const std::string &path, uint64_t leaks = 0)
     ASSERT_EQ(0, image_check(d, IMAGE_REPAIR_NONE, &result)) << said;
     EXPECT_EQ(0u, result.corruptions) << said;
     EXPECT_LE(result.leaks, leaks) << said;
+    if (leaks == 0) {
+        EXPECT_EQ("", QemuImg("check " + path));
+    }
 }
 
 Block *Open(const std::string &path, GError **error)
@@ -242,6 +245,8 @@ TEST_P(Lockstep, RandomOperations)
         ASSERT_NO_FATAL_FAILURE(CompareStatus());
         ASSERT_EQ(0, disk_->Close());
         ExpectClean(path_);
+        WriteFile(folder_ / "model", model_);
+        EXPECT_EQ("", QemuImg("compare -f raw -F qcow2 " + (folder_ / "model") + " " + path_));
         ASSERT_NO_FATAL_FAILURE(Reopen());
         ASSERT_NO_FATAL_FAILURE(Compare());
     }

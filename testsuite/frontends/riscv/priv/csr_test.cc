@@ -86,8 +86,9 @@ TEST_P(EveryNumber, CanBeAccessedAsTheManualSays)
         bool read = l && lowest(*l) <= GetParam(), write = read && l->rights[2] == 'W';
 
         EXPECT_EQ(hart.read_csr(number) != IR_TRAP_illegal, read) << std::hex << number;
-        if (number != 0x300 && number != 0x100) /* these would change the privilege's rights */
+        if (number != 0x300 && number != 0x100) { /* these would change the privilege's rights */
             EXPECT_EQ(hart.write_csr(number, 0) != IR_TRAP_illegal, write) << std::hex << number;
+        }
     }
 }
 
@@ -104,10 +105,11 @@ TEST(Csr, AWriteOfOnesLeavesWhatTheRegisterHas)
             hart.status() |= RV_STATUS_FS;
             EXPECT_NE(hart.write_csr(number, kAll), IR_TRAP_illegal);
             ASSERT_NE(hart.read_csr(number), IR_TRAP_illegal);
-            if (number == 0xb00 || number == 0xb02) /* they run */
+            if (number == 0xb00 || number == 0xb02) { /* they run */
                 EXPECT_LT(hart.result + 1, 1000000000u);
-            else
+            } else {
                 EXPECT_EQ(hart.result, l.ones) << std::hex << number;
+            }
         }
     }
 }

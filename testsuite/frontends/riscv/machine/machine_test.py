@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""machine_test.py - programs without an operating system, in M, S and U, on Ketch's harts and on
+QEMU's: what they print must be the same, in every tier and with every way to reach memory.
+
+    machine_test.py RUNNER [PROGRAM...]
+
+The programs are the .S files beside this one; they say what they do that QEMU does differently from
+the manual, and leave it out.  Skips visibly without a cross compiler or qemu-system-riscv64.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+TOOLS = "riscv64-linux-gnu-"
+QEMU = "qemu-system-riscv64"
+SECONDS = 30
+
+# Program, macros, harts, -cpu of Ketch.  QEMU 7.2 has all paging modes.
+PROGRAMS = (
+    ("csr", [], 1, ""),
+    ("trap", [], 1, ""),
+    ("fp", [], 1, ""),
+    ("interrupt", [], 1, ""),
+    ("paging", ["PAGING_MODE=8"], 1, ""),
+    ("paging", ["PAGING_MODE=9"], 1, ""),
+    ("paging", ["PAGING_MODE=10"], 1, "sv57=on"),
+    ("smp", [], 2, ""),
+)
+WAYS = (
+    ["--tier=interp"],
+    ["--tier=jit", "--mmu=flat"],
+    ["--tier=jit", "--mmu=tlb"],
+    ["--tier=jit", "--hot=20"],
+)
+
+
+def build(folder, name, macros):
+    """(ELF file, the same as memory)"""
+    elf, raw = os.path.join(folder, "p"), os.path.join(folder, "p.bin")
+    subprocess.run([TOOLS + "gcc", "-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany", "-static",
+                    "-nostdlib", "-fno-pic", "-no-pie", "-Wl,--build-id=none,--no-relax",
+                    "-Wl,--no-warn-rwx-segments", "-T", os.path.join(HERE, "link.ld"), "-o", elf]
+                   + ["-D" + m for m in macros]
+                   + [os.path.join(HERE, "start.S"), os.path.join(HERE, name + ".S")], check=True)
+    subprocess.run([TOOLS + "objcopy", "-O", "binary", elf, raw], check=True)
+    return elf, raw
+
+
+def output(command):
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              timeout=SECONDS)
+    except subprocess.TimeoutExpired as late:
+        return (late.stdout or b"").decode() + "\n(does not end)"
+    return done.stdout.decode() + ("" if done.returncode == 0 else "\n(exit status %d)" % done.returncode)
+
+
+def first_difference(ours, theirs):
+    ours, theirs = ours.splitlines() + ["(end)"], theirs.splitlines() + ["(end)"]
+    line = next(i for i, pair in enumerate(zip(ours, theirs)) if pair[0] != pair[1])
+    return "line %d\n  ketch %s\n  qemu  %s" % (line + 1, ours[line], theirs[line])
+
+
+def compare(runner, program, folder):
+    name, macros, harts, cpu = program
+    elf, raw = build(folder, name, macros)
+    want = output([QEMU, "-M", "virt", "-bios", "none", "-nographic", "-monitor", "none", "-cpu",
+                   "rv64,h=off", "-smp", str(harts), "-kernel", elf])
+    failed = 0
+    for way in WAYS:
+        got = output([runner, "--harts=%d" % harts] + (["--cpu=" + cpu] if cpu else []) + way + [raw])
+        if got != want or not want.count("\n"):
+            failed += 1
+            print("%s %s %s: %s" % (name, " ".join(macros), " ".join(way),
+                                    first_difference(got, want) if got != want else "no output"))
+    return failed
+
+
+def main():
+    runner, wanted = sys.argv[1], sys.argv[2:]
+    for tool in (TOOLS + "gcc", QEMU):
+        if not shutil.which(tool):
+            print("skipped: no %s" % tool)
+            return 0
+    chosen = [p for p in PROGRAMS if not wanted or p[0] in wanted]
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for program in chosen:
+            failed += compare(runner, program, folder)
+    print("%d passed, %d failed, 0 skipped" % (len(chosen) * len(WAYS) - failed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -44,6 +44,7 @@ SUITES = [
     Suite("plugins", "plugins/plugins.py", (), ()),
     Suite("bundled", "plugins/bundled/bundled.py", (), ()),
     Suite("programs", "programs/programs.py", ("--tier=jit",), ("--full",)),
+    Suite("images", "devices/host/block/images.py", (), ()),
     Suite("torture", "torture/torture.py", ("--levels=-O2", "--tier=jit"), ()),
 ]
 

@@ -10,7 +10,7 @@ namespace
 {
 
 constexpr uint64_t KiB = 1024, MiB = 1024 * KiB;
-constexpr auto TimeForOne = std::chrono::seconds(4);
+constexpr auto Forever = std::chrono::seconds(120); // a hang, not a slow machine
 
 void Put(Bytes &image, uint64_t at, uint64_t value, unsigned bytes)
 {
@@ -73,7 +73,7 @@ class Hostile : public testing::Test
         WriteFile(path_, image);
         Check(IMAGE_REPAIR_ALL);
         WriteSome();
-        EXPECT_LT(std::chrono::steady_clock::now() - started, TimeForOne);
+        EXPECT_LT(std::chrono::steady_clock::now() - started, Forever);
     }
 
     void ReadAll()
@@ -349,8 +349,9 @@ TEST_F(Hostile, RandomDamage)
         }
         Use(image);
         if (HasFailure()) {
-            WriteFile("/tmp/ketch-hostile.qcow2", image);
-            FAIL() << "case " << done << " is in /tmp/ketch-hostile.qcow2";
+            std::string kept = testing::TempDir() + "/ketch-hostile.qcow2";
+            WriteFile(kept, image);
+            FAIL() << "case " << done << " is in " << kept;
         }
     }
     EXPECT_GT(done, 8);

@@ -55,6 +55,34 @@ bool debug_breaks_locked(uint64_t pc, uint64_t size)
     return at < points.n_pc && points.pc[at] - pc < size;
 }
 
+static bool contains(const TrUnit *unit, void *opaque)
+{
+    const uint64_t *pc = opaque;
+
+    for (unsigned i = 0; i < unit->n_spans; i++) {
+        if (*pc - unit->spans[i].pc < unit->spans[i].size) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Units with code at that virtual address, in a machine wherever it is physically. */
+static void drop_at(uint64_t pc)
+{
+    TrFilter filter = { .wanted = contains, .opaque = &pc };
+
+    if (!tr.system) {
+        tr_invalidate(pc, 1);
+        return;
+    }
+    exclusive_begin();
+    pthread_mutex_lock(&tr.lock);
+    cache_drop_locked(&filter);
+    pthread_mutex_unlock(&tr.lock);
+    exclusive_end();
+}
+
 /* Units with what is in `a` but not in `b`, both sorted, go. */
 static void drop_missing(const uint64_t *a, size_t n_a, const uint64_t *b, size_t n_b)
 {
@@ -63,7 +91,7 @@ static void drop_missing(const uint64_t *a, size_t n_a, const uint64_t *b, size_
             k++;
         }
         if (k == n_b || b[k] != a[i]) {
-            tr_invalidate(a[i], 1);
+            drop_at(a[i]);
         }
     }
 }
@@ -187,12 +215,16 @@ void debug_instrument_locked(IrFunc *f)
 }
 
 /* Guest memory that may not be readable; then zeroes. */
-static void peek(const Vcpu *vcpu, const TrWatch *w, uint8_t bytes[TR_WATCH_SIZE])
+static void peek(Vcpu *vcpu, const TrWatch *w, uint8_t bytes[TR_WATCH_SIZE])
 {
     struct iovec to = { bytes, w->size };
     struct iovec from = { (void *)(uintptr_t)(vcpu->mem_base + w->addr), w->size };
 
     memset(bytes, 0, TR_WATCH_SIZE);
+    if (tr.system) {
+        (void)!system_read(vcpu, w->addr, bytes, w->size);
+        return;
+    }
     if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) < 0) {
         return;
     }

@@ -28,6 +28,8 @@ typedef struct Hart {
     unsigned spins;
     pthread_cond_t wake;    /* with Machine.lock */
     bool parked;            /* its thread waits for Machine.paused to end; under Machine.lock */
+    MachineMove move;       /* likewise */
+    TrStop stop;            /* for a debugger */
     _Atomic bool timer_due; /* machine_timer() */
     _Atomic bool kicked;    /* something has changed since it went to sleep */
 } Hart;
@@ -154,7 +156,7 @@ static bool park(Hart *h)
     bool go_on;
 
     pthread_mutex_lock(&m->lock);
-    while (m->paused && !m->ending) {
+    while ((m->paused || h->move == MACHINE_stay) && !m->ending) {
         h->parked = true;
         pthread_cond_broadcast(&m->changed);
         pthread_cond_wait(&h->wake, &m->lock);
@@ -172,6 +174,12 @@ static void handle_fault(Hart *h)
     h->machine->fe->fault(h->vcpu, f->vaddr, f->access, f->cause);
 }
 
+static void stop_for_debugger(Hart *h, const TrStop *stop)
+{
+    h->stop = *stop;
+    machine_request(h->machine, (MachineEvent){ MACHINE_debug, (int)h->number });
+}
+
 static void handle_stop(Hart *h, const TrStop *stop)
 {
     switch (stop->trap) {
@@ -186,7 +194,7 @@ static void handle_stop(Hart *h, const TrStop *stop)
         break;
     case IR_TRAP_debug:
     case IR_TRAP_watch:
-        machine_request(h->machine, (MachineEvent){ MACHINE_debug, (int)h->number });
+        stop_for_debugger(h, stop);
         break;
     case IR_TRAP_syscall:
     case IR_TRAP_breakpoint:
@@ -202,6 +210,18 @@ static void handle_stop(Hart *h, const TrStop *stop)
     }
 }
 
+/* One instruction; entering the handler of an exception is one, too. */
+static void step(Hart *h)
+{
+    TrStop stop = tr_step(h->vcpu, true);
+
+    if (stop.trap != IR_TRAP_wait) {
+        handle_stop(h, &stop);
+    }
+    stop = (TrStop){ .trap = IR_TRAP_interrupt };
+    stop_for_debugger(h, &stop);
+}
+
 static void *run(void *opaque)
 {
     Hart *h = opaque;
@@ -209,6 +229,10 @@ static void *run(void *opaque)
     while (park(h)) {
         TrStop stop;
 
+        if (h->move == MACHINE_step) {
+            step(h);
+            continue;
+        }
         handle_timer(h);
         if (h->machine->fe->interrupt(h->vcpu)) {
             h->spins = 0;
@@ -441,6 +465,20 @@ bool machine_wait_ms(Machine *m, int ms, MachineEvent *event)
     return any;
 }
 
+/* ---- For a debugger ---- */
+
+void machine_move(Machine *m, unsigned hart, MachineMove move)
+{
+    pthread_mutex_lock(&m->lock);
+    m->hart[hart].move = move;
+    pthread_mutex_unlock(&m->lock);
+}
+
+TrStop machine_stop(const Machine *m, unsigned hart)
+{
+    return m->hart[hart].stop;
+}
+
 /* ---- Looking inside ---- */
 
 unsigned machine_harts(const Machine *m)
@@ -453,54 +491,12 @@ Vcpu *machine_hart(Machine *m, unsigned hart)
     return m->hart[hart].vcpu;
 }
 
-/* Host memory of vaddr, and in *n how much of it is in a row, at most what *n was. */
-static uint8_t *host_of(Machine *m, unsigned hart, uint64_t vaddr, MmuAccess access, size_t *n)
-{
-    Vcpu *vcpu = m->hart[hart].vcpu;
-    size_t room = PHYS_PAGE - vaddr % PHYS_PAGE;
-    FeWalk w = m->fe->walk(vcpu, vaddr, access, 1);
-    const PhysRegion *r;
-    uint64_t paddr;
-
-    *n = *n < room ? *n : room;
-    if (!w.ok) {
-        return NULL;
-    }
-    paddr = w.page.paddr + (vaddr - w.page.vaddr);
-    r = phys_find(tr.system->mem, paddr);
-    return r && r->host ? r->host + (paddr - r->base) : NULL;
-}
-
 bool machine_read(Machine *m, unsigned hart, uint64_t vaddr, void *to, size_t size)
 {
-    for (size_t at = 0, n; at < size; at += n) {
-        const uint8_t *host;
-
-        n = size - at;
-        host = host_of(m, hart, vaddr + at, MMU_read, &n);
-        if (!host) {
-            return false;
-        }
-        memcpy((char *)to + at, host, n);
-    }
-    return true;
+    return system_read(m->hart[hart].vcpu, vaddr, to, size);
 }
 
 bool machine_write(Machine *m, unsigned hart, uint64_t vaddr, const void *from, size_t size)
 {
-    for (size_t at = 0, n; at < size; at += n) {
-        uint8_t *host;
-        FeWalk w;
-
-        n = size - at;
-        host = host_of(m, hart, vaddr + at, MMU_read, &n);
-        if (!host) {
-            return false;
-        }
-        memcpy(host, (const char *)from + at, n);
-        w = m->fe->walk(m->hart[hart].vcpu, vaddr + at, MMU_read, 1);
-        phys_written(tr.system->mem, w.page.paddr + (vaddr + at - w.page.vaddr), n);
-    }
-    system_code_changed();
-    return true;
+    return system_write(m->hart[hart].vcpu, vaddr, from, size);
 }

@@ -25,6 +25,7 @@
 #include "devices/irq.h"
 #include "frontends/system.h"
 #include "ir/vcpu.h"
+#include "translator/translator.h"
 
 enum { MACHINE_HARTS = 8 };
 
@@ -66,7 +67,8 @@ typedef enum MachineEventKind {
     MACHINE_none,
     MACHINE_shutdown, /* value: exit status */
     MACHINE_restart,
-    MACHINE_debug,    /* a hart is at a breakpoint, and all have been asked to pause; value: hart */
+    MACHINE_debug,    /* a hart has stopped for a debugger (machine_stop()), and all have been asked
+                         to pause; value: hart */
 } MachineEventKind;
 
 typedef struct MachineEvent {
@@ -83,6 +85,18 @@ void machine_wait(Machine *m, MachineEvent *event);
 
 /* The same without waiting longer than so many milliseconds.  False: there was none. */
 bool machine_wait_ms(Machine *m, int ms, MachineEvent *event);
+
+/* ---- For a debugger ---- */
+
+typedef enum MachineMove { MACHINE_run, MACHINE_stay, MACHINE_step } MachineMove;
+
+/* What a hart does from the next machine_resume() on: a step is one instruction, without interrupts,
+ * after which it stops (MACHINE_debug).  Paused. */
+void machine_move(Machine *m, unsigned hart, MachineMove move);
+
+/* Why the hart of a MACHINE_debug has stopped: IR_TRAP_debug, a breakpoint; IR_TRAP_watch, with the
+ * address; IR_TRAP_interrupt: its step is done. */
+TrStop machine_stop(const Machine *m, unsigned hart);
 
 /* ---- Looking inside ---- */
 

@@ -367,6 +367,11 @@ MUST_USE bool system_page(TrVcpu *v, uint64_t pc, TrPage *page);
 /* The pages are going to have translated code.  Neither `running` nor with tr.lock. */
 void system_guard(TrPage page);
 
+/* Guest-virtual memory as the vcpu sees it; not its own thread's doing, but it stands still.  False:
+ * not all of it is RAM or ROM. */
+bool system_read(Vcpu *vcpu, uint64_t vaddr, void *to, size_t size);
+bool system_write(Vcpu *vcpu, uint64_t vaddr, const void *from, size_t size);
+
 /* Bytes of guest code at `pc`, for code that begins at `start` in `page`: as TrConfig.fetch. */
 size_t system_fetch(uint64_t start, TrPage page, uint64_t pc, uint8_t *buf, size_t want,
                     bool *writable);

@@ -194,3 +194,48 @@ void system_detach(TrVcpu *v)
     }
     free(v->tags);
 }
+
+/* ---- Guest-virtual memory, for debuggers ---- */
+
+/* Physical address of vaddr, and in *n how much of it is in a row, at most what *n was. */
+static bool locate(Vcpu *vcpu, uint64_t vaddr, uint64_t *paddr, size_t *n)
+{
+    size_t room = PHYS_PAGE - vaddr % PHYS_PAGE;
+    FeWalk w = tr.system->fe->walk(vcpu, vaddr, MMU_read, 1);
+
+    *n = *n < room ? *n : room;
+    *paddr = w.ok ? w.page.paddr + (vaddr - w.page.vaddr) : 0;
+    return w.ok;
+}
+
+bool system_read(Vcpu *vcpu, uint64_t vaddr, void *to, size_t size)
+{
+    for (size_t at = 0, n; at < size; at += n) {
+        uint64_t paddr;
+
+        n = size - at;
+        if (!locate(vcpu, vaddr + at, &paddr, &n) ||
+            !phys_read(tr.system->mem, paddr, (char *)to + at, n)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool system_write(Vcpu *vcpu, uint64_t vaddr, const void *from, size_t size)
+{
+    for (size_t at = 0, n; at < size; at += n) {
+        const PhysRegion *r;
+        uint64_t paddr;
+
+        n = size - at;
+        r = locate(vcpu, vaddr + at, &paddr, &n) ? phys_find(tr.system->mem, paddr) : NULL;
+        if (!r || !r->host) {
+            return false;
+        }
+        memcpy(r->host + (paddr - r->base), (const char *)from + at, n);
+        phys_written(tr.system->mem, paddr, n);
+    }
+    system_code_changed();
+    return true;
+}

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "translator/points.h"
 #include "userland/debug_state.h"
 #include "userland/mem.h"
 #include "userland/proc.h"
@@ -17,12 +18,7 @@
 /* ---- Points.  Set at once, put into the translator when threads go on: gdb removes all of them
  * whenever the guest has stopped, and inserts them again. ---- */
 
-static struct {
-    uint64_t *pc;
-    size_t n_pc, cap_pc;
-    TrWatch watch[TR_WATCHES];
-    unsigned n_watch;
-} points;
+static TrPoints points;
 
 static const unsigned watch_kind[] = { [GDB_POINT_break] = 0,
                                        [GDB_POINT_write] = TR_WATCH_write,
@@ -31,86 +27,32 @@ static const unsigned watch_kind[] = { [GDB_POINT_break] = 0,
 
 GdbPoint debug_watch_point(uint64_t addr)
 {
-    for (unsigned i = 0; i < points.n_watch; i++) {
-        for (unsigned p = GDB_POINT_write; p <= GDB_POINT_access; p++) {
-            if (points.watch[i].addr == addr && points.watch[i].kind == watch_kind[p]) {
-                return (GdbPoint)p;
-            }
-        }
+    switch (tr_points_watch(&points, addr)) {
+    case TR_WATCH_read:
+        return GDB_POINT_read;
+    case TR_WATCH_access:
+        return GDB_POINT_access;
+    case TR_WATCH_write:
+    default:
+        return GDB_POINT_write;
     }
-    return GDB_POINT_write;
-}
-
-static bool add_break(uint64_t pc)
-{
-    if (points.n_pc == points.cap_pc) {
-        size_t cap = points.cap_pc ? 2 * points.cap_pc : 16;
-        uint64_t *new = realloc(points.pc, cap * sizeof(*new));
-
-        if (!new) {
-            return false;
-        }
-        points.pc = new;
-        points.cap_pc = cap;
-    }
-    points.pc[points.n_pc++] = pc;
-    return true;
-}
-
-static bool set_break(uint64_t pc, bool on)
-{
-    for (size_t i = 0; i < points.n_pc; i++) {
-        if (points.pc[i] == pc) {
-            if (!on) {
-                points.pc[i] = points.pc[--points.n_pc];
-            }
-            return true;
-        }
-    }
-    return on ? add_break(pc) : true;
-}
-
-static bool set_watch(const TrWatch *watch, bool on)
-{
-    for (unsigned i = 0; i < points.n_watch; i++) {
-        const TrWatch *w = &points.watch[i];
-
-        if (w->addr == watch->addr && w->size == watch->size && w->kind == watch->kind) {
-            if (!on) {
-                points.watch[i] = points.watch[--points.n_watch];
-            }
-            return true;
-        }
-    }
-    if (!on) {
-        return true;
-    }
-    if (points.n_watch == TR_WATCHES || watch->size == 0 || watch->size > TR_WATCH_SIZE) {
-        return false;
-    }
-    points.watch[points.n_watch++] = *watch;
-    return true;
 }
 
 static bool set_point(GdbPoint point, uint64_t addr, uint64_t size, bool on)
 {
-    TrWatch watch = { addr, size > TR_WATCH_SIZE ? 0 : (uint32_t)size, watch_kind[point] };
-
-    return point == GDB_POINT_break ? set_break(addr, on) : set_watch(&watch, on);
+    return tr_points_set(&points, watch_kind[point], addr, size, on);
 }
 
 void debug_clear_points(void)
 {
-    points.n_pc = 0;
-    points.n_watch = 0;
+    tr_points_clear(&points);
 }
 
 void debug_apply_points(void)
 {
-    if (!tr_set_breakpoints(points.pc, points.n_pc)) {
+    if (!tr_points_apply(&points)) {
         log_warn("gdb: out of memory for breakpoints");
     }
-    tr_set_watches(points.watch, points.n_watch);
 }
 
 /* ---- Threads ---- */

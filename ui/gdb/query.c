@@ -37,6 +37,7 @@ void gdb_supported(GdbSession *s, const char *args)
                      ";swbreak+;hwbreak+;multiprocess+;QPassSignals+");
     gdb_put(&s->out, s->target->auxv ? ";qXfer:auxv:read+" : "");
     gdb_put(&s->out, s->target->exec_file ? ";qXfer:exec-file:read+" : "");
+    gdb_put(&s->out, s->target->physical ? ";PhyMemMode+" : "");
     gdb_put(&s->out, s->target->siginfo ? ";qXfer:siginfo:read+;QCatchSyscalls+" : "");
     gdb_put(&s->out, s->catch.forks ? ";fork-events+" : "");
     gdb_put(&s->out, s->catch.vforks ? ";vfork-events+" : "");
@@ -166,6 +167,25 @@ void gdb_thread_name(GdbSession *s, const char *args)
     }
     s->target->thread_name(id.tid, name, sizeof(name));
     gdb_put_hex(&s->out, name, strlen(name));
+}
+
+/* ---- Physical memory, in QEMU's packets ---- */
+
+void gdb_physical(GdbSession *s, const char *args)
+{
+    (void)args;
+    if (s->target->physical) {
+        gdb_putf(&s->out, "%d", s->target->physical(-1));
+    }
+}
+
+void gdb_set_physical(GdbSession *s, const char *args)
+{
+    if (!s->target->physical) {
+        return;
+    }
+    s->target->physical(*args == '1');
+    gdb_ok(s);
 }
 
 /* ---- monitor ---- */

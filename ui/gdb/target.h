@@ -129,6 +129,10 @@ struct GdbTarget {
     void (*leave_child)(int pid);
     bool (*follow_child)(int pid);
 
+    /* Whole machines: addresses of read() and write() are physical (1) or virtual (0); -1 only asks.
+     * Returns what holds now.  NULL: there are no physical ones. */
+    int (*physical)(int on);
+
     /* Text for a command of `monitor`; false: no such command. */
     bool (*monitor)(const char *command, char *text, size_t size);
 };

@@ -92,6 +92,9 @@ typedef enum MonitorEvent {
 /* Tells every QMP session.  `data`: a JSON object as text, or NULL. */
 void monitor_event(Monitor *m, MonitorEvent event, const char *data);
 
+/* A command for people, its answer appended to `out`; `hart` is what it speaks of. */
+void monitor_human(Monitor *m, unsigned hart, const char *line, GString *out);
+
 /* ---- Stop and go, for all who control the machine (gdb too) ---- */
 
 void monitor_stop(Monitor *m);

@@ -75,6 +75,15 @@ void monitor_event(Monitor *m, MonitorEvent event, const char *data)
     pthread_mutex_unlock(&m->lock);
 }
 
+void monitor_human(Monitor *m, unsigned hart, const char *line, GString *out)
+{
+    MonitorSession as = { .monitor = m, .kind = MONITOR_hmp, .hart = hart };
+
+    pthread_mutex_lock(&m->command);
+    hmp_execute(&as, line, out);
+    pthread_mutex_unlock(&m->command);
+}
+
 /* ---- Framing ---- */
 
 static void execute_line(MonitorSession *s, const char *line)

@@ -120,6 +120,14 @@ KEEP(dtb, dtb)
 KEEP(monitor, monitor)
 KEEP(qmp, qmp)
 KEEP(log_file, log_file)
+KEEP(gdb, gdb)
+
+static bool option_gdb_default(VmOptions *o, const char *arg, GError **error)
+{
+    (void)arg, (void)error;
+    o->gdb = "tcp::1234";
+    return true;
+}
 
 #define LIST(name, member)                                                     \
     static bool option_##name(VmOptions *o, const char *arg, GError **error)   \

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "ui/cli/version.h"
 #include "ui/vm/commands.h"
+#include "ui/vm/gdb.h"
 #include "ui/vm/keys.h"
 
 enum { EXIT_NO_ISOLATION = 78 };
@@ -200,6 +201,7 @@ static void make_monitor(Vm *vm)
     m.n_drives = vm->drives->len;
     m.chardevs = (MonitorPeer *)(void *)vm->peers->data;
     m.n_chardevs = vm->peers->len;
+    vm->controlled = m;
     vm->monitor = monitor_new(&m);
 }
 
@@ -229,7 +231,8 @@ static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError 
     }
     make_monitor(vm);
     vm->signal_watch = io_add(vm->loop, vm->signals, POLLIN, on_signal, vm);
-    return vm_monitors(vm, error);
+    return vm_monitors(vm, error) &&
+           (!o->gdb || vm_gdb_start(&vm->controlled, vm->monitor, o->gdb, error));
 }
 
 /* Harts first, then who calls devices, then the devices, then what they stand on. */
@@ -285,10 +288,13 @@ static int run(Vm *vm)
             (event.kind == MACHINE_restart && vm->options->no_reboot)) {
             monitor_event(vm->monitor, MONITOR_EVENT_shutdown,
                           "{\"guest\":true,\"reason\":\"guest-shutdown\"}");
+            vm_gdb_end(event.kind == MACHINE_shutdown ? event.value : 0);
             return event.kind == MACHINE_shutdown ? event.value : 0;
         }
         if (event.kind == MACHINE_restart) {
             restart(vm);
+        } else if (event.kind == MACHINE_debug && !vm_gdb_event((unsigned)event.value)) {
+            machine_resume(vm->machine);
         }
     }
 }

@@ -36,6 +36,7 @@ typedef struct Vm {
     Board *board;
     Machine *machine;
     FeCpu cpu;            /* of each hart */
+    MonitorVm controlled;  /* what the monitor and the debugger see of it */
     Monitor *monitor;
     MonitorServer *hmp, *qmp;
     VmConsole console;

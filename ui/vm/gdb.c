@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ui/vm/gdb.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "translator/points.h"
+#include "ui/gdb/server.h"
+
+enum { QUEUE = 2 * MACHINE_HARTS + 2, MAX_TEXT = 1 << 16 };
+
+static struct {
+    const MonitorVm *vm;
+    Monitor *monitor;
+    int fd;                 /* readable: an event is queued */
+    pthread_mutex_t lock;   /* the queue and `attached` */
+    bool attached;
+    GdbEvent queue[QUEUE];
+    unsigned n;
+    TrPoints points;
+    GdbResume move[MACHINE_HARTS]; /* of the last resume() */
+    bool physical;
+} gdb = { .fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Threads are numbered from 1: 0 means any. */
+static int tid_of(unsigned hart)
+{
+    return (int)hart + 1;
+}
+
+static unsigned n_harts(void)
+{
+    return machine_harts(gdb.vm->machine);
+}
+
+static Vcpu *vcpu_of(int tid)
+{
+    return tid >= 1 && (unsigned)tid <= n_harts() ? machine_hart(gdb.vm->machine, (unsigned)tid - 1)
+                                                  : NULL;
+}
+
+/* ---- Events ---- */
+
+static void notify(void)
+{
+    eventfd_write(gdb.fd, 1);
+}
+
+static bool push(const GdbEvent *event)
+{
+    bool wanted;
+
+    pthread_mutex_lock(&gdb.lock);
+    wanted = gdb.attached && gdb.n < QUEUE;
+    if (wanted) {
+        gdb.queue[gdb.n++] = *event;
+    }
+    pthread_mutex_unlock(&gdb.lock);
+    if (wanted) {
+        notify();
+    }
+    return wanted;
+}
+
+static GdbPoint point_of(unsigned kind)
+{
+    return kind == TR_WATCH_read ? GDB_POINT_read
+           : kind == TR_WATCH_access ? GDB_POINT_access : GDB_POINT_write;
+}
+
+bool vm_gdb_event(unsigned hart)
+{
+    TrStop stop = machine_stop(gdb.vm->machine, hart);
+    GdbEvent event = { .kind = GDB_EVENT_step, .tid = tid_of(hart) };
+
+    if (stop.trap == IR_TRAP_debug) {
+        event.kind = GDB_EVENT_breakpoint;
+    } else if (stop.trap == IR_TRAP_watch) {
+        event.kind = GDB_EVENT_watch;
+        event.addr = stop.arg;
+        event.point = point_of(tr_points_watch(&gdb.points, stop.arg));
+    }
+    return push(&event);
+}
+
+void vm_gdb_end(int status)
+{
+    if (gdb.fd >= 0) {
+        push(&(GdbEvent){ .kind = GDB_EVENT_exited, .tid = 1, .status = status });
+        gdb_server_end();
+    }
+}
+
+static bool pop(GdbEvent *event)
+{
+    eventfd_t count;
+    bool any;
+
+    eventfd_read(gdb.fd, &count);
+    pthread_mutex_lock(&gdb.lock);
+    any = gdb.n > 0;
+    if (any) {
+        *event = gdb.queue[0];
+        memmove(gdb.queue, gdb.queue + 1, --gdb.n * sizeof(gdb.queue[0]));
+    }
+    pthread_mutex_unlock(&gdb.lock);
+    return any;
+}
+
+/* A step that has not left the range that resume() gave. */
+static bool goes_on(const GdbEvent *event)
+{
+    const GdbResume *r = &gdb.move[event->tid - 1];
+
+    return event->kind == GDB_EVENT_step && r->move == GDB_MOVE_range &&
+           vcpu_of(event->tid)->pc >= r->lo && vcpu_of(event->tid)->pc < r->hi;
+}
+
+static bool next_event(GdbEvent *event)
+{
+    if (!pop(event)) {
+        return false;
+    }
+    if (event->kind == GDB_EVENT_exited) {
+        return true;
+    }
+    monitor_stop(gdb.monitor);
+    machine_pause(gdb.vm->machine); /* which the event has only asked for */
+    if (goes_on(event)) {
+        monitor_cont(gdb.monitor);
+        return false;
+    }
+    return true;
+}
+
+/* ---- Stop and go ---- */
+
+static void move_all(MachineMove move)
+{
+    for (unsigned i = 0; i < n_harts(); i++) {
+        machine_move(gdb.vm->machine, i, move);
+    }
+}
+
+static void attach(GdbEvent *event)
+{
+    monitor_stop(gdb.monitor);
+    pthread_mutex_lock(&gdb.lock);
+    gdb.attached = true;
+    gdb.n = 0;
+    pthread_mutex_unlock(&gdb.lock);
+    *event = (GdbEvent){ .kind = GDB_EVENT_request, .tid = 1 };
+}
+
+static void apply_points(void)
+{
+    if (!tr_points_apply(&gdb.points)) {
+        fputs("ketch vm: gdb: out of memory for breakpoints\n", stderr);
+    }
+}
+
+static void detach(void)
+{
+    pthread_mutex_lock(&gdb.lock);
+    gdb.attached = false;
+    pthread_mutex_unlock(&gdb.lock);
+    tr_points_clear(&gdb.points);
+    apply_points();
+    move_all(MACHINE_run);
+    monitor_cont(gdb.monitor);
+}
+
+static void kill_machine(void)
+{
+    machine_request(gdb.vm->machine, (MachineEvent){ MACHINE_shutdown, 0 });
+}
+
+static const GdbResume *find_move(const GdbResume *list, size_t n, int tid)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].tid == tid || list[i].tid == -1) {
+            return &list[i];
+        }
+    }
+    return NULL;
+}
+
+static void resume(const GdbResume *list, size_t n)
+{
+    static const MachineMove moves[] = {
+        [GDB_MOVE_stay] = MACHINE_stay, [GDB_MOVE_run] = MACHINE_run,
+        [GDB_MOVE_step] = MACHINE_step, [GDB_MOVE_range] = MACHINE_step,
+    };
+
+    for (unsigned i = 0; i < n_harts(); i++) {
+        const GdbResume *r = find_move(list, n, tid_of(i));
+
+        gdb.move[i] = r ? *r : (GdbResume){ .move = GDB_MOVE_stay };
+        machine_move(gdb.vm->machine, i, moves[gdb.move[i].move]);
+    }
+    apply_points();
+    monitor_cont(gdb.monitor);
+}
+
+static void stop(void)
+{
+    push(&(GdbEvent){ .kind = GDB_EVENT_request, .tid = 1 });
+}
+
+/* ---- What it sees ---- */
+
+static bool is_started(void)
+{
+    return false;
+}
+
+static int event_fd(void)
+{
+    return gdb.fd;
+}
+
+static int pid(void)
+{
+    return 1;
+}
+
+static size_t threads(int *tid, size_t max)
+{
+    for (unsigned i = 0; i < n_harts() && i < max; i++) {
+        tid[i] = tid_of(i);
+    }
+    return n_harts();
+}
+
+static void thread_name(int tid, char *name, size_t size)
+{
+    snprintf(name, size, "hart %d", tid - 1);
+}
+
+static bool get_register(int tid, const FeRegister *r, uint64_t *value)
+{
+    const Vcpu *vcpu = vcpu_of(tid);
+
+    if (vcpu) {
+        *value = r->get(vcpu, r->slot);
+    }
+    return vcpu;
+}
+
+static bool set_register(int tid, const FeRegister *r, uint64_t value)
+{
+    Vcpu *vcpu = vcpu_of(tid);
+
+    if (vcpu) {
+        r->set(vcpu, r->slot, value);
+    }
+    return vcpu;
+}
+
+/* The protocol does not say through which thread it looks; QEMU takes the current one, whose page
+ * tables the first hart shares in all that is the kernel's. */
+static bool access_memory(uint64_t addr, void *to, const void *from, size_t n)
+{
+    if (gdb.physical) {
+        return to ? phys_read(gdb.vm->mem, addr, to, n) : phys_write(gdb.vm->mem, addr, from, n);
+    }
+    for (unsigned i = 0; i < n_harts(); i++) {
+        if (to ? machine_read(gdb.vm->machine, i, addr, to, n)
+               : machine_write(gdb.vm->machine, i, addr, from, n)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Page by page, as far as there is memory. */
+static size_t in_pieces(uint64_t addr, uint8_t *to, const uint8_t *from, size_t n)
+{
+    size_t done = 0;
+
+    while (done < n) {
+        size_t piece = MIN(n - done, PHYS_PAGE - (addr + done) % PHYS_PAGE);
+
+        if (!access_memory(addr + done, to ? to + done : NULL, from ? from + done : NULL, piece)) {
+            break;
+        }
+        done += piece;
+    }
+    return done;
+}
+
+static size_t read_memory(uint64_t addr, void *bytes, size_t n)
+{
+    return in_pieces(addr, bytes, NULL, n);
+}
+
+static size_t write_memory(uint64_t addr, const void *bytes, size_t n)
+{
+    return in_pieces(addr, NULL, bytes, n);
+}
+
+static int physical(int on)
+{
+    gdb.physical = on < 0 ? gdb.physical : on;
+    return gdb.physical;
+}
+
+static bool set_point(GdbPoint point, uint64_t addr, uint64_t size, bool on)
+{
+    static const unsigned kind[] = { [GDB_POINT_break] = 0,
+                                     [GDB_POINT_write] = TR_WATCH_write,
+                                     [GDB_POINT_read] = TR_WATCH_read,
+                                     [GDB_POINT_access] = TR_WATCH_access };
+
+    return tr_points_set(&gdb.points, kind[point], addr, size, on);
+}
+
+static void set_catch(const GdbCatch *wanted)
+{
+    (void)wanted; /* a machine has no processes */
+}
+
+static bool monitor(const char *command, char *text, size_t size)
+{
+    GString *out = g_string_new(NULL);
+
+    monitor_human(gdb.monitor, 0, command, out);
+    g_strlcpy(text, out->str, MIN(size, MAX_TEXT));
+    g_string_free(out, TRUE);
+    return true;
+}
+
+static GdbTarget target = {
+    .event_fd = event_fd,
+    .is_started = is_started,
+    .pid = pid,
+    .attach = attach,
+    .detach = detach,
+    .kill = kill_machine,
+    .resume = resume,
+    .stop = stop,
+    .next_event = next_event,
+    .threads = threads,
+    .thread_name = thread_name,
+    .get_register = get_register,
+    .set_register = set_register,
+    .read = read_memory,
+    .write = write_memory,
+    .set_point = set_point,
+    .set_catch = set_catch,
+    .physical = physical,
+    .monitor = monitor,
+};
+
+bool vm_gdb_start(const MonitorVm *vm, Monitor *m, const char *spec, GError **error)
+{
+    GQuark domain = g_quark_from_static_string("ketch-vm");
+    const char *why;
+
+    gdb.vm = vm;
+    gdb.monitor = m;
+    target.guest = vm->frontend;
+    /* QEMU's "tcp::1234" is what the stub calls ":1234". */
+    if (!gdb_server_set(g_str_has_prefix(spec, "tcp:") ? spec + 4 : spec, &why)) {
+        g_set_error(error, domain, 0, "-gdb %s: %s", spec, why);
+        return false;
+    }
+    gdb.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (gdb.fd < 0 || !gdb_server_start(&target)) {
+        g_set_error(error, domain, 0, "-gdb %s: there is no server", spec);
+        return false;
+    }
+    return true;
+}

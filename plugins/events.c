@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "plugins/plugin.h"
+#include "plugins/stream.h"
 
 _Thread_local PluginRunning plugin_running;
 
@@ -79,6 +80,7 @@ const TrInstrument plugin_instrument = {
     .vcpu_memory = PLUGIN_VCPU_MEMORY,
     .block = on_block,
     .flushed = on_flushed,
+    .stopped = stream_stopped,
 };
 
 /* ---- Userland's ---- */

@@ -136,9 +136,10 @@ bool ketch_ir_call_if(KetchIr *ir, KetchValue condition, qemu_plugin_vcpu_udata_
 
 /*
  * A file of records that translated code appends to without calling anyone.  Each vcpu has a buffer; a
- * thread codes full ones, compresses (zstd) and writes them.  A record is a number below 2^31, known
- * when code is translated, and a value below 2^63.  Records of one number are expected to resemble each
- * other; those with numbers in a row in one block cost one store each.
+ * thread codes full ones, compresses (zstd) and writes them; plugins/stream_file.h has the format.  A
+ * record is a value below 2^63, with what is known when code is translated: the pc of the instruction and
+ * a number of the plugin's own.  It costs one store; none, when the value is a constant more than
+ * another one of its block.
  */
 typedef struct KetchStream KetchStream;
 
@@ -149,14 +150,11 @@ typedef struct KetchStream KetchStream;
  */
 KetchStream *ketch_plugin_stream_new(const char *path, const char *kind, char **error);
 
-/* Appends to what the reader gets besides the records, such as what their numbers mean. */
-void ketch_plugin_stream_note(KetchStream *stream, const void *data, size_t size);
-
 /* In the translation callback of each block whose instrumentation appends: at most one record for each of
  * its accesses. */
 void ketch_plugin_tb_stream(struct qemu_plugin_tb *tb, KetchStream *stream);
 
-void ketch_ir_append(KetchIr *ir, KetchStream *stream, uint32_t number, KetchValue value);
+void ketch_ir_append(KetchIr *ir, KetchStream *stream, uint64_t pc, uint32_t what, KetchValue value);
 
 /* In the atexit callback: writes what is left and waits for it.  False when not everything could be
  * written; *error then says why. */

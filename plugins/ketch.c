@@ -221,15 +221,25 @@ bool ketch_ir_call_if(KetchIr *ir, KetchValue condition, qemu_plugin_vcpu_udata_
 
 /* ---- Streams ---- */
 
+/* A value of the run that is being made, and what it is made from: see tr_emit_root(). */
+typedef struct Root {
+    IrRef root;
+    int64_t more;
+    uint32_t number;
+} Root;
+
+enum { ROOTS = 16, NO_NUMBER = UINT32_MAX };
+
 struct KetchStream {
     Stream *stream;
-    void *plugin;  /* that made it */
+    void *plugin;     /* that made it */
+    uint32_t n_sites; /* each translation of a block has its own: the numbers of a run are in a row */
     /* In the code being translated: */
-    uint32_t next; /* the number that the next word would have */
+    uint32_t next; /* the number that needs no word in front of its value */
     bool has_room; /* an empty buffer has been asked for in this block */
+    unsigned n_roots;
+    Root root[ROOTS];
 };
-
-enum { NO_NUMBER = UINT32_MAX };
 
 static char *take_message(GError *error)
 {
@@ -249,14 +259,10 @@ KetchStream *ketch_plugin_stream_new(const char *path, const char *kind, char **
         *error = take_message(e);
         return NULL;
     }
-    s = g_new(KetchStream, 1);
-    *s = (KetchStream){ stream, plugin_running.plugin, NO_NUMBER, false };
+    s = g_new0(KetchStream, 1);
+    s->stream = stream;
+    s->plugin = plugin_running.plugin;
     return s;
-}
-
-void ketch_plugin_stream_note(KetchStream *s, const void *data, size_t size)
-{
-    stream_note(s->stream, data, size);
 }
 
 static uint64_t exchange(unsigned vcpu, uint64_t position, void *stream)
@@ -298,16 +304,51 @@ static void append_word(KetchIr *ir, KetchStream *s, KetchValue word)
                         ketch_ir_op(ir, &(KetchOp){ IR_OP_add }, 64, sum));
 }
 
-void ketch_ir_append(KetchIr *ir, KetchStream *s, uint32_t number, KetchValue v)
+/* Makes the value of the next number of the run from another one of it, when it can be. */
+static bool derive(const KetchStream *s, Root value, StreamSite *site)
+{
+    for (unsigned k = 0; s->next != NO_NUMBER && k < s->n_roots; k++) {
+        const Root *r = &s->root[k];
+
+        if (r->root == value.root) {
+            site->back = s->next - r->number;
+            site->offset = (int64_t)((uint64_t)value.more - (uint64_t)r->more);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void append_value(KetchIr *ir, KetchStream *s, KetchValue v, Root root)
 {
     bool conditional = tr_emit_conditional(emit_of(ir));
 
-    if (number != s->next || conditional) {
-        append_word(ir, s, ketch_ir_const(ir, 64, ~(uint64_t)number));
+    root.number = s->n_sites;
+    if (s->next != root.number || conditional) {
+        append_word(ir, s, ketch_ir_const(ir, 64, ~(uint64_t)root.number));
+        s->n_roots = 0;
     }
     append_word(ir, s, v);
-    s->next = conditional ? NO_NUMBER : number + 1;
+    if (s->n_roots < ROOTS) {
+        s->root[s->n_roots++] = root;
+    }
+    s->next = conditional ? NO_NUMBER : root.number + 1;
     s->has_room &= !conditional;
+}
+
+void ketch_ir_append(KetchIr *ir, KetchStream *s, uint64_t pc, uint32_t what, KetchValue v)
+{
+    StreamSite site = { .pc = pc, .what = what };
+    Root root = { 0 };
+
+    root.root = tr_emit_root(emit_of(ir), v.ref, &root.more);
+    if (!tr_emit_conditional(emit_of(ir)) && derive(s, root, &site)) {
+        s->next++;
+    } else {
+        append_value(ir, s, v, root);
+    }
+    stream_site(s->stream, &site);
+    s->n_sites++;
 }
 
 bool ketch_plugin_stream_close(KetchStream *s, char **error)

@@ -52,8 +52,8 @@ struct Stream {
     Buffer *queue, **queue_end;
     unsigned waiting;
     Buffer *spare;
-    GByteArray *notes; /* all there ever were: a child's file needs them, too */
-    guint notes_queued;
+    GByteArray *sites; /* all there ever were: a child's file needs them, too */
+    guint sites_queued;
     GPtrArray *held;  /* Buffer that each vcpu fills; NULL: none */
     qemu_plugin_u64 position; /* see stream.h */
 };
@@ -252,22 +252,22 @@ static void enqueue_locked(Stream *s, Buffer *b)
     pthread_cond_signal(&s->full);
 }
 
-static void enqueue_notes_locked(Stream *s)
+static void enqueue_sites_locked(Stream *s)
 {
-    while (s->notes_queued < s->notes->len) {
-        Buffer *b = buffer_new_locked(s, STREAM_NOTES, 0);
+    while (s->sites_queued < s->sites->len) {
+        Buffer *b = buffer_new_locked(s, STREAM_SITES, 0);
 
-        b->size = MIN(s->notes->len - s->notes_queued, BUFFER_SIZE);
-        memcpy(b->words, s->notes->data + s->notes_queued, b->size);
-        s->notes_queued += b->size;
+        b->size = MIN(s->sites->len - s->sites_queued, BUFFER_SIZE);
+        memcpy(b->words, s->sites->data + s->sites_queued, b->size);
+        s->sites_queued += b->size;
         enqueue_locked(s, b);
     }
 }
 
-void stream_note(Stream *s, const void *data, size_t size)
+void stream_site(Stream *s, const StreamSite *site)
 {
     pthread_mutex_lock(&s->lock);
-    g_byte_array_append(s->notes, data, (guint)size);
+    g_byte_array_append(s->sites, (const guint8 *)site, sizeof(*site));
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -291,7 +291,7 @@ static void hand_over_locked(Stream *s, unsigned vcpu, uint64_t position)
 
     if (size > 0 && size < BUFFER_SIZE) {
         *held = NULL;
-        enqueue_notes_locked(s);
+        enqueue_sites_locked(s);
         b->size = (uint32_t)size;
         enqueue_locked(s, b);
     }
@@ -307,6 +307,30 @@ uint64_t stream_exchange(Stream *s, unsigned vcpu, uint64_t position)
     *held_locked(s, vcpu) = b;
     pthread_mutex_unlock(&s->lock);
     return (uintptr_t)b->words;
+}
+
+/* Twice without a record between is once: so one fits behind any block's records. */
+static void note_stop(Stream *s, unsigned vcpu, const uint64_t words[STREAM_STOP_WORDS])
+{
+    uint64_t position = qemu_plugin_u64_get(s->position, vcpu);
+    uint64_t *next = (uint64_t *)(uintptr_t)position;
+
+    if (position % STREAM_HAS_ROOM != 0 && next[-STREAM_STOP_WORDS] != words[0]) {
+        memcpy(next, words, STREAM_STOP_WORDS * sizeof(uint64_t));
+        qemu_plugin_u64_set(s->position, vcpu, position + STREAM_STOP_WORDS * sizeof(uint64_t));
+    }
+}
+
+void stream_stopped(Vcpu *vcpu, uint64_t vaddr)
+{
+    uint64_t words[STREAM_STOP_WORDS] = { ~(uint64_t)STREAM_STOP, vcpu->pc & STREAM_MAX_VALUE,
+                                          vaddr & STREAM_MAX_VALUE };
+
+    pthread_mutex_lock(&streams_lock);
+    for (Stream *s = streams; s; s = s->next) {
+        note_stop(s, vcpu->index, words);
+    }
+    pthread_mutex_unlock(&streams_lock);
 }
 
 qemu_plugin_u64 stream_position(const Stream *s)
@@ -333,7 +357,7 @@ static void after_fork(void)
 }
 
 /* The queue is the parent's, and so is what the buffers hold.  Code that the child has inherited makes
- * records that need the notes. */
+ * records that need the sites. */
 static void begin_anew(Stream *s)
 {
     pthread_cond_init(&s->full, NULL);
@@ -342,7 +366,7 @@ static void begin_anew(Stream *s)
     s->queue = NULL;
     s->queue_end = &s->queue;
     s->waiting = 0;
-    s->notes_queued = 0;
+    s->sites_queued = 0;
     for (unsigned i = 0; i < s->held->len; i++) {
         const Buffer *b = s->held->pdata[i];
 
@@ -392,7 +416,7 @@ Stream *stream_new(const char *path, const char *kind, GError **error)
     pthread_cond_init(&s->empty, NULL);
     s->queue_end = &s->queue;
     s->held = g_ptr_array_new();
-    s->notes = g_byte_array_new();
+    s->sites = g_byte_array_new();
     s->position = qemu_plugin_scoreboard_u64(qemu_plugin_scoreboard_new(sizeof(uint64_t)));
     pthread_mutex_lock(&streams_lock);
     s->next = streams;
@@ -409,7 +433,7 @@ bool stream_close(Stream *s, GError **error)
     for (unsigned i = 0; i < s->held->len; i++) {
         hand_over_locked(s, i, qemu_plugin_u64_get(s->position, i));
     }
-    enqueue_notes_locked(s);
+    enqueue_sites_locked(s);
     s->ending = true;
     pthread_cond_signal(&s->full);
     pthread_mutex_unlock(&s->lock);

@@ -20,6 +20,8 @@
 
 #include "base/check.h"
 #include "plugins/qemu-plugin.h"
+#include "plugins/stream_file.h"
+#include "translator/translator.h"
 
 typedef struct Stream Stream;
 
@@ -39,8 +41,11 @@ enum { STREAM_HAS_ROOM = 256 << 10, STREAM_ROOM = 20 << 10 };
 qemu_plugin_u64 stream_position(const Stream *s);
 uint64_t stream_exchange(Stream *s, unsigned vcpu, uint64_t position);
 
-/* Adds to the notes. */
-void stream_note(Stream *s, const void *data, size_t size);
+/* A new site; sites are numbered in order, from 0. */
+void stream_site(Stream *s, const StreamSite *site);
+
+/* TrInstrument.stopped: the vcpu's streams get a STREAM_STOP. */
+void stream_stopped(Vcpu *vcpu, uint64_t vaddr);
 
 /* Waits until all is written.  False with *error when not everything was.  Vcpus may still be running:
  * what they add now is lost, and the stream stays in memory for them. */

@@ -2,10 +2,18 @@
 /*
  * plugins/stream_file.h - the files that streams of records are kept in.
  *
- * A StreamFileHeader, then chunks until the end: a StreamChunk and its bytes, a zstd frame.  A chunk of
- * records belongs to one vcpu and holds whole records, oldest first, in the code of stream_code.h.
- * Chunks of one vcpu are in order.  Chunks of notes, put together, are what the kind of stream says,
- * whatever chunks of records are between them.
+ * A StreamFileHeader, then chunks until the end: a StreamChunk and its bytes, a zstd frame.
+ *
+ * A record is a number and a value.  Numbers are those of sites, places of the guest's code as it was
+ * translated: StreamSite, in the order of all chunks of sites put together.  A chunk of records belongs to
+ * one vcpu, oldest first, in the code of stream_code.h.  Chunks of one vcpu are in order.
+ *
+ * What is known when code is translated is not in the chunks: behind each record come those of the sites
+ * that follow its own and have `back`, with values that are known from an earlier one of the same run.
+ * Where a vcpu has stopped in the middle of that, there is the number STREAM_STOP next, with two values: the
+ * pc before which it has, and the address of the access if that has faulted, else STREAM_MAX_VALUE.  The
+ * first record of the run before that has this pc, no word, and a value up to 15 below the address, and all
+ * behind it, are not what happened.
  */
 #ifndef KETCH_PLUGINS_STREAM_FILE_H
 #define KETCH_PLUGINS_STREAM_FILE_H
@@ -20,25 +28,30 @@ typedef struct StreamFileHeader {
     char kind[16]; /* what the records are, "memory"; zero-padded */
 } StreamFileHeader;
 
-enum { STREAM_RECORDS, STREAM_NOTES };
+enum { STREAM_RECORDS, STREAM_SITES };
 
 typedef struct StreamChunk {
-    uint16_t type; /* STREAM_RECORDS, STREAM_NOTES */
+    uint16_t type; /* STREAM_RECORDS, STREAM_SITES */
     uint16_t unused;
     uint32_t vcpu;
-    uint32_t size;       /* bytes of the frame's content: notes, or coded records */
+    uint32_t size;       /* bytes of the frame's content: sites, or coded records */
     uint32_t compressed; /* bytes that follow */
 } StreamChunk;
 
-/* Kind "memory": values are addresses, notes describe what made them. */
+typedef struct StreamSite {
+    uint64_t pc;    /* of the instruction */
+    int64_t offset; /* with `back`: the value is this more than that of the site so many before */
+    uint32_t back;
+    uint32_t what;  /* as the kind says */
+} StreamSite;
+
+enum { STREAM_STOP = 0x7fffffff, STREAM_STOP_WORDS = 3, STREAM_MAX_RUN = 2048 /* records */ };
+
+#define STREAM_MAX_VALUE (UINT64_MAX >> 1)
+
+/* Kind "memory": values are addresses; `what` is log2 of the bytes accessed and the bit STREAM_IS_STORE. */
 #define STREAM_MEMORY "memory"
 
-/* An instruction's access.  The number of a record is that of its site, in the order of the notes. */
-typedef struct StreamSite {
-    uint64_t pc;
-    uint8_t size_shift; /* log2 of the bytes accessed */
-    uint8_t is_store;
-    uint8_t unused[6];
-} StreamSite;
+enum { STREAM_SIZE_SHIFT = 7, STREAM_IS_STORE = 8 };
 
 #endif

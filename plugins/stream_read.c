@@ -19,13 +19,13 @@ struct StreamReader {
     FILE *file;
     char *path;
     StreamFileHeader header;
-    GByteArray *notes;
+    GByteArray *sites;
     uint64_t file_size;
     uint64_t raw_size;
     char *compressed; /* of one chunk */
     uint8_t content[MAX_CODED];
     uint64_t words[STREAM_MAX_WORDS];
-    StreamRecord records[STREAM_MAX_WORDS];
+    GArray *records; /* StreamRecord */
 };
 
 static bool damaged(const StreamReader *r, GError **error, const char *what)
@@ -78,16 +78,16 @@ static bool read_chunk(StreamReader *r, uint16_t type, StreamChunk *c, size_t *s
     return true;
 }
 
-static bool read_notes(StreamReader *r, GError **error)
+static bool read_sites(StreamReader *r, GError **error)
 {
     StreamChunk c;
     size_t size;
 
     do {
-        if (!read_chunk(r, STREAM_NOTES, &c, &size, error)) {
+        if (!read_chunk(r, STREAM_SITES, &c, &size, error)) {
             return false;
         }
-        g_byte_array_append(r->notes, r->content, (guint)size);
+        g_byte_array_append(r->sites, r->content, (guint)size);
     } while (size);
     r->file_size = (uint64_t)ftell(r->file);
     rewind(r->file);
@@ -100,13 +100,14 @@ StreamReader *stream_open(const char *path, GError **error)
     StreamReader *r = g_new0(StreamReader, 1);
 
     r->path = g_strdup(path);
-    r->notes = g_byte_array_new();
+    r->sites = g_byte_array_new();
+    r->records = g_array_new(FALSE, FALSE, sizeof(StreamRecord));
     r->compressed = g_malloc(ZSTD_compressBound(MAX_CODED));
     r->file = fopen(path, "rbe");
     if (!r->file) {
         g_set_error(error, STREAM_ERROR, errno, "cannot read %s: %s", path, g_strerror(errno));
     }
-    if (!r->file || !check_header(r, error) || !read_notes(r, error)) {
+    if (!r->file || !check_header(r, error) || !read_sites(r, error)) {
         stream_reader_free(r);
         return NULL;
     }
@@ -118,7 +119,8 @@ void stream_reader_free(StreamReader *r)
     if (r->file) {
         fclose(r->file);
     }
-    g_byte_array_free(r->notes, TRUE);
+    g_byte_array_free(r->sites, TRUE);
+    g_array_free(r->records, TRUE);
     g_free(r->compressed);
     g_free(r->path);
     g_free(r);
@@ -129,10 +131,10 @@ const StreamFileHeader *stream_header(const StreamReader *r)
     return &r->header;
 }
 
-const uint8_t *stream_notes(const StreamReader *r, size_t *size)
+const StreamSite *stream_sites(const StreamReader *r, size_t *n)
 {
-    *size = r->notes->len;
-    return r->notes->data;
+    *n = r->sites->len / sizeof(StreamSite);
+    return (const StreamSite *)(const void *)r->sites->data;
 }
 
 void stream_sizes(const StreamReader *r, uint64_t *file, uint64_t *raw)
@@ -141,36 +143,108 @@ void stream_sizes(const StreamReader *r, uint64_t *file, uint64_t *raw)
     *raw = r->raw_size;
 }
 
-/* The records that n words are. */
-static size_t split(const uint64_t *words, size_t n, StreamRecord *records)
-{
-    uint32_t number = 0;
-    size_t m = 0;
+/* ---- From words to records ---- */
 
-    for (size_t i = 0; i < n; i++) {
-        if ((int64_t)words[i] < 0) {
-            number = (uint32_t)~words[i];
-        } else {
-            records[m++] = (StreamRecord){ words[i], number++ };
-        }
-    }
-    return m;
+/* On the way through the words of a chunk. */
+typedef struct Run {
+    GArray *records;
+    const StreamSite *sites;
+    size_t n_sites;
+    size_t first;  /* record of the run */
+    size_t known;  /* records of it up to the last one that has a word */
+    uint32_t next; /* number */
+} Run;
+
+static StreamRecord *record_of(const Run *run, size_t index)
+{
+    return &g_array_index(run->records, StreamRecord, index);
 }
 
-size_t stream_next(StreamReader *r, unsigned *vcpu, const StreamRecord **records, GError **error)
+static void add(Run *run, uint64_t value)
 {
+    StreamRecord record = { value, run->next++ };
+
+    g_array_append_val(run->records, record);
+}
+
+/* A value of the stream, and those that are made from the run's. */
+static bool add_values(Run *run, uint64_t value)
+{
+    const StreamSite *site;
+
+    if (run->next >= run->n_sites || run->records->len - run->first > STREAM_MAX_RUN) {
+        return false;
+    }
+    add(run, value);
+    run->known = run->records->len;
+    while (run->next < run->n_sites && (site = &run->sites[run->next])->back) {
+        size_t n = run->records->len;
+
+        if (site->back > n - run->first || n - run->first > STREAM_MAX_RUN) {
+            return false;
+        }
+        add(run, record_of(run, n - site->back)->value + (uint64_t)site->offset);
+    }
+    return true;
+}
+
+/* The run has ended before the instruction at pc; `address`: see stream_file.h. */
+static void stop(Run *run, uint64_t pc, uint64_t address)
+{
+    for (size_t k = run->known; k < run->records->len; k++) {
+        const StreamRecord *r = record_of(run, k);
+        bool there = address == STREAM_MAX_VALUE || ((address - r->value) & STREAM_MAX_VALUE) < 16;
+
+        if (run->sites[r->number].pc == pc && there) {
+            g_array_set_size(run->records, (guint)k);
+        }
+    }
+}
+
+static bool split(Run *run, const uint64_t *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (words[i] == ~(uint64_t)STREAM_STOP && i + 2 < n) {
+            stop(run, words[i + 1], words[i + 2]);
+            run->next = (uint32_t)run->n_sites;
+            i += 2;
+        } else if ((int64_t)words[i] < 0) {
+            run->next = (uint32_t)~words[i];
+            run->first = run->records->len;
+        } else if (!add_values(run, words[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The records of the next chunk that has words; false at the end, or with *error. */
+static bool read_records(StreamReader *r, unsigned *vcpu, GError **error)
+{
+    Run run = { .records = r->records };
     size_t size, n;
     StreamChunk c;
 
     if (!read_chunk(r, STREAM_RECORDS, &c, &size, error) || size == 0) {
-        return 0;
+        return false;
     }
-    if (!stream_decode(r->content, size, r->words, STREAM_MAX_WORDS, &n)) {
-        (void)damaged(r, error, "a chunk with damaged records");
-        return 0;
+    run.sites = stream_sites(r, &run.n_sites);
+    g_array_set_size(r->records, 0);
+    if (!stream_decode(r->content, size, r->words, STREAM_MAX_WORDS, &n) || !split(&run, r->words, n)) {
+        return damaged(r, error, "a chunk with damaged records");
     }
     r->raw_size += n * sizeof(uint64_t);
     *vcpu = c.vcpu;
-    *records = r->records;
-    return split(r->words, n, r->records);
+    return true;
+}
+
+size_t stream_next(StreamReader *r, unsigned *vcpu, const StreamRecord **records, GError **error)
+{
+    do {
+        if (!read_records(r, vcpu, error)) {
+            return 0;
+        }
+    } while (r->records->len == 0); /* nothing but stops */
+    *records = (const StreamRecord *)(const void *)r->records->data;
+    return r->records->len;
 }

@@ -17,17 +17,16 @@ typedef struct StreamReader StreamReader;
 
 typedef struct StreamRecord {
     uint64_t value;
-    uint32_t number;
+    uint32_t number; /* of its site, which there is */
 } StreamRecord;
 
-/* Opens a file and reads its notes.  NULL with *error when it is not a stream. */
+/* Opens a file and reads its sites.  NULL with *error when it is not a stream. */
 MUST_USE StreamReader *stream_open(const char *path, GError **error);
 void stream_reader_free(StreamReader *r);
 
 const StreamFileHeader *stream_header(const StreamReader *r);
 
-/* All notes, put together. */
-const uint8_t *stream_notes(const StreamReader *r, size_t *size);
+const StreamSite *stream_sites(const StreamReader *r, size_t *n);
 
 /* Bytes of the file, and of what is in it when uncompressed. */
 void stream_sizes(const StreamReader *r, uint64_t *file, uint64_t *raw);

@@ -469,6 +469,25 @@ IrRef tr_emit_refill(TrEmit *e, IrRef word, uint32_t mask, TrRefillFn *fn, void 
                                 .arg = { word, tr_emit(e, what) } });
 }
 
+IrRef tr_emit_root(const TrEmit *e, IrRef value, int64_t *more)
+{
+    const IrFunc *f = e->builder ? e->builder->f : e->cursor.f;
+    const IrInsn *i = &f->insn[value];
+    uint64_t sum = 0;
+
+    while (i->op == IR_OP_add && f->insn[i->arg[1]].op == IR_OP_const) {
+        sum += (uint64_t)f->insn[i->arg[1]].imm;
+        value = i->arg[0];
+        i = &f->insn[value];
+    }
+    if (i->op == IR_OP_const) {
+        sum += (uint64_t)i->imm;
+        value = 0;
+    }
+    *more = (int64_t)sum;
+    return value;
+}
+
 bool tr_emit_conditional(const TrEmit *e)
 {
     return e->conditional;

@@ -106,10 +106,15 @@ struct TrBlock {
     TrActions start;
 };
 
+#define TR_NO_ADDRESS UINT64_MAX
+
 struct TrInstrument {
     size_t vcpu_memory;             /* bytes for each vcpu */
     void (*block)(TrBlock *block);  /* a block is about to be translated */
     void (*flushed)(void);          /* all blocks and actions are gone; no vcpu runs */
+    /* A vcpu has stopped before the instruction at vcpu->pc, maybe inside a block: a fault at vaddr, or the
+     * like (TR_NO_ADDRESS).  What comes behind it in the block was not executed. */
+    void (*stopped)(Vcpu *vcpu, uint64_t vaddr);
 };
 
 /* Appends a copy of `action`.  Only from TrInstrument.block(), for its block. */
@@ -123,6 +128,9 @@ IrRef tr_emit(TrEmit *e, IrInsn insn);
 /* Whether what is appended here may be skipped while the rest of the block is executed. */
 bool tr_emit_conditional(const TrEmit *e);
 IrType tr_emit_type(const TrEmit *e, IrRef value);
+
+/* The value that an I64 one is a constant more than; 0 for a constant.  *more: how much more. */
+IrRef tr_emit_root(const TrEmit *e, IrRef value, int64_t *more);
 
 /* `word` while it has a bit of `mask`, below 2^31, else what fn(vcpu, word, data) returns.  A test and a
  * jump that is not taken; like a call with TR_REGS_none. */

@@ -362,9 +362,24 @@ static bool interrupted(TrVcpu *v, TrStop *stop)
     return true;
 }
 
+/* Where the client of instrumentation learns that a block may not have been executed to its end. */
+static void tell_client(TrVcpu *v, IrTrap trap)
+{
+    bool between = trap == IR_TRAP_none || trap == IR_TRAP_lookup || trap == IR_TRAP_hot ||
+                   trap == IR_TRAP_interrupt || trap == IR_TRAP_syscall;
+
+    if (!between && tr.config.instrument->stopped) {
+        tr.config.instrument->stopped(&v->vcpu,
+                                      trap == IR_TRAP_fault ? v->vcpu.exit_arg : TR_NO_ADDRESS);
+    }
+}
+
 /* Deals with one way out of translated code; true when *stop is for the caller of tr_run(). */
 static bool handle(TrVcpu *v, IrTrap trap, TrStop *stop)
 {
+    if (tr.config.instrument) {
+        tell_client(v, trap);
+    }
     if (trap == IR_TRAP_exclusive || trap == IR_TRAP_again) {
         trap = execute_alone(v, trap);
     }

@@ -2,12 +2,10 @@
 /*
  * plugins/bundled/memtrace.c - every memory access, into a compressed file; `ketch trace` reads it.
  *
- * One word for each access, appended inline: the address, and the number of the access in a table of
- * what is known when it is translated (instruction, size, load or store).
+ * The address of each access is appended inline; what is known when it is translated (instruction, size,
+ * load or store) is in a table of the file.
  */
-#include <inttypes.h>
-#include <pthread.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "plugins/bundled/args.h"
 #include "plugins/ketch-plugin.h"
@@ -20,8 +18,6 @@ static bool loads = true;
 static bool stores = true;
 static KetchFilter *filter;
 static KetchStream *stream;
-static GHashTable *sites; /* StreamSite -> its number */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const PluginArg args[] = {
     { "out", PLUGIN_ARG_STRING, &out, "file to write, %p: process id (%p.memtrace)" },
@@ -31,40 +27,12 @@ static const PluginArg args[] = {
     { 0 },
 };
 
-static guint site_hash(gconstpointer site)
-{
-    const StreamSite *s = site;
-
-    return (guint)(s->pc ^ s->pc >> 32) * 8 + s->size_shift;
-}
-
-static gboolean site_equal(gconstpointer a, gconstpointer b)
-{
-    return memcmp(a, b, sizeof(StreamSite)) == 0;
-}
-
-/* The number of a site; a new one is noted in the file. */
-static uint32_t number_of(const StreamSite *site)
-{
-    gpointer number;
-
-    pthread_mutex_lock(&lock);
-    if (!g_hash_table_lookup_extended(sites, site, NULL, &number)) {
-        number = GSIZE_TO_POINTER(g_hash_table_size(sites));
-        g_hash_table_insert(sites, g_memdup2(site, sizeof(*site)), number);
-        ketch_plugin_stream_note(stream, site, sizeof(*site));
-    }
-    pthread_mutex_unlock(&lock);
-    return GPOINTER_TO_UINT(number);
-}
-
 static void append(KetchIr *ir, const KetchAccess *access, void *unused)
 {
-    StreamSite site = { .pc = access->pc, .size_shift = (uint8_t)access->size_shift,
-                        .is_store = access->is_store };
+    uint32_t what = access->size_shift | (access->is_store ? STREAM_IS_STORE : 0);
 
     (void)unused;
-    ketch_ir_append(ir, stream, number_of(&site), access->address);
+    ketch_ir_append(ir, stream, access->pc, what, access->address);
 }
 
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -95,7 +63,6 @@ static void finish(qemu_plugin_id_t id, void *unused)
 
 static bool start(char **error)
 {
-    sites = g_hash_table_new(site_hash, site_equal);
     if (filter_text && !(filter = ketch_plugin_filter_new(filter_text, error))) {
         return false;
     }

@@ -22,7 +22,6 @@ typedef void AccessFn(void *opaque, unsigned vcpu, const StreamSite *site, uint6
 static bool trace_open(Trace *t, const char *path, GError **error)
 {
     const StreamFileHeader *h;
-    size_t size;
 
     t->reader = stream_open(path, error);
     if (!t->reader) {
@@ -34,9 +33,18 @@ static bool trace_open(Trace *t, const char *path, GError **error)
                     "%s is a trace of '%s', not of memory accesses", path, h->kind);
         return false;
     }
-    t->sites = (const StreamSite *)(const void *)stream_notes(t->reader, &size);
-    t->n_sites = size / sizeof(StreamSite);
+    t->sites = stream_sites(t->reader, &t->n_sites);
     return true;
+}
+
+static unsigned bytes_of(const StreamSite *site)
+{
+    return 1u << (site->what & STREAM_SIZE_SHIFT);
+}
+
+static bool is_store(const StreamSite *site)
+{
+    return site->what & STREAM_IS_STORE;
 }
 
 /* Calls fn for each access, until the end or something is wrong. */
@@ -49,15 +57,7 @@ static bool for_each_access(const Trace *t, AccessFn *fn, void *opaque, GError *
 
     while ((n = stream_next(t->reader, &vcpu, &records, &wrong)) != 0) {
         for (size_t i = 0; i < n; i++) {
-            uint32_t site = records[i].number;
-
-            if (site >= t->n_sites) {
-                g_set_error(error, g_quark_from_static_string("ketch-trace"), 0,
-                            "a record names access %" PRIu32 " of %zu: the file is damaged", site,
-                            t->n_sites);
-                return false;
-            }
-            fn(opaque, vcpu, &t->sites[site], records[i].value);
+            fn(opaque, vcpu, &t->sites[records[i].number], records[i].value);
         }
     }
     if (wrong) {
@@ -72,7 +72,7 @@ static void print_access(void *opaque, unsigned vcpu, const StreamSite *site, ui
 {
     (void)opaque;
     printf("%u 0x%" PRIx64 " %s%u 0x%" PRIx64 "\n", vcpu, site->pc,
-           site->is_store ? "store" : "load", 1u << (site->size_shift & 7), vaddr);
+           is_store(site) ? "store" : "load", bytes_of(site), vaddr);
 }
 
 static bool cat(const Trace *t, GError **error)
@@ -86,8 +86,10 @@ static bool cat(const Trace *t, GError **error)
 typedef struct Counts {
     uint64_t by_size[2][SIZES]; /* loads, stores */
     uint64_t total[2];
-    uint64_t *by_site;
-    const StreamSite *first_site;
+    Trace trace;
+    uint64_t *by_site; /* of those with the same pc and kind, at the first of them */
+    uint32_t *first;   /* the first that is the same */
+    unsigned n_different;
     GHashTable *pages;
     uint64_t last_page;
 } Counts;
@@ -98,13 +100,46 @@ static void count_access(void *opaque, unsigned vcpu, const StreamSite *site, ui
     uint64_t page = vaddr >> PAGE_BITS;
 
     (void)vcpu;
-    c->total[!!site->is_store]++;
-    c->by_size[!!site->is_store][site->size_shift % SIZES]++;
-    c->by_site[site - c->first_site]++;
+    c->total[is_store(site)]++;
+    c->by_size[is_store(site)][(site->what & STREAM_SIZE_SHIFT) % SIZES]++;
+    c->by_site[c->first[site - c->trace.sites]]++;
     if (page != c->last_page) {
         c->last_page = page;
         g_hash_table_add(c->pages, GSIZE_TO_POINTER(page));
     }
+}
+
+static guint site_hash(gconstpointer site)
+{
+    const StreamSite *s = site;
+
+    return (guint)(s->pc ^ s->pc >> 32) * 16 + s->what;
+}
+
+static gboolean site_equal(gconstpointer a, gconstpointer b)
+{
+    const StreamSite *x = a, *y = b;
+
+    return x->pc == y->pc && x->what == y->what;
+}
+
+/* An instruction has a site in each block that it was translated in. */
+static void find_first(Counts *c)
+{
+    GHashTable *seen = g_hash_table_new(site_hash, site_equal);
+
+    for (uint32_t i = 0; i < c->trace.n_sites; i++) {
+        gpointer key = (gpointer)&c->trace.sites[i], first;
+
+        if (g_hash_table_lookup_extended(seen, key, &first, NULL)) {
+            c->first[i] = (uint32_t)((const StreamSite *)first - c->trace.sites);
+        } else {
+            g_hash_table_add(seen, key);
+            c->first[i] = i;
+            c->n_different++;
+        }
+    }
+    g_hash_table_destroy(seen);
 }
 
 static void print_sizes(const Counts *c)
@@ -136,31 +171,36 @@ static void print_top(const Trace *t, const Counts *c)
             return;
         }
         printf("%15" PRIu64 "  0x%" PRIx64 " %s%u\n", c->by_site[best], t->sites[best].pc,
-               t->sites[best].is_store ? "store" : "load",
-               1u << (t->sites[best].size_shift & 7));
+               is_store(&t->sites[best]) ? "store" : "load", bytes_of(&t->sites[best]));
         c->by_site[best] = 0;
     }
 }
 
 static bool statistics(const Trace *t, GError **error)
 {
-    Counts c = { .by_site = g_new0(uint64_t, t->n_sites + 1), .first_site = t->sites,
+    Counts c = { .trace = *t,
+                 .by_site = g_new0(uint64_t, t->n_sites + 1),
+                 .first = g_new(uint32_t, t->n_sites + 1),
                  .pages = g_hash_table_new(g_direct_hash, g_direct_equal),
                  .last_page = UINT64_MAX };
-    bool ok = for_each_access(t, count_access, &c, error);
     uint64_t file, raw;
+    bool ok;
+
+    find_first(&c);
+    ok = for_each_access(t, count_access, &c, error);
 
     stream_sizes(t->reader, &file, &raw);
     if (ok) {
-        printf("%" PRIu64 " accesses by %zu instructions to %u pages of %d bytes; "
+        printf("%" PRIu64 " accesses by %u instructions to %u pages of %d bytes; "
                "%" PRIu64 " bytes of records in a file of %" PRIu64 "\n\n",
-               c.total[0] + c.total[1], t->n_sites, g_hash_table_size(c.pages), 1 << PAGE_BITS,
+               c.total[0] + c.total[1], c.n_different, g_hash_table_size(c.pages), 1 << PAGE_BITS,
                raw, file);
         print_sizes(&c);
         print_top(t, &c);
     }
     g_hash_table_destroy(c.pages);
     g_free(c.by_site);
+    g_free(c.first);
     return ok;
 }
 

@@ -75,9 +75,9 @@ def mix_counts_kinds(run):
     return None if 100000 <= stores <= reported <= stores + atomics else f"{stores} {reported} {atomics}"
 
 
-def memtrace_is_complete(run):
+def memtrace_is_complete(run, guest="one"):
     """The file has each access of the log, in its order; `stat` counts as mix does."""
-    text = run("memtrace,out=t", "execlog,out=log", "mix,memory=on")
+    text = run("memtrace,out=t", "execlog,out=log", "mix,memory=on", guest=guest)
     result = run.ketch("trace", "cat", "t")
     traced = [line.split() for line in result.output.decode().splitlines()[1:]]
     logged = []
@@ -91,6 +91,11 @@ def memtrace_is_complete(run):
     counts = (number(r"^loads +(\d+)", stat), number(r"^stores +(\d+)", stat))
     mixed = (number(r"(\d+) loads,", text), number(r"(\d+) stores$", text))
     return None if counts == mixed and sum(counts) == len(traced) else f"{counts} {mixed}"
+
+
+def memtrace_has_no_access_that_faults(run):
+    """Nor those behind it in the block, although all are known from the first one."""
+    return memtrace_is_complete(run, "faults")
 
 
 def memtrace_filters(run):
@@ -220,15 +225,17 @@ def wrong_options(run):
     return None
 
 
-CASES = [totals_agree, mix_counts_kinds, memtrace_is_complete, memtrace_filters, damaged_traces,
+CASES = [totals_agree, mix_counts_kinds, memtrace_is_complete, memtrace_has_no_access_that_faults,
+         memtrace_filters, damaged_traces,
          cachesim_counts, drcov_blocks, callgraph_stacks, syscalls_as_strace, interface, wrong_options]
 
 
 def build(options, work):
-    """The guest alone (`one`) and with its thread and child (`all`); the test's plugin."""
+    """The guest alone (`one`), with its thread and child (`all`), with faults; the test's plugin."""
     guest = [COMPILER, "-O2", "-static", "-fasynchronous-unwind-tables", os.path.join(HERE, "work.c"), "-o"]
     subprocess.run([*guest, os.path.join(work, "one"), "-DALONE"], check=True)
     subprocess.run([*guest, os.path.join(work, "all")], check=True)
+    subprocess.run([*guest, os.path.join(work, "faults"), "-DALONE", "-DFAULTS"], check=True)
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "glib-2.0"], check=True, capture_output=True,
                            text=True).stdout.split()
     subprocess.run(["gcc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared",

@@ -180,10 +180,11 @@ void chardev_tell(Chardev *c, ChardevEvent event, bool all)
 /* Hands on what is queued, as far as the port has room. */
 static void deliver(ChardevPort *port)
 {
-    size_t room = port->queued ? port->ops->room(port->opaque) : 0;
-    size_t n = room < port->queued ? room : port->queued;
+    size_t room;
 
-    if (n) {
+    while (port->queued && (room = port->ops->room(port->opaque)) > 0) {
+        size_t n = room < port->queued ? room : port->queued;
+
         port->ops->receive(port->opaque, port->queue, n);
         port->queued -= (unsigned)n;
         memmove(port->queue, port->queue + n, port->queued);

@@ -127,7 +127,7 @@ void virtio_config_write(Virtio *v, uint64_t offset, unsigned size, uint64_t val
 
 /* ---- Queues ---- */
 
-static bool live(const VirtioQueue *q)
+bool virtio_live(const VirtioQueue *q)
 {
     return q->ring.desc && !q->v->paused && !atomic_load(&q->v->stopping);
 }
@@ -140,7 +140,7 @@ static void ring_doorbell(const VirtioQueue *q)
 bool virtio_lock(VirtioQueue *q)
 {
     pthread_mutex_lock(&q->lock);
-    if (live(q)) {
+    if (virtio_live(q)) {
         return true;
     }
     pthread_mutex_unlock(&q->lock);
@@ -195,11 +195,11 @@ static void serve_all(VirtioQueue *q)
 {
     do {
         ring_ask_doorbell(&q->ring, false);
-        while (live(q) && virtio_pop(q, q->chain)) {
+        while (virtio_live(q) && virtio_pop(q, q->chain)) {
             virtio_push(q, q->chain, q->serve(q->v, q, q->chain));
             virtio_signal(q);
         }
-    } while (live(q) && ring_ask_doorbell(&q->ring, true));
+    } while (virtio_live(q) && ring_ask_doorbell(&q->ring, true));
 }
 
 /* The doorbell of a queue, in its I/O thread. */

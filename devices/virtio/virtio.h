@@ -127,27 +127,29 @@ struct Virtio {
 
 /* The two types of a kind: `virtio-NAME-device` for a virtio-mmio slot, `virtio-NAME-pci`.  The
  * file has the tables `props` and `fields`, and the functions realize() and unrealize(). */
-#define VIRTIO_TYPE(ident, text, on, Type, help, yes_no)                                           \
-    const DevType dev_##ident = {                                                                  \
-        .name = text,                                                                              \
-        .summary = help,                                                                           \
-        .size = sizeof(Type),                                                                      \
-        .isolation = DEV_ISOLATION_##yes_no,                                                       \
-        .bus = on,                                                                                 \
-        .n_irqs = 1,                                                                               \
-        .fields = fields,                                                                          \
-        .n_fields = G_N_ELEMENTS(fields),                                                          \
-        .props = props,                                                                            \
-        .n_props = G_N_ELEMENTS(props),                                                            \
-        .realize = realize,                                                                        \
-        .unrealize = unrealize,                                                                    \
-        .reset = virtio_dev_reset,                                                                 \
-        .loaded = virtio_dev_loaded,                                                               \
-        .pause = virtio_dev_pause,                                                                 \
+#define VIRTIO_TYPE(ident, text, on, Type, help, yes_no, ...) \
+    const DevType dev_##ident = {                             \
+        .name = text,                                         \
+        .summary = help,                                      \
+        .size = sizeof(Type),                                 \
+        .isolation = DEV_ISOLATION_##yes_no,                  \
+        .bus = on,                                            \
+        .n_irqs = 1,                                          \
+        .fields = fields,                                     \
+        .n_fields = G_N_ELEMENTS(fields),                     \
+        .props = props,                                       \
+        .n_props = G_N_ELEMENTS(props),                       \
+        .realize = realize,                                   \
+        .unrealize = unrealize,                               \
+        .reset = virtio_dev_reset,                            \
+        .loaded = virtio_dev_loaded,                          \
+        .pause = virtio_dev_pause,                            \
+        __VA_ARGS__                                           \
     };
-#define VIRTIO_TYPES(ident, text, Type, help, yes_no)                                              \
-    VIRTIO_TYPE(ident##_device, "virtio-" text "-device", "virtio-mmio", Type, help, yes_no)       \
-    VIRTIO_TYPE(ident##_pci, "virtio-" text "-pci", "pci", Type, help, yes_no)
+/* More members of a DevType may follow. */
+#define VIRTIO_TYPES(ident, text, Type, help, ...)                                                \
+    VIRTIO_TYPE(ident##_device, "virtio-" text "-device", "virtio-mmio", Type, help, __VA_ARGS__) \
+    VIRTIO_TYPE(ident##_pci, "virtio-" text "-pci", "pci", Type, help, __VA_ARGS__)
 
 /* ---- For devices: making ---- */
 
@@ -168,6 +170,9 @@ void virtio_dev_pause(Dev *dev, bool paused);
 /* Locks a queue for taking buffers from it; false, and not locked, when it is not to be served. */
 MUST_USE bool virtio_lock(VirtioQueue *q);
 void virtio_unlock(VirtioQueue *q);
+
+/* With its lock: whether that is still so. */
+bool virtio_live(const VirtioQueue *q);
 
 /* Between the two.  A broken ring has no more requests, and its device needs a reset. */
 MUST_USE bool virtio_pop(VirtioQueue *q, RingChain *c);

@@ -17,6 +17,7 @@
 #include <glib.h>
 
 #include "devices/device.h"
+#include "devices/host/block/block.h"
 #include "devices/host/chardev.h"
 
 #define BOARD_ERROR g_quark_from_static_string("ketch-board")
@@ -24,13 +25,14 @@
 typedef struct Board Board;
 typedef struct BoardType BoardType;
 
-enum { BOARD_SERIALS = 1 };
+enum { BOARD_SERIALS = 1, BOARD_FLASHES = 2 };
 
 typedef struct BoardConfig {
     uint64_t ram_size;
     unsigned n_harts;
     DevEnv *env;                     /* mem is the board's to set */
     Chardev *serial[BOARD_SERIALS];  /* NULL: nobody listens */
+    Block *flash[BOARD_FLASHES];     /* contents of flash memory; NULL: none, it is lost */
 } BoardConfig;
 
 /* The harts, as whoever runs them gives them. */
@@ -69,6 +71,7 @@ struct Board {
     BoardWiring wiring;
     Dev *root;
     Dev *timer;         /* keeps the machine's time */
+    Dev *fw_cfg;
     GPtrArray *blobs;   /* of BoardBlob */
     GBytes *device_tree; /* as it was loaded */
 };

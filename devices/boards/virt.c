@@ -8,6 +8,7 @@
 
 #include "devices/aclint.h"
 #include "devices/boards/image.h"
+#include "devices/fw_cfg.h"
 #include "devices/pci/pci.h"
 #include "devices/plic.h"
 
@@ -88,6 +89,34 @@ static bool add_virtio(Board *b, Dev *plic, GError **error)
     return true;
 }
 
+static bool add_flash(Board *b, GError **error)
+{
+    for (unsigned i = 0; i < BOARD_FLASHES; i++) {
+        Dev *flash = dev_new(&dev_flash, b->config.env, b->root, NULL);
+
+        dev_set_link(flash, DEV_PROP_drive, b->config.flash[i]);
+        if (!dev_realize(flash, error) ||
+            !dev_map(flash, 0, VIRT_FLASH + i * VIRT_FLASH_BYTES, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool add_fw_cfg(Board *b, GError **error)
+{
+    uint16_t harts = GUINT16_TO_LE((uint16_t)b->config.n_harts);
+    uint64_t ram = GUINT64_TO_LE(b->config.ram_size);
+
+    b->fw_cfg = board_add(b, &dev_fw_cfg, "fw_cfg", VIRT_FW_CFG, (Irq){ 0 }, error);
+    if (b->fw_cfg) {
+        fw_cfg_add_item(b->fw_cfg, FW_CFG_NB_CPUS, g_bytes_new(&harts, sizeof(harts)));
+        fw_cfg_add_item(b->fw_cfg, FW_CFG_MAX_CPUS, g_bytes_new(&harts, sizeof(harts)));
+        fw_cfg_add_item(b->fw_cfg, FW_CFG_RAM_SIZE, g_bytes_new(&ram, sizeof(ram)));
+    }
+    return b->fw_cfg != NULL;
+}
+
 static bool build(Board *b, GError **error)
 {
     Dev *plic;
@@ -97,7 +126,8 @@ static bool build(Board *b, GError **error)
     return plic && add_harts(b, error) && add_uart(b, plic, error) &&
            board_add(b, &dev_sifive_test, "test", VIRT_TEST, (Irq){ 0 }, error) &&
            board_add(b, &dev_goldfish_rtc, "rtc", VIRT_RTC, plic_irq(plic, VIRT_RTC_IRQ), error) &&
-           add_virtio(b, plic, error) && add_pci(b, plic, error);
+           add_virtio(b, plic, error) && add_pci(b, plic, error) && add_flash(b, error) &&
+           add_fw_cfg(b, error);
 }
 
 /* ---- What it starts ---- */

@@ -287,6 +287,17 @@ static void top_level(void *t, const Board *b)
     CELLS(t, "#size-cells", CELL(1));
     TEXTS(t, "compatible", "qemu,platform\0simple-bus");
     end(t);
+    begin_at(t, "fw-cfg", VIRT_FW_CFG);
+    flag(t, "dma-coherent");
+    reg(t, VIRT_FW_CFG, VIRT_FW_CFG_BYTES);
+    text(t, "compatible", "qemu,fw-cfg-mmio");
+    end(t);
+    begin_at(t, "flash", VIRT_FLASH);
+    CELLS(t, "bank-width", CELL(4));
+    CELLS(t, "reg", ADDR(VIRT_FLASH), ADDR(VIRT_FLASH_BYTES), ADDR(VIRT_FLASH + VIRT_FLASH_BYTES),
+          ADDR(VIRT_FLASH_BYTES));
+    text(t, "compatible", "cfi-flash");
+    end(t);
     begin_at(t, "memory", VIRT_DRAM);
     text(t, "device_type", "memory");
     reg(t, VIRT_DRAM, b->config.ram_size);

@@ -206,11 +206,15 @@ static void pump(Chardev *c)
 {
     ChardevPort *port = focus_of(c);
 
+    /* Said before the port is asked: room that it gets meanwhile brings us here again. */
+    pthread_mutex_lock(&c->lock);
+    c->starved = true;
+    pthread_mutex_unlock(&c->lock);
     if (port) {
         deliver(port);
     }
     pthread_mutex_lock(&c->lock);
-    c->starved = !port || port->queued > 0;
+    c->starved = c->starved && (!port || port->queued > 0);
     if (c->watch_in) {
         io_set_events(c->watch_in, port && port->queued < sizeof(port->queue) ? POLLIN : 0);
     }

@@ -148,6 +148,31 @@ TEST_F(SocketTest, InputWaitsForRoomAndNothingIsLost)
   EXPECT_EQ(text, s.got);
 }
 
+// Gets room while it is telling that it has none.
+TEST_F(SocketTest, RoomThatComesWhileItIsAskedForIsSeen)
+{
+  struct Late {
+    ChardevPort port = {};
+    std::atomic<size_t> count{0};
+    bool has_room = false;
+  } late;
+  static const ChardevOps ops = {
+      [](void *opaque) {
+        Late *l = static_cast<Late *>(opaque);
+        size_t room = l->has_room ? 100 : 0;
+        l->has_room = true;
+        chardev_accept(&l->port);
+        return room;
+      },
+      [](void *opaque, const uint8_t *, size_t n) { static_cast<Late *>(opaque)->count += n; },
+      nullptr, nullptr};
+  open(false);
+  ASSERT_TRUE(chardev_attach(&late.port, c, &ops, &late));
+  send("abc");
+  EXPECT_TRUE(soon([&] { return late.count == 3; }));
+  chardev_detach(&late.port);
+}
+
 TEST_F(SocketTest, SecondClientAfterTheFirst)
 {
   Sink s;

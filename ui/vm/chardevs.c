@@ -30,20 +30,32 @@ static Chardev *add(Vm *vm, const char *id, const char *text, bool mux, GError *
     return c;
 }
 
-static bool add_named(Vm *vm, const char *text, GError **error)
+bool vm_split_id(const char *option, const char *text, char **rest, char **id, GError **error)
 {
-    const char *id = strstr(text, ",id=");
-    char *name, **parts;
-    bool ok;
+    const char *at = strstr(text, ",id=");
+    const char *name = at ? at + strlen(",id=") : NULL;
+    size_t length = name ? strcspn(name, ",") : 0;
 
-    if (!id) {
-        g_set_error(error, VM_ERROR, 0, "-chardev %s has no id=", text);
+    if (!length) {
+        g_set_error(error, VM_ERROR, 0, "%s %s has no id=", option, text);
         return false;
     }
-    parts = g_strsplit(id + strlen(",id="), ",", 2);
-    name = parts[0];
-    ok = add(vm, name, text, false, error) != NULL;
-    g_strfreev(parts);
+    *id = g_strndup(name, length);
+    *rest = g_strdup_printf("%.*s%s", (int)(at - text), text, name + length);
+    return true;
+}
+
+static bool add_named(Vm *vm, const char *text, GError **error)
+{
+    char *id, *rest;
+    bool ok;
+
+    if (!vm_split_id("-chardev", text, &rest, &id, error)) {
+        return false;
+    }
+    ok = add(vm, id, rest, false, error) != NULL;
+    g_free(id);
+    g_free(rest);
     return ok;
 }
 

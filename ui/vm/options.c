@@ -191,6 +191,17 @@ static bool option_device(VmOptions *o, const char *arg, GError **error)
     return true;
 }
 
+static bool option_netdev(VmOptions *o, const char *arg, GError **error)
+{
+    (void)error;
+    if (is_help(arg)) {
+        o->action = VM_NETDEV_HELP;
+    } else {
+        g_ptr_array_add(o->netdevs, (void *)(uintptr_t)arg);
+    }
+    return true;
+}
+
 static bool option_display(VmOptions *o, const char *arg, GError **error)
 {
     (void)o;
@@ -323,7 +334,7 @@ bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error)
     *o = (VmOptions){ .board = "virt", .memory = 128 << 20, .harts = 1, .tier = TR_TIER_jit,
                       .mmu = MMU_SCHEME_flat, .threshold = TR_HOT_THRESHOLD,
                       .drives = g_ptr_array_new(), .devices = g_ptr_array_new(),
-                      .chardevs = g_ptr_array_new() };
+                      .chardevs = g_ptr_array_new(), .netdevs = g_ptr_array_new() };
     for (int i = 1; i < argc; i++) {
         const char *arg, *text = argv[i];
         const OptionInfo *info = text[0] == '-' ? find_option(text, &arg) : NULL;
@@ -350,6 +361,7 @@ void vm_options_fini(VmOptions *o)
     g_ptr_array_free(o->drives, TRUE);
     g_ptr_array_free(o->devices, TRUE);
     g_ptr_array_free(o->chardevs, TRUE);
+    g_ptr_array_free(o->netdevs, TRUE);
     g_free((char *)(uintptr_t)o->dump_tree);
 }
 

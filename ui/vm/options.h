@@ -12,6 +12,7 @@
 
 typedef enum VmAction {
     VM_RUN, VM_HELP, VM_VERSION, VM_LOG_HELP, VM_MACHINE_HELP, VM_CPU_HELP, VM_DEVICE_HELP,
+    VM_NETDEV_HELP,
 } VmAction;
 
 /* Strings are argv's. */
@@ -23,7 +24,7 @@ typedef struct VmOptions {
     unsigned harts;
     const char *name;
     const char *bios, *kernel, *initrd, *append, *dtb;
-    GPtrArray *drives, *devices, *chardevs; /* of const char *, in order; owned, the strings not */
+    GPtrArray *drives, *devices, *chardevs, *netdevs; /* of const char *, in order; owned, the strings not */
     const char *serial, *monitor, *qmp;     /* NULL: not given */
     const char *gdb;                        /* likewise */
     const char *device_help;                /* VM_DEVICE_HELP: of this type; NULL: of all */

@@ -20,6 +20,17 @@ enum { EXIT_NO_ISOLATION = 78 };
 
 /* ---- What the machine and its devices ask for ---- */
 
+static Netdev *find_netdev(Vm *vm, const char *id, GError **error)
+{
+    for (unsigned i = 0; i < vm->netdevs->len; i++) {
+        if (!strcmp(netdev_id(vm->netdevs->pdata[i]), id)) {
+            return vm->netdevs->pdata[i];
+        }
+    }
+    g_set_error(error, VM_ERROR, 0, "there is no -netdev with id=%s", id);
+    return NULL;
+}
+
 static void *find_link(void *opaque, DevPropKind kind, const char *id, GError **error)
 {
     Vm *vm = opaque;
@@ -35,6 +46,7 @@ static void *find_link(void *opaque, DevPropKind kind, const char *id, GError **
     case DEV_PROP_drive:
         return vm_take_drive(vm, id, error);
     case DEV_PROP_netdev:
+        return find_netdev(vm, id, error);
     case DEV_PROP_bool:
     case DEV_PROP_u32:
     case DEV_PROP_u64:
@@ -182,6 +194,12 @@ static void add_peers(Vm *vm)
 
         g_array_append_val(vm->peers, peer);
     }
+    for (unsigned i = 0; i < vm->netdevs->len; i++) {
+        Netdev *nd = vm->netdevs->pdata[i];
+        MonitorPeer peer = { netdev_id(nd), netdev_kind(nd), netdev_kind(nd) };
+
+        g_array_append_val(vm->net_peers, peer);
+    }
 }
 
 static void make_monitor(Vm *vm)
@@ -201,6 +219,8 @@ static void make_monitor(Vm *vm)
     m.n_drives = vm->drives->len;
     m.chardevs = (MonitorPeer *)(void *)vm->peers->data;
     m.n_chardevs = vm->peers->len;
+    m.netdevs = (MonitorPeer *)(void *)vm->net_peers->data;
+    m.n_netdevs = vm->net_peers->len;
     vm->controlled = m;
     vm->monitor = monitor_new(&m);
 }
@@ -210,11 +230,41 @@ static void free_chardev(void *c)
     chardev_free(c);
 }
 
+static void free_netdev(void *nd)
+{
+    netdev_free(nd);
+}
+
+static bool make_netdevs(Vm *vm, GError **error)
+{
+    const GPtrArray *texts = vm->options->netdevs;
+    bool ok = true;
+
+    for (unsigned i = 0; i < texts->len && ok; i++) {
+        Netdev *nd = NULL;
+        char *id, *rest;
+
+        ok = vm_split_id("-netdev", texts->pdata[i], &rest, &id, error);
+        if (ok) {
+            nd = netdev_new(id, rest, error);
+            ok = nd != NULL;
+            g_free(id);
+            g_free(rest);
+        }
+        if (ok) {
+            g_ptr_array_add(vm->netdevs, nd);
+        }
+    }
+    return ok;
+}
+
 static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError **error)
 {
     *vm = (Vm){ .options = o,
                 .chardevs = g_ptr_array_new_with_free_func(free_chardev),
                 .drives = g_array_new(FALSE, FALSE, sizeof(MonitorDrive)),
+                .netdevs = g_ptr_array_new_with_free_func(free_netdev),
+                .net_peers = g_array_new(FALSE, FALSE, sizeof(MonitorPeer)),
                 .peers = g_array_new(FALSE, FALSE, sizeof(MonitorPeer)),
                 .reasons = g_array_new(FALSE, FALSE, sizeof(MonitorReason)),
                 .signals = signalfd(-1, signals, SFD_CLOEXEC) };
@@ -226,7 +276,8 @@ static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError 
         g_set_error(error, VM_ERROR, 0, "no thread could be made: %s", g_strerror(errno));
         return false;
     }
-    if (!vm_drives(vm, error) || !vm_chardevs(vm, error) || !make_board(vm, error)) {
+    if (!vm_drives(vm, error) || !make_netdevs(vm, error) || !vm_chardevs(vm, error) ||
+        !make_board(vm, error)) {
         return false;
     }
     make_monitor(vm);
@@ -248,6 +299,7 @@ static void vm_free(Vm *vm)
         board_remove_devices(vm->board);
     }
     g_ptr_array_free(vm->chardevs, TRUE);
+    g_ptr_array_free(vm->netdevs, TRUE);
     if (vm->machine) {
         machine_free(vm->machine);
     }
@@ -257,6 +309,7 @@ static void vm_free(Vm *vm)
     clock_free(vm->env.clock);
     g_array_free(vm->drives, TRUE);
     g_array_free(vm->peers, TRUE);
+    g_array_free(vm->net_peers, TRUE);
     g_array_free(vm->reasons, TRUE);
 }
 
@@ -383,6 +436,9 @@ static bool show_something(const VmOptions *o)
         return true;
     case VM_DEVICE_HELP:
         show_devices(o);
+        return true;
+    case VM_NETDEV_HELP:
+        netdev_help();
         return true;
     case VM_RUN:
         break;

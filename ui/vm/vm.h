@@ -12,6 +12,7 @@
 #include "devices/boards/board.h"
 #include "devices/host/block/block.h"
 #include "devices/host/chardev.h"
+#include "devices/host/net/net.h"
 #include "translator/machine.h"
 #include "ui/monitor/monitor.h"
 #include "ui/monitor/server.h"
@@ -31,6 +32,7 @@ typedef struct Vm {
     ChardevHost host;
     GPtrArray *chardevs;  /* of Chardev */
     GArray *drives;       /* of MonitorDrive; ids and blocks are owned */
+    GPtrArray *netdevs;   /* of Netdev */
     Chardev *serial;
     bool serial_has_monitor; /* "mon:" */
     Board *board;
@@ -40,7 +42,7 @@ typedef struct Vm {
     Monitor *monitor;
     MonitorServer *hmp, *qmp;
     VmConsole console;
-    GArray *peers;        /* of MonitorPeer, of the chardevs */
+    GArray *peers, *net_peers; /* of MonitorPeer: chardevs, netdevs */
     GArray *reasons;      /* of MonitorReason */
     int signals;          /* signalfd; -1: none */
     IoWatch *signal_watch;
@@ -48,6 +50,9 @@ typedef struct Vm {
 
 /* ---- chardevs.c ---- */
 
+/* The text without its ",id=ID", and ID; both owned.  False and error: it has none. */
+MUST_USE bool vm_split_id(const char *option, const char *text, char **rest, char **id,
+                          GError **error);
 /* -chardev, -serial, -nographic.  False and error. */
 MUST_USE bool vm_chardevs(Vm *vm, GError **error);
 Chardev *vm_chardev(Vm *vm, const char *id); /* NULL: there is none */

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What machines start from - Debian's kernel, an initial RAM disk made here around busybox - and a
+running machine to talk to."""
+
+import glob
+import gzip
+import lzma
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+
+import suite  # noqa: E402
+import debian  # noqa: E402  (suite has put tools/ on the path)
+
+PACKAGES = ["linux-image-riscv64", "busybox-static"]
+FIRMWARE = "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"
+# In the order in which they are loaded; those that the kernel has built in are not there as files.
+MODULES = ["virtio", "virtio_ring", "virtio_mmio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev",
+           "virtio_pci", "virtio_blk", "failover", "net_failover", "virtio_net"]
+
+INIT = """#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev /tmp
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sys /sys
+/bin/busybox mount -t devtmpfs dev /dev
+/bin/busybox --install -s /bin
+export PATH=/bin PS1='ready> '
+for m in $(cat /modules/order); do insmod /modules/$m.ko; done
+echo GUEST IS UP
+exec setsid cttyhack sh
+"""
+
+
+class CannotRun(Exception):
+    """Why the machines cannot be tested here."""
+
+
+def cpio(entries):
+    """A "newc" archive of (name, mode, data, (major, minor))."""
+    out = bytearray()
+    for number, (name, mode, data, device) in enumerate(entries + [("TRAILER!!!", 0, b"", (0, 0))]):
+        encoded = name.encode() + b"\0"
+        fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(encoded), 0]
+        out += b"070701" + b"".join(b"%08X" % f for f in fields) + encoded
+        out += b"\0" * (-len(out) % 4) + data
+        out += b"\0" * (-len(out) % 4)
+    return bytes(out)
+
+
+def module_files(root):
+    """{name: contents} of MODULES, unpacked."""
+    found = {}
+    for path in glob.glob(os.path.join(root, "usr/lib/modules/*/kernel/**/*.ko*"), recursive=True):
+        name = os.path.basename(path).split(".")[0]
+        if name in MODULES:
+            with open(path, "rb") as f:
+                data = f.read()
+            found[name] = lzma.decompress(data) if path.endswith(".xz") else data
+    return found
+
+
+def initrd(root):
+    with open(os.path.join(root, "usr/bin/busybox"), "rb") as f:
+        busybox = f.read()
+    modules = module_files(root)
+    order = [m for m in MODULES if m in modules]
+    entries = [("bin", 0o40755, b"", (0, 0)), ("dev", 0o40755, b"", (0, 0)),
+               ("dev/console", 0o20600, b"", (5, 1)), ("modules", 0o40755, b"", (0, 0)),
+               ("modules/order", 0o100644, "\n".join(order).encode() + b"\n", (0, 0)),
+               ("bin/busybox", 0o100755, busybox, (0, 0)),
+               ("init", 0o100755, INIT.encode(), (0, 0))]
+    entries += [(f"modules/{m}.ko", 0o100644, modules[m], (0, 0)) for m in order]
+    return cpio(entries)
+
+
+class Images:
+    """Files in a folder of their own: kernel, initrd; made at first use."""
+
+    def __init__(self, folder):
+        if not os.path.exists(FIRMWARE):
+            raise CannotRun("the package opensbi is not installed")
+        try:
+            root = debian.sysroot("riscv64", PACKAGES)
+        except (debian.DebianError, OSError) as e:
+            raise CannotRun(f"Debian's kernel cannot be had: {e}") from e
+        kernels = glob.glob(os.path.join(root, "boot/vmlinu*"))
+        if not kernels:
+            raise CannotRun("the package of the kernel has no kernel")
+        self.kernel = kernels[0]
+        self.initrd = os.path.join(folder, "initrd.cpio")
+        with open(self.initrd, "wb") as f:
+            f.write(initrd(root))
+        self.folder = folder
+
+    def gzipped_kernel(self):
+        path = os.path.join(self.folder, "kernel.gz")
+        with open(self.kernel, "rb") as f, open(path, "wb") as out:
+            out.write(gzip.compress(f.read(), 1))
+        return path
+
+
+class Failed(Exception):
+    """What a machine did not do."""
+
+
+class Machine:
+    """`ketch vm` with its console on pipes."""
+
+    def __init__(self, ketch, *args, linux=None, kernel=None, memory="256M"):
+        command = [ketch, "vm", "--non-security", "-nographic", "-m", memory]
+        if linux:
+            command += ["-kernel", kernel or linux.kernel, "-initrd", linux.initrd, "-append",
+                        "console=ttyS0 quiet"]
+        self.process = subprocess.Popen([*command, *args], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        start_new_session=True)
+        self.text = ""  # not yet looked at
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def read(self, seconds):
+        """Some output into self.text; False: there is none, and for ever or for so long."""
+        ready, _, _ = select.select([self.process.stdout], [], [], max(seconds, 0))
+        data = os.read(self.process.stdout.fileno(), 65536) if ready else b""
+        self.text += data.decode(errors="replace")
+        return bool(data)
+
+    def expect(self, pattern, seconds=120):
+        """Waits for it; what stands before it is dropped."""
+        end = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.text)):
+            if not self.read(end - time.monotonic()):
+                raise Failed(f"no {pattern!r} in its output, which ends {self.text[-300:]!r}")
+        self.text = self.text[found.end():]
+        return found
+
+    def send(self, text):
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def run(self, command):
+        """A command of the guest's shell; its output."""
+        self.send(f"{command}; echo \"END\" $?\n")
+        found = self.expect(r"(?s)^.*?END\" \$\?\r?\n(.*?)END (\d+)\r?\n")
+        self.expect("ready> ")
+        if found[2] != "0":
+            raise Failed(f"`{command}` ended with {found[2]}: {found[1]!r}")
+        return found[1].replace("\r\n", "\n").strip()
+
+    def up(self):
+        """The shell's prompt is there."""
+        self.expect("GUEST IS UP")
+        self.expect("ready> ")
+
+    def end(self, want=0, seconds=60):
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Failed("it does not end") from None
+        while self.read(0):
+            pass
+        if status != want:
+            raise Failed(f"exit status {status}, not {want}; {self.text[-300:]!r}")
+
+
+def terminate(machine):
+    machine.process.send_signal(signal.SIGTERM)

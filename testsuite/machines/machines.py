@@ -1,0 +1,321 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`ketch vm`: Debian's kernel boots under OpenSBI and powers off; disks, networks, monitors; device
+trees like QEMU's; what wrong options say."""
+
+import http.server
+import os
+import pty
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+import guest  # noqa: E402
+import suite  # noqa: E402  (guest has put its folder on the path)
+import tree  # noqa: E402
+from guest import Failed, Machine  # noqa: E402
+
+
+def check(condition, why):
+    if not condition:
+        raise Failed(why)
+
+
+# ---- The command line: arguments, exit status, what the sentence has ----
+
+COMMANDS = [
+    ("vm", 78, "--non-security"),
+    ("vm -kernel none -m 64M", 78, "--non-security"),
+    ("vm --isolation=require", 78, "--non-security"),
+    ("vm --isolation=perhaps", 1, "'perhaps'"),
+    ("vm --frobnicate", 1, "'--frobnicate'"),
+    ("vm kernel", 1, "'kernel'"),
+    ("vm -m", 1, "needs SIZE"),
+    ("vm -m lots", 1, "'lots'"),
+    ("vm --non-security -m 4M", 1, "from 8M"),
+    ("vm -smp 9", 1, "from 1 to 8"),
+    ("vm -M toaster", 1, "there are: virt"),
+    ("vm -M virt,slots=3", 1, "'slots=3'"),
+    ("vm -cpu z80", 1, "'z80'"),
+    ("vm --non-security -cpu rv64,wings=on", 1, "wings"),
+    ("vm -accel kvm", 1, "'kvm'"),
+    ("vm --mmu=none", 1, "'none'"),
+    ("vm --non-security -bios /nowhere", 1, "/nowhere: No such file"),
+    ("vm --non-security -bios {text} -kernel /nowhere", 1, "/nowhere: No such file"),
+    ("vm --non-security -kernel {elf}", 1, "another processor"),
+    ("vm --non-security -kernel {short_elf}", 1, "ELF"),
+    ("vm --non-security -kernel {gz}", 1, "gzip data is damaged"),
+    ("vm --non-security -kernel {empty}", 1, "is empty"),
+    ("vm --non-security -kernel {text} -dtb {text}", 1, "is no device tree"),
+    ("vm --non-security -initrd {text}", 1, "-initrd needs -kernel"),
+    ("vm --non-security -kernel {text} -initrd {big} -m 32M", 1, "larger than the memory"),
+    ("vm --non-security -device toaster", 1, "'toaster'"),
+    ("vm --non-security -device loader,file={text},addr=0", 1, "not in the memory"),
+    ("vm --non-security -device loader,file={text}", 1, "needs addr="),
+    ("vm --non-security -device virtio-blk-device,drive=none", 1, "id=none"),
+    ("vm --non-security -device virtio-rng-device,colour=red", 1, "'colour'"),
+    ("vm --non-security -drive file={text}", 1, "format"),
+    ("vm --non-security -drive file={text},format=raw,speed=9", 1, "'speed=9'"),
+    ("vm --non-security -serial tcp:localhost:1", 1, "TCP"),
+    ("vm --non-security -serial chardev:x", 1, "no such -chardev"),
+    ("vm --non-security -chardev pigeon,id=x", 1, "'pigeon'"),
+    ("vm --non-security -netdev pigeon,id=x", 1, "'pigeon'"),
+    ("vm --non-security -monitor tcp:localhost:1", 1, "tcp"),
+    ("vm -display sdl", 1, "'sdl'"),
+    ("vm -d nonsense", 1, "'nonsense'"),
+    ("vm --help", 0, "-kernel FILE"),
+    ("vm -M help", 0, "virt"),
+    ("vm -device help", 0, "virtio-blk-device"),
+    ("vm -device virtio-blk-pci,help", 0, "drive="),
+]
+
+
+def command_files(folder):
+    contents = {"text": b"no program, no kernel\n", "empty": b"", "gz": b"\x1f\x8b\x08\0\0\0\0\0\0\0junk",
+                "elf": b"\x7fELF\2\1\1" + bytes(9) + b"\2\0\x3e\0" + bytes(100), "short_elf": b"\x7fELF\2\1",
+                "big": bytes(40 << 20)}
+    paths = {}
+    for name, data in contents.items():
+        paths[name] = os.path.join(folder, name)
+        with open(paths[name], "wb") as f:
+            f.write(data)
+    return paths
+
+
+def command_case(options, row, files):
+    args, status, pattern = row
+    r = suite.run([options.ketch, *args.format(**files).split()], 20)
+    text = (r.output + r.errors).decode(errors="replace")
+    check(r.status == status, f"{suite.status_text(r.status)}, not {status}: {text}")
+    check(pattern in text, f"nothing of '{pattern}' in: {text}")
+    check(status == 0 or text.count("\n") == 1, f"more than a sentence: {text}")
+
+
+# ---- The device tree ----
+
+# What differs from QEMU's, and why.
+OTHER = {"riscv,isa": "our processor", "rng-seed": "random", "riscv,cbom-block-size": "our processor",
+         "riscv,cboz-block-size": "our processor"}
+MISSING = {"/pmu": "there are no counters of events"}
+
+
+def tree_case(options, folder):
+    qemu = shutil.which("qemu-system-riscv64")
+    if not qemu:
+        return "skip: no qemu-system-riscv64"
+    trees = []
+    for name, command in (("qemu", [qemu]), ("ketch", [options.ketch, "vm"])):
+        path = os.path.join(folder, f"{name}.dtb")
+        r = suite.run([*command, "-M", f"virt,dumpdtb={path}", "-m", "512M", "-smp", "3", "-nographic"],
+                      30)
+        check(r.status == 0, f"{name}: {r.errors.decode(errors='replace')}")
+        with open(path, "rb") as f:
+            trees.append(tree.resolve(tree.parse(f.read())))
+    theirs, ours = trees
+    for path in sorted(set(theirs) | set(ours)):
+        if path in MISSING:
+            continue
+        check(path in ours, f"no node {path}")
+        check(path in theirs, f"QEMU has no node {path}")
+        for name in sorted((set(theirs[path]) | set(ours[path])) - set(OTHER)):
+            check(ours[path].get(name) == theirs[path].get(name),
+                  f"{path} {name}: {ours[path].get(name)}, QEMU {theirs[path].get(name)}")
+    return None
+
+
+# ---- Linux ----
+
+def boot_case(options, linux, *args, kernel=None):
+    with Machine(options.ketch, *args, linux=linux, kernel=kernel) as m:
+        m.up()
+        check("riscv64" in m.run("uname -m"), "it is no riscv64")
+        harts = args[args.index("-smp") + 1] if "-smp" in args else "1"
+        check(m.run("nproc") == harts, "nproc counts wrong")
+        check(abs(int(m.run("date +%s")) - time.time()) < 300, "its clock is wrong")
+        before = int(m.run("cut -d. -f1 /proc/uptime"))
+        m.run("sleep 2")
+        check(0 < int(m.run("cut -d. -f1 /proc/uptime")) - before < 60, "its time does not go")
+        m.send("poweroff -f\n")
+        m.end()
+
+
+def restart_case(options, linux):
+    with Machine(options.ketch, linux=linux) as m:
+        m.up()
+        m.send("reboot -f\n")
+        m.up()
+        m.send("\x01x")
+        m.end()
+
+
+def console_case(options, linux):
+    """Ctrl-a keys; a monitor on the console; the guest stops and goes."""
+    with Machine(options.ketch, linux=linux) as m:
+        m.up()
+        m.send("\x01h")
+        m.expect("C-a x")
+        m.send("\x01c")
+        m.expect(r"\) ")
+        m.send("info status\n")
+        m.expect("running")
+        m.send("info qtree\n")
+        m.expect("ns16550a")
+        m.send("\x01c")
+        check(m.run("echo still $((40 + 2))") == "still 42", "the shell is gone")
+        guest.terminate(m)
+        m.end(128 + signal.SIGTERM)
+
+
+def qmp_case(options, folder):
+    """-S: nothing runs until `cont`; `quit` ends it."""
+    path = os.path.join(folder, "qmp")
+    with Machine(options.ketch, "-S", "-qmp", f"unix:{path},server=on,wait=off") as m:
+        end = time.monotonic() + 30
+        while not os.path.exists(path) and time.monotonic() < end:
+            time.sleep(0.05)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            s.connect(path)
+            stream = s.makefile("rw")
+            check("QMP" in stream.readline(), "no greeting")
+            for command, want in (("qmp_capabilities", "return"), ("query-status", '"running": false'),
+                                  ("query-isolation", "tcg"), ("cont", "")):
+                stream.write(f'{{"execute": "{command}"}}\n')
+                stream.flush()
+                line = stream.readline()
+                check(want.replace(" ", "") in line.replace(" ", ""), f"{command}: {line}")
+            m.expect("OpenSBI v")
+            stream.write('{"execute": "quit"}\n')
+            stream.flush()
+            m.end()
+    check(not os.path.exists(path), "the socket is left over")
+
+
+def disk_case(options, linux, folder):
+    """Two disks, one behind each transport; what the guest writes is in the files."""
+    args = []
+    for name in ("mmio", "pci"):
+        path = os.path.join(folder, name)
+        with open(path, "wb") as f:
+            f.write(name.encode().ljust(512, b".") + bytes((1 << 20) - 512))
+        device = "device" if name == "mmio" else name
+        args += ["-drive", f"file={path},format=raw,if=none,id={name}", "-device",
+                 f"virtio-blk-{device},drive={name},serial={name}"]
+    with Machine(options.ketch, *args, linux=linux) as m:
+        m.up()
+        for name in ("mmio", "pci"):
+            disk = m.run(f"grep -l {name} /sys/block/vd*/serial | cut -d/ -f4")
+            check(m.run(f"head -c {len(name)} /dev/{disk}") == name, f"{disk} is not {name}")
+            m.run(f"yes {name}{name} | dd of=/dev/{disk} bs=4096 count=16 seek=1 iflag=fullblock "
+                  "conv=fsync 2>/dev/null")
+        m.send("poweroff -f\n")
+        m.end()
+    for name in ("mmio", "pci"):
+        with open(os.path.join(folder, name), "rb") as f:
+            data = f.read()
+        want = (f"{name}{name}\n".encode() * 16384)[:65536]
+        check(data[4096:4096 + 65536] == want and len(data) == 1 << 20, f"{name}: not what was written")
+
+
+def net_case(options, linux):
+    """User networking: an address by DHCP, a file from this machine."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"hello from the host\n" * 1000)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with Machine(options.ketch, "-netdev", "user,id=n", "-device", "virtio-net-device,netdev=n",
+                     linux=linux) as m:
+            m.up()
+            m.run("ip link set eth0 up && ip addr add 10.0.2.15/24 dev eth0")
+            got = m.run(f"wget -qO- http://10.0.2.2:{server.server_port}/ | sort | uniq -c")
+            check(got == "1000 hello from the host", got)
+            m.send("poweroff -f\n")
+            m.end()
+    finally:
+        server.shutdown()
+
+
+def terminal_case(options, how):
+    """The terminal is as it was, however the machine ends."""
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    child = subprocess.Popen([options.ketch, "vm", "--non-security", "-nographic"], stdin=slave,
+                             stdout=slave, stderr=slave, start_new_session=True)
+    try:
+        text = b""
+        while b"OpenSBI v" not in text:
+            text += os.read(master, 4096)
+        check(termios.tcgetattr(slave)[3] != before[3], "the terminal is not raw")
+        if how == "key":
+            os.write(master, b"\x01x")
+        else:
+            child.send_signal(how)
+        child.wait(60)
+        check(termios.tcgetattr(slave) == before, "the terminal is not as it was")
+    finally:
+        child.kill()
+        child.wait()
+        os.close(master)
+        os.close(slave)
+
+
+def cases(options, folder):
+    files = command_files(folder)
+    found = [(f"`{row[0]}`", lambda row=row: command_case(options, row, files)) for row in COMMANDS]
+    found.append(("device tree", lambda: tree_case(options, folder)))
+    if not os.path.exists(guest.FIRMWARE):
+        return found + [("machines", lambda: "skip: the package opensbi is not installed")]
+    found += [(f"terminal, {name}", lambda how=how: terminal_case(options, how))
+              for name, how in (("Ctrl-a x", "key"), ("SIGTERM", signal.SIGTERM),
+                                ("SIGABRT", signal.SIGABRT))]
+    found.append(("QMP", lambda: qmp_case(options, folder)))
+    try:
+        linux = guest.Images(folder)
+    except guest.CannotRun as e:
+        why = f"skip: {e}"
+        return found + [("Linux", lambda: why)]
+    return found + [
+        ("Linux", lambda: boot_case(options, linux)),
+        ("Linux, 4 harts", lambda: boot_case(options, linux, "-smp", "4")),
+        ("Linux, --mmu=tlb", lambda: boot_case(options, linux, "--mmu=tlb")),
+        ("Linux, kernel in gzip", lambda: boot_case(options, linux, kernel=linux.gzipped_kernel())),
+        ("restart", lambda: restart_case(options, linux)),
+        ("console", lambda: console_case(options, linux)),
+        ("disks", lambda: disk_case(options, linux, folder)),
+        ("network", lambda: net_case(options, linux)),
+    ]
+
+
+def verdict(case):
+    name, fn = case
+    try:
+        return [(name, fn())]
+    except Failed as e:
+        return [(name, str(e))]
+
+
+def main():
+    options = suite.parser(__doc__).parse_args()
+    with tempfile.TemporaryDirectory(prefix="ketch-vm-") as folder:
+        chosen = suite.choose(cases(options, folder), options, lambda c: c[0])
+        return suite.run_all(chosen, verdict, options.jobs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -94,6 +94,8 @@ struct Vcpu {
      * have.  Fetches: what pc is xored with in the jump cache, by context and mode. */
     const uint64_t *mmu_read, *mmu_write;
     bool (*access)(Vcpu *vcpu, VcpuAccess *access); /* false: it faults, exit_trap and exit_arg set */
+    void (*switched)(Vcpu *vcpu); /* a helper has changed the translation mode or the context for
+                                     fetches: makes mode and jump_tag right; the unit ends with exit_ind */
     uint64_t jump_tag;
     void *mmu;           /* softmmu/mmu.c */
     void *system;        /* the frontend's privileged state (frontends/system.h) */

@@ -77,6 +77,11 @@ static void update_mode(TrVcpu *v)
     }
 }
 
+void run_switched(Vcpu *vcpu)
+{
+    update_mode(vcpu->owner);
+}
+
 /* Empties the code cache, unless somebody did since `generation`. */
 static void evict(uint64_t generation)
 {

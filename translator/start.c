@@ -97,6 +97,7 @@ Vcpu *tr_vcpu_new(void *user)
     vcpu->helpers = tr.helpers;
     vcpu->mem_base = tr.config.mem_base;
     vcpu->find = run_find;
+    vcpu->switched = run_switched;
     vcpu->refill = instrument_refill;
     vcpu->owner = v;
     vcpu->user = user;

@@ -121,6 +121,8 @@ typedef struct TrTag {
     uint32_t mode;
 } TrTag;
 
+enum { TR_RECENT_TAGS = 16 };
+
 struct TrVcpu {
     Vcpu vcpu; /* first: generated code and the frontends see only this */
     TrVcpu *prev, *next;
@@ -138,6 +140,7 @@ struct TrVcpu {
     uint64_t accessed;             /* in a call at a memory access: what was loaded or stored */
     TrTag *tags;                   /* whole machines, see system_tag() */
     unsigned n_tags;
+    uint8_t recent_tag[TR_RECENT_TAGS]; /* numbers of tags by a hash, or 0 */
     bool cached;                   /* jump_cache may hold host addresses */
     uint64_t generation;           /* of the code cache when translated code was entered */
     siginfo_t info;                /* of the last host fault */
@@ -344,6 +347,9 @@ void run_forget(TrVcpu *v);
 
 /* Where the instruction at the vcpu's pc is; false and v->fail when it cannot be fetched. */
 MUST_USE bool run_page(TrVcpu *v, TrPage *page);
+
+/* Vcpu.switched */
+void run_switched(Vcpu *vcpu);
 
 /* Vcpu.find */
 const void *run_find(Vcpu *vcpu, uint64_t pc);

@@ -74,12 +74,17 @@ size_t system_fetch(uint64_t start, TrPage page, uint64_t pc, uint8_t *buf, size
 
 /* ---- Jump cache ---- */
 
-void system_tag(TrVcpu *v)
+static bool is_tag(const TrVcpu *v, unsigned k, const TrTag *tag)
 {
-    TrTag tag = { mmu_fetch_number(&v->vcpu), v->vcpu.mode };
+    return v->tags[k - 1].context == tag->context && v->tags[k - 1].mode == tag->mode;
+}
+
+/* The number of a tag, from 1 on. */
+static unsigned tag_number(TrVcpu *v, const TrTag *tag)
+{
     unsigned k = v->n_tags;
 
-    while (k > 0 && (v->tags[k - 1].context != tag.context || v->tags[k - 1].mode != tag.mode)) {
+    while (k > 0 && !is_tag(v, k, tag)) {
         k--;
     }
     if (!k) {
@@ -87,10 +92,21 @@ void system_tag(TrVcpu *v)
             run_forget(v);
             v->n_tags = 0;
         }
-        v->tags[v->n_tags] = tag;
+        v->tags[v->n_tags] = *tag;
         k = ++v->n_tags;
     }
-    v->vcpu.jump_tag = (uint64_t)k << TAG_SHIFT;
+    return k;
+}
+
+void system_tag(TrVcpu *v)
+{
+    TrTag tag = { mmu_fetch_number(&v->vcpu), v->vcpu.mode };
+    uint8_t *recent = &v->recent_tag[(tag.context + tag.mode) % TR_RECENT_TAGS];
+
+    if (!*recent || *recent > v->n_tags || !is_tag(v, *recent, &tag)) {
+        *recent = (uint8_t)tag_number(v, &tag);
+    }
+    v->vcpu.jump_tag = (uint64_t)*recent << TAG_SHIFT;
 }
 
 /* ---- Code that is written ---- */

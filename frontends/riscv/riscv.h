@@ -100,6 +100,9 @@ bool rv_system_csr(Rv *c, unsigned rd, unsigned number, bool writes, IrRef value
 /* May this machine's code access register `number` so, by its number and the privilege? */
 bool rv_csr_is_allowed(const Rv *c, unsigned number, bool writes);
 
+/* ecall of a machine. */
+bool rv_machine_ecall(Rv *c);
+
 /* What an FP instruction does first, by RV_MODE_FP.  False: it is illegal.  May end the block. */
 bool rv_fp_begin(Rv *c);
 

@@ -192,6 +192,9 @@ bool rv_fence_tso(Rv *c, const RvFenceTso *a)
 bool rv_ecall(Rv *c, const RvEcall *a)
 {
     (void)a;
+    if (c->machine) {
+        return rv_machine_ecall(c);
+    }
     fe_trap(c->fe, IR_TRAP_syscall, c->fe->pc);
     return true;
 }

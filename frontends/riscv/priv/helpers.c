@@ -64,22 +64,30 @@ uint64_t rv_helper_fp_begin(Vcpu *vcpu, uint64_t desc, uint64_t b, uint64_t c)
     return 0;
 }
 
-/* ---- Returns and waiting ---- */
+/* ---- Calls, returns, waiting.  The result is where it goes on ---- */
 
-static void return_from(Vcpu *vcpu, RvPrivilege privilege)
+uint64_t rv_helper_ecall(Vcpu *vcpu, uint64_t desc, uint64_t b, uint64_t c)
+{
+    (void)desc, (void)b, (void)c;
+    rv_enter(vcpu, RV_EXC_ECALL + rv_system(vcpu)->privilege, 0);
+    vcpu->switched(vcpu);
+    return vcpu->pc;
+}
+
+static uint64_t return_from(Vcpu *vcpu, RvPrivilege privilege)
 {
     rv_return(vcpu, privilege);
+    vcpu->switched(vcpu);
     if (vcpu->slot[RV_SLOT_irqs] && rv_interrupts(vcpu)) {
         atomic_store(&vcpu->exit_req, 1);
     }
-    leave(vcpu, vcpu->pc);
+    return vcpu->pc;
 }
 
 uint64_t rv_helper_mret(Vcpu *vcpu, uint64_t desc, uint64_t b, uint64_t c)
 {
     (void)desc, (void)b, (void)c;
-    return_from(vcpu, RV_M);
-    return 0;
+    return return_from(vcpu, RV_M);
 }
 
 static bool forbidden(const Vcpu *vcpu, uint64_t status_bit)
@@ -93,8 +101,7 @@ uint64_t rv_helper_sret(Vcpu *vcpu, uint64_t desc, uint64_t b, uint64_t c)
     if (forbidden(vcpu, RV_STATUS_TSR)) {
         illegal(vcpu, desc);
     }
-    return_from(vcpu, RV_S);
-    return 0;
+    return return_from(vcpu, RV_S);
 }
 
 /* Waiting is up to the run loop. */

@@ -125,34 +125,45 @@ bool rv_fp_begin(Rv *c)
     }
 }
 
-/* ---- Returns and waiting: the helper leaves, or a trap does ---- */
+/* ---- Calls, returns, waiting ---- */
 
-static bool call_and_leave(Rv *c, RvPrivilege at_least, unsigned helper, IrTrap trap)
+/* The helper says where it goes on, with another privilege: in translated code if there is some. */
+static bool call_and_jump(Rv *c, RvPrivilege at_least, unsigned helper)
 {
     if (!c->machine || privilege(c) < at_least) {
         return false;
     }
-    ir_call(c->b, helper, describe(c, 0), 0, 0);
-    fe_trap(c->fe, trap, c->fe->next_pc);
+    ir_exit_ind(c->b, ir_call(c->b, helper, describe(c, 0), 0, 0), IR_EXIT_POLL, 0);
+    c->fe->ended = true;
     return true;
+}
+
+bool rv_machine_ecall(Rv *c)
+{
+    return call_and_jump(c, RV_U, RV_HELPER_ecall);
 }
 
 bool rv_mret(Rv *c, const RvMret *a)
 {
     (void)a;
-    return call_and_leave(c, RV_M, RV_HELPER_mret, IR_TRAP_mode);
+    return call_and_jump(c, RV_M, RV_HELPER_mret);
 }
 
 bool rv_sret(Rv *c, const RvSret *a)
 {
     (void)a;
-    return call_and_leave(c, RV_S, RV_HELPER_sret, IR_TRAP_mode);
+    return call_and_jump(c, RV_S, RV_HELPER_sret);
 }
 
 bool rv_wfi(Rv *c, const RvWfi *a)
 {
     (void)a;
-    return call_and_leave(c, RV_S, RV_HELPER_wfi, IR_TRAP_wait);
+    if (!c->machine || privilege(c) < RV_S) {
+        return false;
+    }
+    ir_call(c->b, RV_HELPER_wfi, describe(c, 0), 0, 0);
+    fe_trap(c->fe, IR_TRAP_wait, c->fe->next_pc);
+    return true;
 }
 
 /* ---- Fences: what comes next is looked up anew ---- */

@@ -40,14 +40,21 @@ uint32_t rv_machine_mode(const Vcpu *vcpu)
     return mode | (cbo_zero_is_on(s) ? RV_MODE_cbo_zero : 0);
 }
 
-static MmuKey key_of(const RvSystem *s, RvPrivilege privilege, uint64_t status)
+static MmuKey fetch_key(const RvSystem *s, RvPrivilege privilege)
 {
-    MmuKey key = { .rights = privilege };
+    bool paged = privilege != RV_M && s->satp >> RV_SATP_MODE_SHIFT != RV_SATP_BARE;
 
-    if (privilege != RV_M && s->satp >> RV_SATP_MODE_SHIFT != RV_SATP_BARE) {
-        key.root = s->satp;
+    return (MmuKey){ .root = paged ? s->satp : 0, .rights = privilege,
+                     .shared = paged && privilege == RV_S };
+}
+
+/* With SUM or MXR it is another context than that for fetches, which stays as it is. */
+static MmuKey data_key(const RvSystem *s, RvPrivilege privilege, uint64_t status)
+{
+    MmuKey key = fetch_key(s, privilege);
+
+    if (key.root) {
         key.rights |= (uint32_t)(status & (RV_STATUS_MXR | (privilege == RV_S ? RV_STATUS_SUM : 0)));
-        key.shared = privilege == RV_S;
     }
     return key;
 }
@@ -57,23 +64,21 @@ static bool same(const MmuKey *a, const MmuKey *b)
     return a->root == b->root && a->rights == b->rights && a->shared == b->shared;
 }
 
-/* Makes the vcpu's contexts those of its state; true when that changes them. */
+/* Makes the vcpu's contexts those of its state; true when that changes the one for fetches. */
 static bool update_contexts(Vcpu *vcpu)
 {
     RvSystem *s = rv_system(vcpu);
-    uint64_t status = rv_status(vcpu);
-    MmuKey fetch = key_of(s, (RvPrivilege)s->privilege, status), data = fetch;
+    uint64_t status = rv_status(vcpu), mpp = (status & RV_STATUS_MPP) >> RV_STATUS_MPP_SHIFT;
+    RvPrivilege privilege = (RvPrivilege)(status & RV_STATUS_MPRV ? mpp : s->privilege);
+    MmuKey fetch = fetch_key(s, (RvPrivilege)s->privilege), data = data_key(s, privilege, status);
+    bool elsewhere = !same(&fetch, &s->fetch);
 
-    if (status & RV_STATUS_MPRV) {
-        data = key_of(s, (RvPrivilege)((status & RV_STATUS_MPP) >> RV_STATUS_MPP_SHIFT), status);
+    if (elsewhere || !same(&data, &s->data)) {
+        s->data = data;
+        s->fetch = fetch;
+        mmu_switch(vcpu, &data, &fetch);
     }
-    if (same(&data, &s->data) && same(&fetch, &s->fetch)) {
-        return false;
-    }
-    s->data = data;
-    s->fetch = fetch;
-    mmu_switch(vcpu, &data, &fetch);
-    return true;
+    return elsewhere;
 }
 
 void rv_set_privilege(Vcpu *vcpu, RvPrivilege privilege)

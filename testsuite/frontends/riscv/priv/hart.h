@@ -57,6 +57,7 @@ class Hart
         };
         vcpu->guest = fe_riscv64_machine.guest;
         vcpu->raise = &raise_;
+        vcpu->switched = [](Vcpu *v) { v->mode = rv_machine_mode(v); };
         mmu = {};
         EXPECT_TRUE(fe_riscv64_system.create(vcpu, &config, &error)) << error;
         fe_riscv64_system.reset(vcpu, kRam, 3, 0x1234);

@@ -58,7 +58,9 @@ TEST_P(EveryEntry, SavesTheStateAndReturns)
             EXPECT_EQ(!!(status & RV_STATUS_SIE), enabled);
         }
 
-        EXPECT_EQ(hart.call(to_s() ? rv_helper_sret : rv_helper_mret, 0), IR_TRAP_mode);
+        EXPECT_EQ(hart.call(to_s() ? rv_helper_sret : rv_helper_mret, 0), IR_TRAP_none);
+        EXPECT_EQ(hart.result, kPc);
+        EXPECT_EQ(hart.vcpu->mode, rv_machine_mode(hart.vcpu));
         EXPECT_EQ(hart.get("priv"), uint64_t(from));
         EXPECT_EQ(hart.vcpu->pc, kPc);
         status = hart.get("mstatus");
@@ -102,6 +104,22 @@ TEST(Trap, EveryStopHasItsCause)
         hart.privilege(from);
         fe_riscv64_system.trap(hart.vcpu, IR_TRAP_syscall, 0);
         EXPECT_EQ(hart.get("mcause"), 8u + from);
+    }
+}
+
+TEST(Trap, EcallGoesOnInTheHandler)
+{
+    for (RvPrivilege from : { RV_U, RV_S, RV_M }) {
+        Hart hart;
+
+        hart.set("mtvec", kMtvec);
+        hart.privilege(from);
+        hart.vcpu->pc = kPc;
+        EXPECT_EQ(hart.call(rv_helper_ecall, 0), IR_TRAP_none);
+        EXPECT_EQ(hart.result, kMtvec);
+        EXPECT_EQ(hart.get("mcause"), 8u + from);
+        EXPECT_EQ(hart.get("mepc"), kPc);
+        EXPECT_EQ(rv_mode_privilege(hart.vcpu->mode), unsigned(RV_M));
     }
 }
 
@@ -178,7 +196,7 @@ TEST(Return, TsrForbidsSretToS)
     Hart hart;
 
     hart.status() |= RV_STATUS_TSR;
-    EXPECT_EQ(hart.call(rv_helper_sret, 0x10200073), IR_TRAP_mode); /* M may */
+    EXPECT_EQ(hart.call(rv_helper_sret, 0x10200073), IR_TRAP_none); /* M may */
     hart.status() |= RV_STATUS_TSR;
     hart.privilege(RV_S);
     EXPECT_EQ(hart.call(rv_helper_sret, 0x10200073), IR_TRAP_illegal);
@@ -461,8 +479,9 @@ TEST(Context, SatpSumAndMxrMakeOne)
     EXPECT_EQ(hart.mmu.data.root, kSatp);
     EXPECT_TRUE(hart.mmu.data.shared);
     uint32_t plain = hart.mmu.data.rights;
-    EXPECT_EQ(hart.write_csr(RV_CSR_sstatus, RV_STATUS_SUM), IR_TRAP_mode);
+    EXPECT_EQ(hart.write_csr(RV_CSR_sstatus, RV_STATUS_SUM), IR_TRAP_none); /* code goes on */
     EXPECT_NE(hart.mmu.data.rights, plain);
+    EXPECT_EQ(hart.mmu.fetch.rights, plain);
     unsigned switches = hart.mmu.switches;
     EXPECT_EQ(hart.write_csr(RV_CSR_sstatus, RV_STATUS_SUM | RV_STATUS_FS), IR_TRAP_none);
     EXPECT_EQ(hart.write_csr(RV_CSR_satp, kSatp), IR_TRAP_none);

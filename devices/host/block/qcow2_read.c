@@ -19,11 +19,13 @@ void qcow2_inflated_clear(Qcow2 *q)
     pthread_mutex_unlock(&f->lock);
 }
 
-/* Copies from a cluster that was read before. */
-static bool inflated_find(Qcow2 *q, const Qcow2Run *run, uint64_t in_cluster,
-                          const struct iovec *iov, int n, uint64_t *generation)
+/* Copies from a cluster that was read before.  If there is none, the caller gets a buffer for one, with
+ * room for the compressed data behind it. */
+static uint8_t *inflated_find(Qcow2 *q, const Qcow2Run *run, uint64_t in_cluster,
+                              const struct iovec *iov, int n, uint64_t *generation)
 {
     Qcow2Inflated *f = &q->inflated;
+    uint8_t *buffer = NULL;
     bool found = false;
 
     pthread_mutex_lock(&f->lock);
@@ -33,53 +35,53 @@ static bool inflated_find(Qcow2 *q, const Qcow2Run *run, uint64_t in_cluster,
             block_iov_from(iov, n, 0, f->data[i] + in_cluster, (size_t)run->length);
         }
     }
+    if (!found) { /* the oldest makes room */
+        unsigned i = f->next % QCOW2_INFLATED;
+
+        buffer = f->data[i];
+        f->data[i] = NULL;
+        f->host[i] = 0;
+    }
     *generation = f->generation;
     pthread_mutex_unlock(&f->lock);
-    return found;
+    return found || buffer ? buffer : g_malloc(3 * (size_t)q->cluster_size);
 }
 
-/* Takes `data` over, if nothing was freed since it was looked for. */
-static void inflated_keep(Qcow2 *q, uint64_t host, uint8_t *data, uint64_t generation)
+/* Takes the buffer back; what it holds counts if nothing was freed since it was handed out. */
+static void inflated_keep(Qcow2 *q, uint64_t host, uint8_t *buffer, uint64_t generation)
 {
     Qcow2Inflated *f = &q->inflated;
     unsigned i;
 
     pthread_mutex_lock(&f->lock);
-    if (generation == f->generation) {
-        i = f->next++ % QCOW2_INFLATED;
-        f->host[i] = host;
-        g_free(f->data[i]);
-        f->data[i] = data;
-        data = NULL;
-    }
+    i = f->next++ % QCOW2_INFLATED;
+    f->host[i] = generation == f->generation ? host : 0;
+    g_free(f->data[i]);
+    f->data[i] = buffer;
     pthread_mutex_unlock(&f->lock);
-    g_free(data);
 }
 
 static int read_compressed(Qcow2 *q, uint64_t in_cluster, const Qcow2Run *run,
                            const struct iovec *iov, int n)
 {
-    uint8_t *raw, *data;
+    uint8_t *data, *packed;
     uint64_t generation;
     int r;
 
-    if (inflated_find(q, run, in_cluster, iov, n, &generation)) {
+    data = inflated_find(q, run, in_cluster, iov, n, &generation);
+    if (!data) {
         return 0;
     }
-    raw = g_malloc(run->compressed);
-    data = g_malloc(q->cluster_size);
-    r = block_file_read(q->file, run->host, raw, run->compressed);
-    if (r == 0 && !qcow2_decompress(q->h.compression, raw, run->compressed, data,
+    packed = data + q->cluster_size; /* at most twice the size of a cluster */
+    r = block_file_read(q->file, run->host, packed, run->compressed);
+    if (r == 0 && !qcow2_decompress(q->h.compression, packed, run->compressed, data,
                                     q->cluster_size)) {
         r = qcow2_damaged(q, "the compressed cluster at 0x%" G_GINT64_MODIFIER "x", run->host);
     }
-    g_free(raw);
     if (r == 0) {
         block_iov_from(iov, n, 0, data + in_cluster, (size_t)run->length);
-        inflated_keep(q, run->host, data, generation);
-    } else {
-        g_free(data);
     }
+    inflated_keep(q, r == 0 ? run->host : 0, data, generation);
     return r;
 }
 

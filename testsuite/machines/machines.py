@@ -24,6 +24,9 @@ import tree  # noqa: E402
 from guest import Failed, Machine  # noqa: E402
 
 
+UBOOT = "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin"
+
+
 def check(condition, why):
     if not condition:
         raise Failed(why)
@@ -64,6 +67,10 @@ COMMANDS = [
     ("vm --non-security -device virtio-rng-device,colour=red", 1, "'colour'"),
     ("vm --non-security -drive file={text}", 1, "format"),
     ("vm --non-security -drive file={text},format=raw,speed=9", 1, "'speed=9'"),
+    ("vm --non-security -drive file={text},format=raw,if=floppy", 1, "'floppy'"),
+    ("vm --non-security -drive file={text},format=raw,if=pflash,unit=2", 1, "flash memories 0 and 1"),
+    ("vm --non-security -drive file={big},format=raw,if=pflash", 1, "more than"),
+    ("vm --non-security -fw_cfg opt/x", 1, "file= and string="),
     ("vm --non-security -serial tcp:localhost:1", 1, "TCP"),
     ("vm --non-security -serial chardev:x", 1, "no such -chardev"),
     ("vm --non-security -chardev pigeon,id=x", 1, "'pigeon'"),
@@ -251,6 +258,18 @@ def net_case(options, linux):
         server.shutdown()
 
 
+def uboot_case(options):
+    with Machine(options.ketch, "-kernel", UBOOT) as m:
+        m.expect("Flash: 32 MiB")
+        m.expect("Hit any key")
+        m.send(" ")
+        m.expect("=> ")
+        m.send("md.l 0x80200000 1\n")
+        m.expect("(?s)80200000: .*=> ")
+        m.send("poweroff\n")
+        m.end()
+
+
 def terminal_case(options, how):
     """The terminal is as it was, however the machine ends."""
     master, slave = pty.openpty()
@@ -284,6 +303,8 @@ def cases(options, folder):
     found += [(f"terminal, {name}", lambda how=how: terminal_case(options, how))
               for name, how in (("Ctrl-a x", "key"), ("SIGTERM", signal.SIGTERM),
                                 ("SIGABRT", signal.SIGABRT))]
+    found.append(("U-Boot", (lambda: uboot_case(options)) if os.path.exists(UBOOT) else
+                  (lambda: "skip: the package u-boot-qemu is not installed")))
     found.append(("QMP", lambda: qmp_case(options, folder)))
     try:
         linux = guest.Images(folder)

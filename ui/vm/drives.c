@@ -1,10 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* -drive and -device. */
+/* -drive, -device, -fw_cfg. */
 #include <stdio.h>
 #include <string.h>
 
+#include "devices/fw_cfg.h"
 #include "ui/vm/keys.h"
 #include "ui/vm/vm.h"
+
+/* -fw_cfg: "[name=]NAME,file=PATH" or ",string=TEXT". */
+static bool add_fw_cfg(Vm *vm, const char *text, GError **error)
+{
+    Keys k = keys_split(text, "name");
+    const char *name = keys_take(&k, "name"), *path = keys_take(&k, "file");
+    const char *string = keys_take(&k, "string");
+    gchar *data = NULL;
+    gsize size = string ? strlen(string) : 0;
+    bool ok = name && !path != !string;
+
+    if (!ok) {
+        g_set_error(error, VM_ERROR, 0, "-fw_cfg needs name= and one of file= and string=");
+    } else if (path) {
+        ok = g_file_get_contents(path, &data, &size, error);
+    } else {
+        data = g_strdup(string);
+    }
+    if (ok && !fw_cfg_add_file(vm->board->fw_cfg, name, g_bytes_new_take(data, size))) {
+        g_set_error(error, VM_ERROR, 0, "-fw_cfg %s: the name is there already or has more than 55 "
+                    "characters", name);
+        ok = false;
+    }
+    return keys_end(&k, "-fw_cfg", ok ? error : NULL) && ok;
+}
 
 static MonitorDrive *find_drive(Vm *vm, const char *id)
 {
@@ -18,17 +44,49 @@ static MonitorDrive *find_drive(Vm *vm, const char *id)
     return NULL;
 }
 
-static bool image_options(Keys *k, BlockOptions *o, bool *virtio, GError **error)
+/* if=: what a drive is for. */
+typedef enum Interface { IF_virtio, IF_none, IF_pflash, IF_COUNT } Interface;
+
+static bool parse_interface(const char *text, Interface *out, GError **error)
 {
-    const char *interface = keys_take(k, "if"), *cache = keys_take(k, "cache");
+    static const char *const names[IF_COUNT] = { "virtio", "none", "pflash" };
+
+    *out = IF_virtio;
+    for (int i = 0; text && i < IF_COUNT; i++) {
+        if (!strcmp(text, names[i])) {
+            *out = (Interface)i;
+            return true;
+        }
+    }
+    if (text) {
+        g_set_error(error, VM_ERROR, 0, "-drive: if is virtio, none or pflash, not '%s'", text);
+    }
+    return !text;
+}
+
+/* Where flash memory `unit` (NULL: the first that is free) keeps its contents. */
+static bool set_flash(Vm *vm, Block *block, const char *unit, GError **error)
+{
+    uint64_t n = vm->flash[0] ? 1 : 0;
+
+    if ((unit && !keys_number(unit, &n)) || n >= BOARD_FLASHES || vm->flash[n]) {
+        g_set_error(error, VM_ERROR, 0, "-drive: the board has flash memories 0 and 1, each for one "
+                    "drive");
+        return false;
+    }
+    vm->flash[n] = block;
+    return true;
+}
+
+static bool image_options(Keys *k, BlockOptions *o, Interface *interface, GError **error)
+{
+    const char *cache = keys_take(k, "cache");
     const char *discard = keys_take(k, "discard");
     bool backing = false;
 
     o->path = keys_take(k, "file");
     o->format = keys_take(k, "format");
-    *virtio = !interface || !strcmp(interface, "virtio");
-    if (interface && strcmp(interface, "virtio") && strcmp(interface, "none")) {
-        g_set_error(error, VM_ERROR, 0, "-drive: if is virtio or none, not '%s'", interface);
+    if (!parse_interface(keys_take(k, "if"), interface, error)) {
         return false;
     }
     if (cache && !block_cache_parse(cache, &o->cache)) {
@@ -59,7 +117,9 @@ static bool add_drive(Vm *vm, const char *text, GError **error)
     BlockOptions options = { 0 };
     MonitorDrive drive = { 0 };
     const char *id = keys_take(&k, "id");
-    bool virtio, ok = image_options(&k, &options, &virtio, error);
+    const char *unit = keys_take(&k, "unit");
+    Interface interface;
+    bool ok = image_options(&k, &options, &interface, error);
     char *name = id ? g_strdup(id) : g_strdup_printf("virtio%u", vm->drives->len);
 
     if (ok && find_drive(vm, name)) {
@@ -67,7 +127,8 @@ static bool add_drive(Vm *vm, const char *text, GError **error)
         ok = false;
     }
     drive.block = ok ? block_open(&options, error) : NULL;
-    if (!keys_end(&k, "-drive", drive.block ? error : NULL) || !drive.block) {
+    ok = drive.block && (interface != IF_pflash || set_flash(vm, drive.block, unit, error));
+    if (!keys_end(&k, "-drive", ok ? error : NULL) || !ok) {
         if (drive.block) {
             block_close(drive.block);
         }
@@ -75,7 +136,7 @@ static bool add_drive(Vm *vm, const char *text, GError **error)
         return false;
     }
     drive.id = name;
-    drive.device = virtio ? "" : NULL;
+    drive.device = interface == IF_virtio ? "" : interface == IF_pflash ? "cfi-flash" : NULL;
     g_array_append_val(vm->drives, drive);
     return true;
 }
@@ -139,6 +200,11 @@ bool vm_devices(Vm *vm, GError **error)
 {
     const VmOptions *o = vm->options;
 
+    for (unsigned i = 0; i < o->fw_cfgs->len; i++) {
+        if (!add_fw_cfg(vm, o->fw_cfgs->pdata[i], error)) {
+            return false;
+        }
+    }
     for (unsigned i = 0; i < o->devices->len; i++) {
         const char *text = o->devices->pdata[i];
 

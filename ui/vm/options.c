@@ -138,6 +138,7 @@ static bool option_gdb_default(VmOptions *o, const char *arg, GError **error)
     }
 LIST(drive, drives)
 LIST(chardev, chardevs)
+LIST(fw_cfg, fw_cfgs)
 
 #define FLAG(name, member)                                                     \
     static bool option_##name(VmOptions *o, const char *arg, GError **error)   \
@@ -334,7 +335,8 @@ bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error)
     *o = (VmOptions){ .board = "virt", .memory = 128 << 20, .harts = 1, .tier = TR_TIER_jit,
                       .mmu = MMU_SCHEME_flat, .threshold = TR_HOT_THRESHOLD,
                       .drives = g_ptr_array_new(), .devices = g_ptr_array_new(),
-                      .chardevs = g_ptr_array_new(), .netdevs = g_ptr_array_new() };
+                      .chardevs = g_ptr_array_new(), .netdevs = g_ptr_array_new(),
+                      .fw_cfgs = g_ptr_array_new() };
     for (int i = 1; i < argc; i++) {
         const char *arg, *text = argv[i];
         const OptionInfo *info = text[0] == '-' ? find_option(text, &arg) : NULL;
@@ -362,6 +364,7 @@ void vm_options_fini(VmOptions *o)
     g_ptr_array_free(o->devices, TRUE);
     g_ptr_array_free(o->chardevs, TRUE);
     g_ptr_array_free(o->netdevs, TRUE);
+    g_ptr_array_free(o->fw_cfgs, TRUE);
     g_free((char *)(uintptr_t)o->dump_tree);
 }
 

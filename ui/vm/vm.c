@@ -180,7 +180,8 @@ static bool load(Vm *vm, GError **error)
 static bool make_board(Vm *vm, GError **error)
 {
     BoardConfig config = { .ram_size = vm->options->memory, .n_harts = vm->options->harts,
-                           .env = &vm->env, .serial = { vm->serial } };
+                           .env = &vm->env, .serial = { vm->serial },
+                           .flash = { vm->flash[0], vm->flash[1] } };
 
     vm->board = board_new(board_type(vm->options->board), &config, error);
     return vm->board && start_translator(vm, error) && build(vm, error) && load(vm, error);
@@ -202,6 +203,17 @@ static void add_peers(Vm *vm)
     }
 }
 
+/* What is not declared isolating counts as not. */
+static void add_reason(void *opaque, Dev *dev, unsigned depth)
+{
+    MonitorReason reason = { "device", dev->type->name, "the device is not declared isolating" };
+
+    (void)depth;
+    if (dev->type->isolation != DEV_ISOLATION_yes) {
+        g_array_append_val(((Vm *)opaque)->reasons, reason);
+    }
+}
+
 static void make_monitor(Vm *vm)
 {
     const VmOptions *o = vm->options;
@@ -213,6 +225,7 @@ static void make_monitor(Vm *vm)
 
     add_peers(vm);
     g_array_append_val(vm->reasons, reason);
+    dev_for_each(vm->board->root, add_reason, vm);
     m.reasons = (MonitorReason *)(void *)vm->reasons->data;
     m.n_reasons = vm->reasons->len;
     m.drives = (MonitorDrive *)(void *)vm->drives->data;

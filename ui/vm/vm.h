@@ -31,6 +31,7 @@ typedef struct Vm {
     IoLoop *loop;
     ChardevHost host;
     GPtrArray *chardevs;  /* of Chardev */
+    Block *flash[BOARD_FLASHES]; /* drives with if=pflash */
     GArray *drives;       /* of MonitorDrive; ids and blocks are owned */
     GPtrArray *netdevs;   /* of Netdev */
     Chardev *serial;
@@ -66,7 +67,7 @@ void vm_monitors_end(Vm *vm);
 MUST_USE bool vm_drives(Vm *vm, GError **error);
 /* A device takes the drive `id`, once; NULL and error. */
 Block *vm_take_drive(Vm *vm, const char *id, GError **error);
-/* -device, and a disk for each drive with if=virtio. */
+/* -fw_cfg, -device, and a disk for each drive with if=virtio. */
 MUST_USE bool vm_devices(Vm *vm, GError **error);
 /* The files of -device loader; *extra is an array, to be freed. */
 MUST_USE bool vm_loaders(const VmOptions *o, BoardExtra **extra, unsigned *n, GError **error);

@@ -60,6 +60,8 @@ typedef struct BeOptions {
     BeMemory memory;
     uint32_t *counter; /* not NULL: *counter is decremented at each entry, and the unit is left
                           with IR_TRAP_hot (pc = its start, nothing executed) when it underflows */
+    const uint64_t *guard; /* not NULL: the unit is left with IR_TRAP_guard (pc = its start, nothing
+                          executed) when guard[Vcpu.index] is not Vcpu.fetch_stamp */
     bool note_jumps;   /* computed jumps say where they come from, see Vcpu.from */
     bool no_link;      /* direct exits always leave to the run loop (-d nochain, --check) */
     bool show_registers; /* log what lives where (-d ra) */

@@ -149,7 +149,8 @@ enum {
     TRAP(hot, "a unit's counter ran out: consider a better tier")                   \
     TRAP(debug, "a debugger's breakpoint; pc is the instruction's")                 \
     TRAP(watch, "the access would touch a debugger's watchpoint; arg is its index") \
-    TRAP(wait, "wait for an interrupt; pc is next")
+    TRAP(wait, "wait for an interrupt; pc is next")                                 \
+    TRAP(guard, "a region on several pages: do they still come from where they did?")
 
 typedef enum IrTrap {
 #define TRAP(name, meaning) IR_TRAP_##name,

@@ -97,6 +97,7 @@ struct Vcpu {
     void (*switched)(Vcpu *vcpu); /* a helper has changed the translation mode or the context for
                                      fetches: makes mode and jump_tag right; the unit ends with exit_ind */
     uint64_t jump_tag;
+    uint64_t fetch_stamp; /* changes with what any fetch may find */
     void *mmu;           /* softmmu/mmu.c */
     void *system;        /* the frontend's privileged state (frontends/system.h) */
 };

@@ -54,7 +54,8 @@ typedef struct Context {
     MmuKey key;
     bool used;
     uint64_t last;   /* use */
-    uint64_t number; /* for fetches */
+    uint64_t number; /* these two for fetches */
+    uint64_t stamp;
     uint64_t *read, *write;
     Filled *filled;
     size_t n_filled, cap_filled;
@@ -216,7 +217,7 @@ static void forget_exec(Mmu *mmu, Context *c, bool global)
             c->exec[i].vpage = 0;
         }
     }
-    c->number = ++mmu->numbers;
+    c->number = c->stamp = ++mmu->numbers;
 }
 
 /* Everything, or what is not global. */
@@ -279,6 +280,14 @@ static void flush_page(Mmu *mmu, Context *c, uint64_t vaddr)
     if (exec->vpage == vpage + 1) {
         exec->vpage = 0;
     }
+    if (filter_may_have(&mmu->jumps, vpage)) {
+        c->stamp = ++mmu->numbers;
+    }
+}
+
+static void update_stamp(Vcpu *vcpu)
+{
+    vcpu->fetch_stamp = mmu_of(vcpu)->fetch->stamp;
 }
 
 void mmu_flush_page(Vcpu *vcpu, uint64_t vaddr)
@@ -291,6 +300,7 @@ void mmu_flush_page(Vcpu *vcpu, uint64_t vaddr)
         }
     }
     forget_jumps(mmu, vcpu, vpage_of(vaddr));
+    update_stamp(vcpu);
 }
 
 void mmu_flush_all(Vcpu *vcpu)
@@ -302,6 +312,7 @@ void mmu_flush_all(Vcpu *vcpu)
             flush(mmu, &mmu->context[i], true);
         }
     }
+    update_stamp(vcpu);
 }
 
 void mmu_flush_root(Vcpu *vcpu, bool (*match)(uint64_t root, uint64_t arg), uint64_t arg)
@@ -315,6 +326,7 @@ void mmu_flush_root(Vcpu *vcpu, bool (*match)(uint64_t root, uint64_t arg), uint
             flush(mmu, c, false);
         }
     }
+    update_stamp(vcpu);
 }
 
 void mmu_jumps_forgotten(Vcpu *vcpu)
@@ -377,6 +389,7 @@ void mmu_switch(Vcpu *vcpu, const MmuKey *data, const MmuKey *fetch)
     mmu->fetch = find_context(mmu, fetch);
     vcpu->mmu_read = mmu->data->read;
     vcpu->mmu_write = mmu->data->write;
+    update_stamp(vcpu);
 }
 
 bool mmu_attach(Vcpu *vcpu, const MmuConfig *config)

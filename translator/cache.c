@@ -327,6 +327,9 @@ static void pages_add_physical(TrUnit *unit)
     if (second) {
         page_add(second, unit);
     }
+    for (unsigned k = 0; unit->guard && k < unit->guard->n; k++) {
+        page_add(unit->guard->page[k].half, unit);
+    }
 }
 
 static void pages_add(TrUnit *unit)

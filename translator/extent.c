@@ -22,7 +22,7 @@ Extent extent;
 
 static bool is_warm(uint64_t pc)
 {
-    const TrUnit *unit = cache_find(pc, extent.mode, extent.page);
+    const TrUnit *unit = cache_find(pc, extent.mode, source_page_of(pc));
 
     return unit && region_entries(unit) >= tr.config.hot_threshold / WARM_SHARE;
 }

@@ -205,7 +205,7 @@ static void handle_stop(Hart *h, const TrStop *stop)
         h->machine->fe->trap(h->vcpu, stop->trap, stop->arg);
         break;
     case IR_TRAP_none: case IR_TRAP_lookup: case IR_TRAP_fence_i: case IR_TRAP_mode:
-    case IR_TRAP_exclusive: case IR_TRAP_again: case IR_TRAP_hot: case IR_TRAP_COUNT:
+    case IR_TRAP_exclusive: case IR_TRAP_again: case IR_TRAP_hot: case IR_TRAP_guard: case IR_TRAP_COUNT:
         CHECK(false, "the translator returned with trap %s", ir_trap_name(stop->trap));
     }
 }

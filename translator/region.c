@@ -122,8 +122,13 @@ static IrFunc *make_ir(void)
 
 IrFunc *region_ir(const TrUnit *unit)
 {
+    IrFunc *f;
+
+    source_across(NULL, tr.system ? unit->guard : NULL);
     extent_find(unit->pc, unit->mode, unit->page, unit->n_insns);
-    return make_ir();
+    f = make_ir();
+    source_across(NULL, NULL);
+    return f;
 }
 
 /* ---- Making it ---- */
@@ -165,6 +170,9 @@ static BeStatus make(const TrUnit *hot, unsigned max_insns, TrUnit **out)
         return BE_FULL;
     }
     unit->region = true;
+    if (tr.system) {
+        unit->guard = source_guard();
+    }
     if (tr.oracle) {
         check_compile_locked(make_ir(), unit);
     }
@@ -245,7 +253,9 @@ void region_hot(TrVcpu *v)
             unit->samples++;
         }
         if (unit->samples * region_interval() >= tr.config.hot_threshold) {
+            source_across(tr.system && tr.code ? v : NULL, NULL);
             form(unit);
+            source_across(NULL, NULL);
         } else {
             *unit->counter = region_interval();
         }

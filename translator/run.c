@@ -160,8 +160,9 @@ static void link_exit(TrVcpu *v)
     pthread_mutex_lock(&tr.lock);
     from = v->generation == tr.generation ? cache_find_host(vcpu->exit_site) : NULL;
     if (from && !from->dead && from->mode == vcpu->mode) {
-        TrPage page = (uint32_t)from->page; /* exits to other pages are IR_EXIT_FAR */
+        TrPage page = tr.system ? system_page_in(from, vcpu->pc) : 0;
 
+        CHECK(page || !tr.system, "a direct exit leads to another page");
         to = cache_find(vcpu->pc, vcpu->mode, page);
         if (!to) {
             to = unit_translate_locked(vcpu->pc, vcpu->mode, page, &v->fail);
@@ -414,6 +415,9 @@ static bool handle(TrVcpu *v, IrTrap trap, TrStop *stop)
         break;
     case IR_TRAP_mode:
         update_mode(v);
+        break;
+    case IR_TRAP_guard:
+        system_check_guard(v);
         break;
     case IR_TRAP_syscall:
     case IR_TRAP_breakpoint:

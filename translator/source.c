@@ -5,10 +5,126 @@
 
 Source source;
 
-static size_t fetch(uint64_t start, TrPage page, uint64_t pc, uint8_t *buf, size_t want,
-                    bool *writable)
+/* ---- Physical pages ---- */
+
+static uint64_t number_of(uint64_t pc)
 {
-    return tr.system ? system_fetch(start, page, pc, buf, want, writable)
+    return pc >> PHYS_PAGE_BITS;
+}
+
+static uint32_t other_page(uint64_t number)
+{
+    TrGuard *other = &source.other;
+    uint32_t half;
+
+    for (unsigned k = 0; k < other->n; k++) {
+        if (other->page[k].number == number) {
+            return other->page[k].half;
+        }
+    }
+    if (!source.across || other->n == TR_GUARD_PAGES) {
+        return 0;
+    }
+    half = system_code_page(source.across, number);
+    if (half) {
+        other->page[other->n].number = number;
+        other->page[other->n++].half = half;
+    }
+    return half;
+}
+
+/* Of the code being looked at */
+static uint32_t page_here(uint64_t number)
+{
+    uint64_t first = number_of(source.start);
+
+    if (number == first) {
+        return (uint32_t)source.page;
+    }
+    if (number == first + 1 && source.page >> 32) {
+        return (uint32_t)(source.page >> 32);
+    }
+    return other_page(number);
+}
+
+static uint32_t page_in(const TrUnit *unit, uint64_t number)
+{
+    uint32_t second = (uint32_t)(unit->page >> 32);
+
+    if (second && number == number_of(unit->pc) + 1) {
+        return second;
+    }
+    return (uint32_t)system_page_in(unit, number << PHYS_PAGE_BITS);
+}
+
+/* unit: NULL for the code being looked at. */
+static size_t fetch_pages(const TrUnit *unit, uint64_t pc, uint8_t *buf, size_t want,
+                          bool *writable)
+{
+    size_t n = 0, more;
+
+    do {
+        uint64_t number = number_of(pc + n);
+        uint32_t half = unit ? page_in(unit, number) : page_here(number);
+
+        more = system_copy(half, (pc + n) % PHYS_PAGE, buf + n, want - n, writable);
+        n += more;
+    } while (more && n < want);
+    return n;
+}
+
+void source_across(TrVcpu *v, const TrGuard *known)
+{
+    source.across = v;
+    source.other.n = 0;
+    if (known) {
+        source.other = *known;
+    }
+}
+
+TrPage source_page_of(uint64_t pc)
+{
+    TrPage page = 0;
+
+    if (tr.system) {
+        page = page_here(number_of(pc));
+    }
+    if (page && pc % PHYS_PAGE > PHYS_PAGE - tr.frontend->max_insn) {
+        page |= (TrPage)page_here(number_of(pc) + 1) << 32;
+    }
+    return page;
+}
+
+static void guard_add(TrGuard *guard, uint64_t number)
+{
+    for (unsigned k = 0; k < guard->n; k++) {
+        if (guard->page[k].number == number) {
+            return;
+        }
+    }
+    guard->page[guard->n].number = number;
+    guard->page[guard->n++].half = other_page(number);
+}
+
+TrGuard *source_guard(void)
+{
+    TrGuard *guard = ARENA_NEW(tr.units, TrGuard, 1);
+
+    for (unsigned k = 0; k < source.n_spans; k++) {
+        const TrSpan *s = &source.span[k];
+
+        for (uint64_t n = number_of(s->pc); s->size && n <= number_of(s->pc + s->size - 1); n++) {
+            if (n != number_of(source.start)) {
+                guard_add(guard, n);
+            }
+        }
+    }
+    return guard->n ? guard : NULL;
+}
+
+static size_t fetch(uint64_t pc, uint8_t *buf, size_t want, bool *writable)
+{
+    return tr.system ? fetch_pages(NULL, pc, buf, want, writable)
                      : tr.config.fetch(tr.config.opaque, pc, buf, want, writable);
 }
 
@@ -16,8 +132,11 @@ size_t source_bytes(const TrUnit *unit, uint64_t pc, uint8_t *buf, size_t want)
 {
     bool writable;
 
-    return fetch(unit->pc, unit->page, pc, buf, want, &writable);
+    return tr.system ? fetch_pages(unit, pc, buf, want, &writable)
+                     : tr.config.fetch(tr.config.opaque, pc, buf, want, &writable);
 }
+
+/* ---- Looking ---- */
 
 void source_place(uint64_t pc, TrPage page)
 {
@@ -61,8 +180,7 @@ FeShape source_look(uint64_t pc)
     if (at >= source.window_size || source.window_size - at < SOURCE_LOOK_AHEAD) {
         bool writable = false;
 
-        source.window_size = fetch(source.start, source.page, pc, source.window,
-                                   sizeof(source.window), &writable);
+        source.window_size = fetch(pc, source.window, sizeof(source.window), &writable);
         source.window_pc = pc;
         source.writable |= writable;
         at = 0;

@@ -27,6 +27,8 @@ typedef struct Source {
     bool bare;     /* TR_MODE_BARE */
     uint64_t start; /* these two: what source_place() was told */
     TrPage page;
+    TrVcpu *across; /* code on other pages is taken too, as this vcpu sees it; NULL: not */
+    TrGuard other;  /* these pages */
 
     const TrBlock *block; /* instrumentation: the block being translated; NULL: none */
     unsigned n_block;     /* instructions of it translated */
@@ -43,6 +45,16 @@ extern Source source;
 
 /* Code that begins at `pc`, in `page`, will be looked at. */
 void source_place(uint64_t pc, TrPage page);
+
+/* Code on other pages than that of its start: as `v` sees it, and what is in `known` already.  Both NULL:
+ * none is taken. */
+void source_across(TrVcpu *v, const TrGuard *known);
+
+/* The page of `pc`, to find a unit. */
+TrPage source_page_of(uint64_t pc);
+
+/* The other pages that the spans are on, for a new region; NULL: none. */
+TrGuard *source_guard(void);
 
 /* Bytes of the code of `unit` at `pc`; returns how many. */
 size_t source_bytes(const TrUnit *unit, uint64_t pc, uint8_t *buf, size_t want);

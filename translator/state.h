@@ -50,6 +50,19 @@ typedef struct TrLink {
     TrName prev, next; /* links */
 } TrLink;
 
+enum { TR_GUARD_PAGES = 8, TR_GUARD_VCPUS = 8 };
+
+/* Whole machines: the pages of a region besides that of its start.  It may be entered by a vcpu whose
+ * Vcpu.fetch_stamp is what stamp[] has for it. */
+typedef struct TrGuard {
+    uint64_t stamp[TR_GUARD_VCPUS];
+    unsigned n;
+    struct {
+        uint64_t number; /* of the virtual page */
+        uint32_t half;   /* as in TrPage */
+    } page[TR_GUARD_PAGES];
+} TrGuard;
+
 /* Guest bytes that a unit was made from. */
 typedef struct TrSpan {
     uint64_t pc;
@@ -80,7 +93,10 @@ struct TrUnit {
     BeCode *oracle;   /* --check: the same for the interpreter, not optimised */
     struct ProfileUnit *profile; /* --profile; else NULL */
     TrLink *links;    /* one for each direct exit of the code */
-    TrUndo *undo;     /* of counts.c */
+    union {
+        TrUndo *undo;   /* of counts.c */
+        TrGuard *guard; /* whole machines; NULL: none */
+    };
     uint32_t n_undo;
     uint16_t n_spans;
     uint16_t n_insns; /* of the guest */
@@ -378,9 +394,17 @@ void system_guard(TrPage page);
 bool system_read(Vcpu *vcpu, uint64_t vaddr, void *to, size_t size);
 bool system_write(Vcpu *vcpu, uint64_t vaddr, const void *from, size_t size);
 
-/* Bytes of guest code at `pc`, for code that begins at `start` in `page`: as TrConfig.fetch. */
-size_t system_fetch(uint64_t start, TrPage page, uint64_t pc, uint8_t *buf, size_t want,
-                    bool *writable);
+/* Bytes of a physical page from `offset` on, to its end at most: as TrConfig.fetch. */
+size_t system_copy(uint32_t half, uint64_t offset, uint8_t *buf, size_t want, bool *writable);
+
+/* The physical page behind page number `number`, when it has code; 0: not. */
+uint32_t system_code_page(TrVcpu *v, uint64_t number);
+
+/* The page of `pc`, which a direct exit of `unit` leads to; 0: it is none of the unit's. */
+TrPage system_page_in(const TrUnit *unit, uint64_t pc);
+
+/* The vcpu stands at the entry of a region that it may not enter yet. */
+void system_check_guard(TrVcpu *v);
 
 /* fence.i: drops what was written and differs. */
 void system_code_changed(void);

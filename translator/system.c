@@ -42,7 +42,7 @@ bool system_page(TrVcpu *v, uint64_t pc, TrPage *page)
     return true;
 }
 
-static size_t copy(uint32_t half, uint64_t offset, uint8_t *buf, size_t want, bool *writable)
+size_t system_copy(uint32_t half, uint64_t offset, uint8_t *buf, size_t want, bool *writable)
 {
     const PhysRegion *r = half ? phys_find(tr.system->mem, address_of(half)) : NULL;
     size_t n = want < PHYS_PAGE - offset ? want : PHYS_PAGE - offset;
@@ -55,21 +55,80 @@ static size_t copy(uint32_t half, uint64_t offset, uint8_t *buf, size_t want, bo
     return n;
 }
 
-size_t system_fetch(uint64_t start, TrPage page, uint64_t pc, uint8_t *buf, size_t want,
-                    bool *writable)
+uint32_t system_code_page(TrVcpu *v, uint64_t number)
 {
-    uint64_t offset = pc - start / PHYS_PAGE * PHYS_PAGE;
-    uint32_t second = (uint32_t)(page >> 32);
-    size_t n = 0;
+    uint64_t paddr;
 
-    if (offset < PHYS_PAGE) {
-        n = copy((uint32_t)page, offset, buf, want, writable);
-        offset = PHYS_PAGE;
+    if (!mmu_fetch(&v->vcpu, number << PHYS_PAGE_BITS, &paddr) ||
+        !codepages_has(tr.code_pages, paddr)) {
+        return 0;
     }
-    if (n < want && offset < 2 * PHYS_PAGE) {
-        n += copy(second, offset - PHYS_PAGE, buf + n, want - n, writable);
+    return half_of(paddr);
+}
+
+TrPage system_page_in(const TrUnit *unit, uint64_t pc)
+{
+    uint64_t number = pc >> PHYS_PAGE_BITS;
+
+    if (number == unit->pc >> PHYS_PAGE_BITS) {
+        return (uint32_t)unit->page;
     }
-    return n;
+    for (unsigned k = 0; unit->guard && k < unit->guard->n; k++) {
+        if (unit->guard->page[k].number == number) {
+            return unit->guard->page[k].half;
+        }
+    }
+    return 0;
+}
+
+static bool is_as_it_was(TrVcpu *v, const TrGuard *guard)
+{
+    for (unsigned k = 0; k < guard->n; k++) {
+        if (system_code_page(v, guard->page[k].number) != guard->page[k].half) {
+            return false;
+        }
+    }
+    return v->vcpu.index < TR_GUARD_VCPUS;
+}
+
+static bool is_unit(const TrUnit *unit, void *wanted)
+{
+    return unit == wanted;
+}
+
+/* Another region, of what is there now, will have to earn its place. */
+static void drop_region(TrUnit *region)
+{
+    TrFilter filter = { is_unit, region, false };
+
+    exclusive_begin();
+    pthread_mutex_lock(&tr.lock);
+    cache_drop_locked(&filter);
+    pthread_mutex_unlock(&tr.lock);
+    exclusive_end();
+}
+
+void system_check_guard(TrVcpu *v)
+{
+    TrUnit *unit;
+    TrPage page;
+    bool good = true;
+
+    if (!run_page(v, &page)) {
+        return; /* the next fetch fails */
+    }
+    pthread_mutex_lock(&tr.lock);
+    unit = cache_find(v->vcpu.pc, v->vcpu.mode, page);
+    if (unit && unit->region && unit->guard) {
+        good = is_as_it_was(v, unit->guard);
+        if (good) {
+            unit->guard->stamp[v->vcpu.index] = v->vcpu.fetch_stamp;
+        }
+    }
+    pthread_mutex_unlock(&tr.lock);
+    if (!good) {
+        drop_region(unit);
+    }
 }
 
 /* ---- Jump cache ---- */

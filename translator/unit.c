@@ -185,10 +185,11 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
         .note_jumps = tr.config.hot_threshold && !tr.no_chain,
         .no_link = tr.no_chain || step,
         .show_registers = dump_wanted(LOG_ra, unit->pc),
+        .memory = memory_of(step),
+        .guard = tr.system && unit->guard ? unit->guard->stamp : NULL,
     };
     BeStatus status;
 
-    options.memory = memory_of(step);
     *unit->counter = region_interval();
     verify(f);
     dump_ir(LOG_ir, f);

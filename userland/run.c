@@ -220,7 +220,7 @@ static void do_trap(Task *t, const TrStop *stop)
         break;
     case IR_TRAP_none: case IR_TRAP_lookup: case IR_TRAP_syscall: case IR_TRAP_fence_i:
     case IR_TRAP_mode: case IR_TRAP_exclusive: case IR_TRAP_again: case IR_TRAP_hot: case IR_TRAP_watch:
-    case IR_TRAP_wait: case IR_TRAP_COUNT:
+    case IR_TRAP_wait: case IR_TRAP_guard: case IR_TRAP_COUNT:
         CHECK(false, "the translator returned with trap %s", ir_trap_name(stop->trap));
     }
 }

@@ -101,6 +101,7 @@ typedef enum X64Stub {
     X64_STUB_refill,    /* called, 8 bytes for Vcpu.refill behind the call; rax = word; keeps the rest */
     X64_STUB_deopt,     /* pushed: host offset, trap, argument, side data: state by stack map */
     X64_STUB_lookup_tagged, /* lookup with rax = pc ^ Vcpu.jump_tag */
+    X64_STUB_guard,     /* as poll: IR_TRAP_guard */
     X64_STUB_slow,      /* pushed as X64SlowFrame says: an access by Vcpu.access() */
     X64_STUB_COUNT
 } X64Stub;

@@ -33,6 +33,9 @@ void x64_convert_half(X64Gen *g, const IrInsn *i, IrRef ref);
 /* Decrements the unit's counter. */
 void x64_emit_counter(X64Gen *g);
 
+/* Looks whether the pages of the unit are where they were. */
+void x64_emit_guard(X64Gen *g);
+
 /* Calls C function `fn` of the backend with the vcpu, an immediate and up to three operands (0:
  * none); the result, when `ref` is not 0, in its register. */
 void x64_call_fn(X64Gen *g, unsigned fn, uint64_t imm, const IrRef arg[3], IrRef ref);

@@ -272,6 +272,23 @@ void x64_emit_counter(X64Gen *g)
     x64_cold(g, emit_hot_stub, x64_jcc(&g->e, X64_CC_B, NULL));
 }
 
+static void emit_guard_stub(X64Gen *g, const X64Cold *c)
+{
+    (void)c;
+    call_with_pc(g, X64_STUB_guard, g->f->pc);
+}
+
+void x64_emit_guard(X64Gen *g)
+{
+    X64Mem stamp = { X64_R11, X64_R10, 3, 0 };
+
+    x64_load(&g->e, X64_RDX, x64_state(X64_VCPU(fetch_stamp)));
+    x64_rm(&g->e, 0x8b, false, X64_R10, x64_state(X64_VCPU(index)), 0);
+    x64_mov_ri(&g->e, X64_R11, (uint64_t)(uintptr_t)g->options->guard);
+    x64_alu_rm(&g->e, X64_CMP, true, X64_RDX, stamp);
+    x64_cold(g, emit_guard_stub, x64_jcc(&g->e, X64_CC_NE, NULL));
+}
+
 /* ---- Leaving in the middle ---- */
 
 /* Pushes what X64DeoptFrame ends with. */

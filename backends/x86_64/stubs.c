@@ -307,6 +307,8 @@ static void emit_all(X64Emit *e)
     emit_deopt(e, leave);
     begin(e, X64_STUB_lookup_tagged);
     emit_lookup_tagged(e, lookup);
+    begin(e, X64_STUB_guard);
+    emit_called_trap(e, IR_TRAP_guard, trap);
     begin(e, X64_STUB_slow);
     emit_slow(e, leave);
 }

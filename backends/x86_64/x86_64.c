@@ -133,6 +133,9 @@ static bool emit_all(X64Gen *g)
     memcpy(g->map_loc, x64_pins.loc, sizeof(g->map_loc));
     g->map_guest = g->guest_pc = g->f->pc;
     g->held = g->fwd = X64_SLOT_NONE;
+    if (g->options->guard) {
+        x64_emit_guard(g);
+    }
     if (g->options->counter) {
         x64_emit_counter(g);
     }

@@ -42,6 +42,12 @@ typedef struct FeWalk {
     uint64_t cause; /* not ok: the frontend's number of the exception, for fault() */
 } FeWalk;
 
+/* An entry of the page tables, for people. */
+typedef struct FeMapping {
+    uint64_t vaddr, paddr, size;
+    char attributes[16]; /* in the ISA's letters */
+} FeMapping;
+
 struct FeSystem {
     /* Allocates Vcpu.system.  False and *error, a sentence. */
     bool (*create)(Vcpu *vcpu, const FeSystemConfig *config, const char **error);
@@ -57,6 +63,10 @@ struct FeSystem {
     /* Page walk in the vcpu's current context for data (read, write) or fetches (exec): protection,
      * accessed and dirty bits included (they are set, when the ISA has hardware do that). */
     FeWalk (*walk)(Vcpu *vcpu, uint64_t vaddr, MmuAccess access, unsigned size);
+
+    /* The first entry of the page tables in use that maps something at or above `from`, whatever the
+     * privilege; changes nothing.  False: there is none, or addresses are physical. */
+    bool (*mapping)(Vcpu *vcpu, uint64_t from, FeMapping *out);
 
     /* The instruction at vcpu->pc has stopped as `stop` says (syscall, breakpoint, illegal, fetch,
      * misaligned...): the guest's handler is entered; vcpu->pc is there. */

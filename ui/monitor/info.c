@@ -81,6 +81,53 @@ void info_registers(Hmp *h)
     monitor_release(hold);
 }
 
+enum { MAPPINGS = 4096 }; /* lines at most */
+
+/* Does `b` go on where `a` ends, here and there? */
+static bool continues(const FeMapping *a, const FeMapping *b)
+{
+    return a->vaddr + a->size == b->vaddr && a->paddr + a->size == b->paddr &&
+           strcmp(a->attributes, b->attributes) == 0;
+}
+
+static void add_mapping(GString *out, const FeMapping *m)
+{
+    g_string_append_printf(out, "%016" PRIx64 " %016" PRIx64 " %016" PRIx64 " %s\n", m->vaddr,
+                           m->paddr, m->size, m->attributes);
+}
+
+static void add_mappings(Hmp *h, Vcpu *vcpu)
+{
+    const FeSystem *system = h->monitor->vm.system;
+    FeMapping all, next;
+    unsigned lines = 0;
+
+    if (!system->mapping || !system->mapping(vcpu, 0, &all)) {
+        g_string_append(h->out, "No translation: addresses are physical\n");
+        return;
+    }
+    g_string_append(h->out, "vaddr            paddr            size             attributes\n");
+    while (all.vaddr + all.size > all.vaddr && lines < MAPPINGS &&
+           system->mapping(vcpu, all.vaddr + all.size, &next) && next.vaddr > all.vaddr) {
+        if (continues(&all, &next)) {
+            all.size += next.size;
+        } else {
+            add_mapping(h->out, &all);
+            all = next;
+            lines++;
+        }
+    }
+    add_mapping(h->out, &all);
+}
+
+void info_tlb(Hmp *h)
+{
+    MonitorHold hold = monitor_hold(h->monitor);
+
+    add_mappings(h, machine_hart(h->monitor->vm.machine, h->session->hart));
+    monitor_release(hold);
+}
+
 void info_jit(Hmp *h)
 {
     int fd = memfd_create("ketch-stats", MFD_CLOEXEC);

@@ -240,6 +240,7 @@ const FeSystem fe_riscv64_system = {
     .describe = describe,
     .reset = reset,
     .walk = rv_walk,
+    .mapping = rv_mapping,
     .trap = trap,
     .fault = fault,
     .bus_error = BUS_ERROR,

@@ -258,6 +258,67 @@ FeWalk rv_walk(Vcpu *vcpu, uint64_t vaddr, MmuAccess access, unsigned size)
     return translated(&w, levels, size);
 }
 
+/* ---- All mappings, for people ---- */
+
+static void fill_mapping(uint64_t vaddr, uint64_t pte, unsigned level, FeMapping *out)
+{
+    static const char letters[] = "rwxugad"; /* from PTE_R on */
+
+    out->vaddr = vaddr;
+    out->size = RV_BIT(PHYS_PAGE_BITS + LEVEL_BITS * level);
+    out->paddr = PTE_PPN(pte) << PHYS_PAGE_BITS;
+    for (unsigned i = 0; i < sizeof(letters) - 1; i++) {
+        out->attributes[i] = pte & PTE_R << i ? letters[i] : '-';
+    }
+    out->attributes[sizeof(letters) - 1] = '\0';
+}
+
+/* In the table of `level` at paddr, whose first entry maps `base`: the first leaf whose end is above
+ * `from`.  Tables lie in RAM, or are taken as empty. */
+static bool find_mapping(const RvSystem *s, uint64_t paddr, unsigned level, uint64_t base,
+                         uint64_t from, FeMapping *out)
+{
+    unsigned shift = PHYS_PAGE_BITS + LEVEL_BITS * level;
+    uint64_t first = from > base ? (from - base) >> shift : 0;
+
+    for (uint64_t i = first; i < RV_BIT(LEVEL_BITS); i++) {
+        uint64_t pte, at = base + (i << shift);
+
+        if (!phys_read(s->config.mem, paddr + i * PTE_SIZE, &pte, sizeof(pte)) ||
+            !(pte & PTE_V)) {
+            continue;
+        }
+        if (pte & (PTE_R | PTE_W | PTE_X)) {
+            fill_mapping(at, pte, level, out);
+            return true;
+        }
+        if (level > 0 &&
+            find_mapping(s, PTE_PPN(pte) << PHYS_PAGE_BITS, level - 1, at, from, out)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rv_mapping(Vcpu *vcpu, uint64_t from, FeMapping *out)
+{
+    const RvSystem *s = rv_system(vcpu);
+    unsigned levels = levels_of(s->satp), bits = PHYS_PAGE_BITS + LEVEL_BITS * levels;
+    uint64_t high = bits >= 64 ? 0 : ~(RV_BIT(bits) - 1), low_end = RV_BIT(bits - 1);
+    bool found;
+
+    if (levels == 0) {
+        return false;
+    }
+    /* The upper half of the tables is the sign-extended one. */
+    found = find_mapping(s, (s->satp & RV_SATP_PPN) << PHYS_PAGE_BITS, levels - 1, 0,
+                         from & (RV_BIT(bits) - 1), out);
+    if (found && out->vaddr >= low_end) {
+        out->vaddr |= high;
+    }
+    return found;
+}
+
 static bool fetch_half(Vcpu *vcpu, uint64_t pc, uint64_t *half)
 {
     FeWalk walk = rv_walk(vcpu, pc, MMU_exec, 2);

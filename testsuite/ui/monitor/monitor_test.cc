@@ -426,6 +426,7 @@ TEST_F(MonitorTest, EverySubjectAnswers)
     EXPECT_EQ("dev: sifive-test, id \"test0\"\n", human("info qtree").substr(0, 30));
     EXPECT_NE(std::string::npos, human("info registers -a").find("CPU#0"));
     EXPECT_NE(std::string::npos, human("info jit").find("units"));
+    EXPECT_EQ("No translation: addresses are physical\n", human("info tlb"));
     EXPECT_NE(std::string::npos, human("info isolation").find("accel tcg: translation"));
     EXPECT_NE(std::string::npos, human("help").find("gva2gpa ADDRESS"));
     EXPECT_NE(std::string::npos, human("help info").find("info mtree"));

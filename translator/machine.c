@@ -84,8 +84,10 @@ Irq machine_irq(Machine *m, unsigned hart, unsigned line)
 
 void machine_timer(Machine *m, unsigned hart)
 {
-    atomic_store(&m->hart[hart].timer_due, true);
-    kick(&m->hart[hart]);
+    if (hart < m->config.n_harts) {
+        atomic_store(&m->hart[hart].timer_due, true);
+        kick(&m->hart[hart]);
+    }
 }
 
 /* ---- What a hart does ---- */

@@ -49,7 +49,8 @@ void machine_free(Machine *m); /* ends the threads */
 /* Interrupt line `line` of a hart (FeSystem.set_line). */
 Irq machine_irq(Machine *m, unsigned hart, unsigned line);
 
-/* The tick that MachineConfig.set_timer was told has come. */
+/* The tick that MachineConfig.set_timer was told has come.  Harts that the machine has not are left
+ * alone: a timer device has room for more. */
 void machine_timer(Machine *m, unsigned hart);
 
 /* ---- Stop and go ---- */

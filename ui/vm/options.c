@@ -121,6 +121,7 @@ KEEP(monitor, monitor)
 KEEP(qmp, qmp)
 KEEP(log_file, log_file)
 KEEP(gdb, gdb)
+KEEP(loadvm, loadvm)
 
 static bool option_gdb_default(VmOptions *o, const char *arg, GError **error)
 {

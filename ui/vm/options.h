@@ -26,7 +26,7 @@ typedef struct VmOptions {
     const char *bios, *kernel, *initrd, *append, *dtb;
     GPtrArray *drives, *devices, *chardevs, *netdevs, *fw_cfgs; /* of const char *, in order; owned, the strings not */
     const char *serial, *monitor, *qmp;     /* NULL: not given */
-    const char *gdb;                        /* likewise */
+    const char *gdb, *loadvm;               /* likewise */
     const char *device_help;                /* VM_DEVICE_HELP: of this type; NULL: of all */
     bool nographic;
     MmuScheme mmu;

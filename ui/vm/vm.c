@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "ui/cli/version.h"
+#include "ui/monitor/snapshot.h"
 #include "ui/vm/commands.h"
 #include "ui/vm/gdb.h"
 #include "ui/vm/keys.h"
@@ -339,12 +340,28 @@ static void restart(Vm *vm)
     machine_resume(vm->machine);
 }
 
+/* As after power-on, or as -loadvm has it. */
+static bool prepare(Vm *vm)
+{
+    GError *error = NULL;
+
+    board_reset(vm->board);
+    machine_reset(vm->machine);
+    if (vm->options->loadvm && !snapshot_load(&vm->controlled, vm->options->loadvm, &error)) {
+        fprintf(stderr, "ketch vm: %s\n", error->message);
+        g_error_free(error);
+        return false;
+    }
+    return true;
+}
+
 static int run(Vm *vm)
 {
     MachineEvent event;
 
-    board_reset(vm->board);
-    machine_reset(vm->machine);
+    if (!prepare(vm)) {
+        return 1;
+    }
     if (!vm->options->stopped) {
         monitor_cont(vm->monitor);
     }

@@ -56,6 +56,7 @@ void start_translator()
     fe.walk = walk;
     fe.interrupt = [](Vcpu *) { return false; };
     fe.pending = [](Vcpu *, bool) { return false; };
+    fe.timer = [](Vcpu *) {};
     mem = phys_new();
     ram = region.host = phys_alloc("ram", RAM_SIZE);
     phys_add(mem, &region);
@@ -257,6 +258,12 @@ TEST_F(MonitorTest, ResetAndQuitReachTheMachine)
     machine_wait(machine, &event);
     EXPECT_EQ(MACHINE_shutdown, event.kind);
     machine_pause(machine);
+}
+
+TEST_F(MonitorTest, TimersOfHartsThatAreNotThereDoNothing)
+{
+    machine_timer(machine, MACHINE_HARTS - 1);
+    EXPECT_EQ(1u, machine_harts(machine));
 }
 
 /* ---- The tables ---- */

@@ -182,6 +182,13 @@ static uint64_t read_time(const Vcpu *vcpu, unsigned number)
 
 /* ---- Interrupts ---- */
 
+void rv_look_at_timer(const Vcpu *vcpu)
+{
+    RvSystem *s = rv_system(vcpu);
+
+    s->timer_due = now(s) >= s->stimecmp;
+}
+
 uint64_t rv_mip(const Vcpu *vcpu)
 {
     RvSystem *s = rv_system(vcpu);
@@ -189,7 +196,7 @@ uint64_t rv_mip(const Vcpu *vcpu)
 
     if (s->menvcfg & RV_ENVCFG_STCE) {
         ip &= ~RV_BIT(RV_IRQ_STI);
-        ip |= now(s) >= s->stimecmp ? RV_BIT(RV_IRQ_STI) : 0;
+        ip |= s->timer_due ? RV_BIT(RV_IRQ_STI) : 0;
     }
     return ip;
 }
@@ -197,6 +204,7 @@ uint64_t rv_mip(const Vcpu *vcpu)
 static uint64_t read_mip(const Vcpu *vcpu, unsigned number)
 {
     (void)number;
+    rv_look_at_timer(vcpu);
     return rv_mip(vcpu);
 }
 
@@ -216,8 +224,7 @@ static void write_mip(Vcpu *vcpu, unsigned number, uint64_t value, uint64_t mask
 
 static uint64_t read_sip(const Vcpu *vcpu, unsigned number)
 {
-    (void)number;
-    return rv_mip(vcpu) & rv_system(vcpu)->mideleg;
+    return read_mip(vcpu, number) & rv_system(vcpu)->mideleg;
 }
 
 static void write_sip(Vcpu *vcpu, unsigned number, uint64_t value, uint64_t mask)
@@ -256,6 +263,7 @@ static void write_stimecmp(Vcpu *vcpu, unsigned number, uint64_t value, uint64_t
 
     (void)number;
     s->stimecmp = merge(s->stimecmp, value, mask);
+    rv_look_at_timer(vcpu);
     s->config.set_timer(s->config.opaque, s->config.hart, s->stimecmp);
     s->changed |= RV_CHANGED_INTERRUPTS;
 }

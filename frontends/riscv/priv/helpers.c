@@ -132,7 +132,8 @@ static bool has_asid(uint64_t root, uint64_t asid)
     return (root >> RV_SATP_ASID_SHIFT & RV_SATP_ASID) == asid;
 }
 
-/* sfence.vma and sinval.vma; the operands are x0 or not by their numbers. */
+/* sfence.vma and sinval.vma; the operands are x0 or not by their numbers.  The result is where it goes
+ * on: what is fetched there may be something else now. */
 uint64_t rv_helper_sfence_vma(Vcpu *vcpu, uint64_t desc, uint64_t vaddr, uint64_t asid)
 {
     if (forbidden(vcpu, RV_STATUS_TVM)) {
@@ -145,7 +146,8 @@ uint64_t rv_helper_sfence_vma(Vcpu *vcpu, uint64_t desc, uint64_t vaddr, uint64_
     } else {
         mmu_flush_all(vcpu);
     }
-    return 0;
+    vcpu->switched(vcpu);
+    return vcpu->pc + INSN_SIZE;
 }
 
 /* ---- Cache blocks ---- */

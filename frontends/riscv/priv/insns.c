@@ -127,14 +127,20 @@ bool rv_fp_begin(Rv *c)
 
 /* ---- Calls, returns, waiting ---- */
 
-/* The helper says where it goes on, with another privilege: in translated code if there is some. */
+/* In translated code if there is some. */
+static void go_on_at(Rv *c, IrRef pc)
+{
+    ir_exit_ind(c->b, pc, IR_EXIT_POLL, 0);
+    c->fe->ended = true;
+}
+
+/* The helper says where it goes on, with another privilege. */
 static bool call_and_jump(Rv *c, RvPrivilege at_least, unsigned helper)
 {
     if (!c->machine || privilege(c) < at_least) {
         return false;
     }
-    ir_exit_ind(c->b, ir_call(c->b, helper, describe(c, 0), 0, 0), IR_EXIT_POLL, 0);
-    c->fe->ended = true;
+    go_on_at(c, ir_call(c->b, helper, describe(c, 0), 0, 0));
     return true;
 }
 
@@ -173,8 +179,8 @@ bool rv_sfence_vma(Rv *c, const RvSfenceVma *a)
     if (!c->machine || privilege(c) < RV_S) {
         return false;
     }
-    ir_call(c->b, RV_HELPER_sfence_vma, describe(c, 0), rv_get(c, a->rs1), rv_get(c, a->rs2));
-    fe_trap(c->fe, IR_TRAP_mode, c->fe->next_pc);
+    go_on_at(c, ir_call(c->b, RV_HELPER_sfence_vma, describe(c, 0), rv_get(c, a->rs1),
+                        rv_get(c, a->rs2)));
     return true;
 }
 

@@ -127,6 +127,7 @@ typedef struct RvSystem {
     uint64_t mcycle, minstret; /* what to add to the host's clock; while inhibited the value */
     uint64_t pmpcfg[2], pmpaddr[RV_PMP_ENTRIES];
     uint64_t soft_ip; /* SSIP, STIP, SEIP as written */
+    bool timer_due;   /* stimecmp had come when rv_look_at_timer() was called last */
 
     _Atomic uint64_t lines; /* interrupt inputs: RV_LINES */
 
@@ -177,8 +178,9 @@ void rv_csr_write(Vcpu *vcpu, const RvCsr *csr, unsigned number, uint64_t value,
 /* The privilege and the conditions allow the access. */
 bool rv_csr_is_legal(const Vcpu *vcpu, const RvCsr *csr, unsigned number, bool write);
 
-/* mip, with the inputs and the timer as they are now. */
+/* mip, with the inputs as they are now and the timer as it was seen last. */
 uint64_t rv_mip(const Vcpu *vcpu);
+void rv_look_at_timer(const Vcpu *vcpu);
 
 /* ---- trap.c ---- */
 

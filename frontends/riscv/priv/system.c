@@ -52,6 +52,7 @@ static void loaded(Vcpu *vcpu)
     s->data = s->fetch = (MmuKey){ .root = UINT64_MAX };
     mmu_flush_all(vcpu);
     rv_set_privilege(vcpu, (RvPrivilege)s->privilege);
+    rv_look_at_timer(vcpu);
     rv_interrupts(vcpu);
     if (s->options.sstc) {
         s->config.set_timer(s->config.opaque, s->config.hart, s->stimecmp);
@@ -188,9 +189,16 @@ static void set_line(Vcpu *vcpu, unsigned line, bool level)
     }
 }
 
+/* Too early, by some rounding: once more. */
 static void timer(Vcpu *vcpu)
 {
+    RvSystem *s = rv_system(vcpu);
+
+    rv_look_at_timer(vcpu);
     rv_interrupts(vcpu);
+    if (!s->timer_due && s->stimecmp != UINT64_MAX) {
+        s->config.set_timer(s->config.opaque, s->config.hart, s->stimecmp);
+    }
 }
 
 /* ---- Snapshots ---- */

@@ -323,14 +323,32 @@ TEST(Sstc, TimerIsPendingFromItsTickOn)
     EXPECT_EQ(hart.timer, 200u);
     EXPECT_EQ(hart.get("mip"), 0u);
     hart.clock = 200;
-    EXPECT_EQ(hart.get("mip"), 0x20u);
     hart.set("mie", 0x20);
+    EXPECT_FALSE(fe_riscv64_system.pending(hart.vcpu, true)); /* until timer() says that it is time */
+    EXPECT_EQ(hart.get("mip"), 0x20u);
+    EXPECT_TRUE(fe_riscv64_system.pending(hart.vcpu, true));
+    hart.set("stimecmp", 300);
+    EXPECT_EQ(hart.get("mip"), 0u);
+    hart.clock = 300;
     hart.set("mideleg", 0x20);
     hart.privilege(RV_U);
     fe_riscv64_system.timer(hart.vcpu);
     EXPECT_TRUE(fe_riscv64_system.interrupt(hart.vcpu));
     EXPECT_EQ(hart.get("scause"), RV_CAUSE_INTERRUPT | RV_IRQ_STI);
     hart.set("stimecmp", UINT64_MAX);
+    EXPECT_EQ(hart.get("mip"), 0u);
+}
+
+TEST(Sstc, ATimerThatComesTooEarlyIsSetAgain)
+{
+    Hart hart;
+
+    hart.set("menvcfg", RV_ENVCFG_STCE);
+    hart.set("stimecmp", 200);
+    hart.clock = 199;
+    hart.timer = 0;
+    fe_riscv64_system.timer(hart.vcpu);
+    EXPECT_EQ(hart.timer, 200u);
     EXPECT_EQ(hart.get("mip"), 0u);
 }
 

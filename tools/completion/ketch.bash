@@ -9,13 +9,16 @@ _ketch()
     *riscv64*) command=run ;;
     *)
         if [ "$COMP_CWORD" = 1 ]; then
-            COMPREPLY=($(compgen -W "run explain binfmt version help" -- "$current"))
+            COMPREPLY=($(compgen -W "run image explain binfmt version help" -- "$current"))
             return
         fi
         ;;
     esac
     case $command:$previous in
     binfmt:*) COMPREPLY=($(compgen -W "install remove status" -- "$current")) ;;
+    image:image) COMPREPLY=($(compgen -W "create info check convert snapshot resize compare map" -- "$current")) ;;
+    image:-f | image:-F | image:-O) COMPREPLY=($(compgen -W "raw qcow2" -- "$current")) ;;
+    image:*) COMPREPLY=($(compgen -f -- "$current")) ;;
     explain:explain) COMPREPLY=($(compgen -W "riscv64" -- "$current")) ;;
     run:-L) COMPREPLY=($(compgen -d -- "$current")) ;;
     run:--tier) COMPREPLY=($(compgen -W "interp jit" -- "$current")) ;;

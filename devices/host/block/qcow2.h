@@ -197,6 +197,9 @@ MUST_USE int qcow2_entry_check(Qcow2 *q, Qcow2Entry e, uint64_t cluster);
 /* Where the compressed data of a descriptor is, and how many bytes it has at most. */
 void qcow2_compressed_place(const Qcow2 *q, uint64_t descriptor, uint64_t *host, uint32_t *bytes);
 
+/* The L2 table for `cluster` is made or copied as needed, so that it comes before its data. */
+MUST_USE int qcow2_own_table_locked(Qcow2 *q, uint64_t cluster);
+
 /* Part of the L2 table that describes guest cluster `cluster`: `index` of its entry, `left` entries
  * from there on.  *slice is NULL where there is no table, and valid until the next call.  For
  * writing, the table is made or copied as needed, not frozen and dirty; that may let go of `meta`

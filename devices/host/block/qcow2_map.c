@@ -132,22 +132,30 @@ static int check_table_offset(Qcow2 *q, uint64_t table, uint64_t index)
                : 0;
 }
 
+int qcow2_own_table_locked(Qcow2 *q, uint64_t cluster)
+{
+    uint64_t index = cluster >> q->l2_bits;
+
+    if (index >= q->h.l1_size) {
+        return -EIO;
+    }
+    return q->l1[index] & QCOW2_COPIED ? 0 : own_table_locked(q, (uint32_t)index);
+}
+
 int qcow2_slice_locked(Qcow2 *q, uint64_t cluster, bool write, uint8_t **slice, unsigned *index,
                        unsigned *left)
 {
     uint64_t l1_index = cluster >> q->l2_bits;
     unsigned per_slice = MIN(q->cluster_size, QCOW2_SLICE) / q->entry_bytes;
     uint64_t in_table = bits_get(cluster, 0, q->l2_bits), table, offset;
-    int r = 0;
+    int r;
 
     if (l1_index >= q->h.l1_size) {
         return -EIO;
     }
     *index = (unsigned)(in_table % per_slice);
     *left = per_slice - *index;
-    if (write && !(q->l1[l1_index] & QCOW2_COPIED)) {
-        r = own_table_locked(q, (uint32_t)l1_index);
-    }
+    r = write ? qcow2_own_table_locked(q, cluster) : 0;
     table = q->l1[l1_index] & QCOW2_OFFSET_MASK;
     r = r < 0 ? r : check_table_offset(q, table, l1_index);
     if (r < 0 || !table) {

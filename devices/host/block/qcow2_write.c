@@ -194,7 +194,8 @@ static int place_step(Qcow2 *q, Step *s, Way way, Qcow2Entry first, uint64_t n)
     s->in_place = way == IN_PLACE;
     s->moved = way == MOVE;
     if (s->moved) {
-        r = qcow2_alloc_locked(q, n, 1, &s->host, &got, &s->fresh);
+        r = qcow2_own_table_locked(q, s->offset >> q->h.cluster_bits);
+        r = r < 0 ? r : qcow2_alloc_locked(q, n, 1, &s->host, &got, &s->fresh);
     } else {
         s->host = first.descriptor & QCOW2_OFFSET_MASK;
         r = qcow2_owners_check(q, s->host, n << q->h.cluster_bits);

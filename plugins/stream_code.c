@@ -113,6 +113,17 @@ INLINE bool put_line(Encoding *c, uint8_t *run, unsigned where)
     return true;
 }
 
+INLINE void put_value(Encoding *c, uint8_t *run, unsigned where)
+{
+    uint64_t difference = fold_sign(c->words[c->at + 1] - c->words[c->model + 1]);
+    unsigned bytes = bytes_of(difference);
+
+    *run = (uint8_t)(where | bytes);
+    c->out = put(c->out, difference, bytes);
+    c->at += 2;
+    c->model += 2;
+}
+
 /* The run as differences to its model; false when that has not as many words. */
 INLINE bool put_values(Encoding *c, uint8_t *run, unsigned where)
 {
@@ -122,6 +133,10 @@ INLINE bool put_values(Encoding *c, uint8_t *run, unsigned where)
     unsigned bytes;
     size_t n = 1;
 
+    if (!is_number(w[1] | model[1]) && is_number(w[2] & model[2])) {
+        put_value(c, run, where); /* most runs */
+        return true;
+    }
     for (; !is_number(w[n] | model[n]); n++) {
         any |= fold_sign(w[n] - model[n]);
     }

@@ -2,7 +2,7 @@
 /*
  * plugins/stream_file.h - the files that streams of records are kept in.
  *
- * A StreamFileHeader, then chunks until the end: a StreamChunk and its bytes, a zstd frame.
+ * A StreamFileHeader, then chunks until the end: a StreamChunk and its bytes, a zstd frame or the content itself.
  *
  * A record is a number and a value.  Numbers are those of sites, places of the guest's code as it was
  * translated: StreamSite, in the order of all chunks of sites put together.  A chunk of records belongs to
@@ -34,8 +34,8 @@ typedef struct StreamChunk {
     uint16_t type; /* STREAM_RECORDS, STREAM_SITES */
     uint16_t unused;
     uint32_t vcpu;
-    uint32_t size;       /* bytes of the frame's content: sites, or coded records */
-    uint32_t compressed; /* bytes that follow */
+    uint32_t size;   /* bytes of the content: sites, or coded records */
+    uint32_t packed; /* bytes that follow; as many as `size`: the content as it is */
 } StreamChunk;
 
 typedef struct StreamSite {

@@ -22,7 +22,7 @@ struct StreamReader {
     GByteArray *sites;
     uint64_t file_size;
     uint64_t raw_size;
-    char *compressed; /* of one chunk */
+    char *packed; /* of one chunk */
     uint8_t content[MAX_CODED];
     uint64_t words[STREAM_MAX_WORDS];
     GArray *records; /* StreamRecord */
@@ -51,25 +51,34 @@ static bool check_header(StreamReader *r, GError **error)
     return true;
 }
 
+static bool unpack(StreamReader *r, const StreamChunk *c)
+{
+    if (c->packed == c->size) {
+        memcpy(r->content, r->packed, c->size);
+        return true;
+    }
+    return ZSTD_decompress(r->content, sizeof(r->content), r->packed, c->packed) == c->size;
+}
+
 /* The content of the next chunk of that type; *size is 0 at the end of the file. */
 static bool read_chunk(StreamReader *r, uint16_t type, StreamChunk *c, size_t *size,
                        GError **error)
 {
     *size = 0;
     while (fread(c, sizeof(*c), 1, r->file) == 1) {
-        if (c->size > MAX_CODED || c->compressed > ZSTD_compressBound(MAX_CODED)) {
+        if (c->size > MAX_CODED || c->packed > ZSTD_compressBound(MAX_CODED)) {
             return damaged(r, error, "a damaged chunk");
         }
         if (c->type != type) {
-            if (fseek(r->file, (long)c->compressed, SEEK_CUR) != 0) {
+            if (fseek(r->file, (long)c->packed, SEEK_CUR) != 0) {
                 return damaged(r, error, g_strerror(errno));
             }
             continue;
         }
-        if (fread(r->compressed, 1, c->compressed, r->file) != c->compressed) {
+        if (fread(r->packed, 1, c->packed, r->file) != c->packed) {
             return damaged(r, error, "the file was cut short");
         }
-        if (ZSTD_decompress(r->content, sizeof(r->content), r->compressed, c->compressed) != c->size) {
+        if (!unpack(r, c)) {
             return damaged(r, error, "a damaged chunk");
         }
         *size = c->size;
@@ -102,7 +111,7 @@ StreamReader *stream_open(const char *path, GError **error)
     r->path = g_strdup(path);
     r->sites = g_byte_array_new();
     r->records = g_array_new(FALSE, FALSE, sizeof(StreamRecord));
-    r->compressed = g_malloc(ZSTD_compressBound(MAX_CODED));
+    r->packed = g_malloc(ZSTD_compressBound(MAX_CODED));
     r->file = fopen(path, "rbe");
     if (!r->file) {
         g_set_error(error, STREAM_ERROR, errno, "cannot read %s: %s", path, g_strerror(errno));
@@ -121,7 +130,7 @@ void stream_reader_free(StreamReader *r)
     }
     g_byte_array_free(r->sites, TRUE);
     g_array_free(r->records, TRUE);
-    g_free(r->compressed);
+    g_free(r->packed);
     g_free(r->path);
     g_free(r);
 }

@@ -353,14 +353,14 @@ def parse(args):
                    help="how to start Ketch (default out/bin/ketch-riscv64)")
     p.add_argument("--qemu", action="append", help="another qemu-riscv64 (besides those on PATH)")
     p.add_argument("--plugins", action="store_true",
-                   help="what counting instructions and tracing memory accesses cost, a sixteenth of the work")
+                   help="what counting instructions and tracing memory accesses cost (a 32nd of the work)")
     p.add_argument("--only", help="runners, comma-separated: ketch, qemu-7.2, ...")
     p.add_argument("--no-debian", action="store_true", help="no rows and no QEMU from the network")
     p.add_argument("--json", help="write all figures to this file")
     p.add_argument("--svg", help="write a plot to this file")
     options = p.parse_args(args)
     options.repeat = options.repeat or (1 if options.quick else 5)
-    options.divisor = 16 if options.plugins else 8 if options.quick else 1
+    options.divisor = 32 if options.plugins else 8 if options.quick else 1
     return options
 
 

@@ -102,6 +102,10 @@ static void guard_add(TrGuard *guard, uint64_t number)
             return;
         }
     }
+    if (guard->n == TR_GUARD_PAGES) {
+        guard->page[0].half = 0; /* one too many: it will not be entered */
+        return;
+    }
     guard->page[guard->n].number = number;
     guard->page[guard->n++].half = other_page(number);
 }

@@ -7,6 +7,7 @@
 
 enum {
     CACHE_DEFAULT = 64 << 20,
+    CACHE_MACHINE = 256 << 20, /* many programs run there, and old code stays for a while */
     FP_TRAPS = 64, /* some 2 us each, once in the life of a vcpu */
 };
 
@@ -67,7 +68,7 @@ bool tr_start(const TrConfig *config, const char **error)
         tr.system = &system;
     }
     if (!tr.config.cache_size) {
-        tr.config.cache_size = CACHE_DEFAULT;
+        tr.config.cache_size = config->system ? CACHE_MACHINE : CACHE_DEFAULT;
     }
     tr.frontend = config->frontend;
     tr.guest = config->instrument ? instrument_guest() : config->frontend->guest;

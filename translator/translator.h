@@ -46,7 +46,8 @@ typedef struct TrConfig {
     const Frontend *frontend;
     const TrSystem *system; /* NULL: user mode */
     TrTier tier;
-    size_t cache_size;      /* bytes of host code (of side memory in the interpreter); 0: 64 MiB */
+    size_t cache_size;      /* bytes of host code (of side memory in the interpreter); 0: 64 MiB, of a
+                               machine 256 MiB */
     uint64_t mem_base;      /* host address of guest address 0 */
     bool one_insn;          /* units of one instruction (-one-insn-per-tb) */
     bool check;             /* every unit also in the interpreter, compared (--check) */

@@ -314,7 +314,9 @@ void virtio_pci_init(Virtio *v)
     pci_set_bar(p, 0, BAR_SIZE, &bar_ops);
     add_structure(p, CFG_COMMON, 0, 0x38, 0);
     add_structure(p, CFG_ISR, PAGE, 1, 0);
-    add_structure(p, CFG_DEVICE, 2 * PAGE, v->kind->config_size, 0);
+    if (v->kind->config_size) { /* an empty one would be an error for drivers */
+        add_structure(p, CFG_DEVICE, 2 * PAGE, v->kind->config_size, 0);
+    }
     add_structure(p, CFG_NOTIFY, 3 * PAGE, VIRTIO_QUEUES * DOORBELL_BYTES, 4);
     add_structure(p, CFG_PCI, 0, 0, 4);
     last = p->next_capability - 20u;

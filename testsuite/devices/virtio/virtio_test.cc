@@ -227,6 +227,20 @@ TEST(PciBus, ConfigurationAccessCapability)
     EXPECT_EQ(m.status(), 3u);
 }
 
+/* The entropy device has none, and Linux refuses an empty one. */
+TEST(PciBus, NoCapabilityForAConfigurationThatIsNotThere)
+{
+    for (bool balloon : { false, true }) {
+        Machine m({ true, false, false, false }, balloon ? "virtio-balloon" : "virtio-rng");
+        bool found = false;
+        for (unsigned cap = (unsigned)m.read_config(0x34, 1); cap;
+             cap = (unsigned)m.read_config(cap + 1, 1)) {
+            found |= m.read_config(cap + 3, 1) == 4;
+        }
+        EXPECT_EQ(found, balloon);
+    }
+}
+
 TEST(PciBus, PinsAreDistributedAndCanBeDisabled)
 {
     Machine m({ true, false, false, false }, "virtio-rng");

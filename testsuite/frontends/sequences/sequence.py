@@ -20,13 +20,14 @@ SAVED_RA = "464(sp)"  # see runner.c
 # Control flow is made here; the others depend on where the stack is, or leave the program.
 SKIPPED = {"jal", "jalr", "beq", "bne", "blt", "bge", "bltu", "bgeu", "ecall", "ebreak", "c.j",
            "c.jr", "c.jalr", "c.beqz", "c.bnez", "c.ebreak", "c.addi4spn", "c.addi16sp",
+           "roriw",  # before slliw, QEMU 10.0 does not extend the latter's result
            # QEMU drops the flags of those whose result nobody reads
            "fround.s", "fround.d", "froundnx.s", "froundnx.d"}
 FLOAT_GROUPS = {"rvf", "rvd", "rvcd", "zfhmin", "zfa"}
 MODES = (0, 1, 2, 3, 4, 7, 7, 7, 7)
 NARROW = ("addw subw addiw sllw srlw sraw slliw srliw sraiw mulw divw divuw remw remuw c.addw "
           "c.subw c.addiw sext.b sext.h zext.h add.uw sh1add.uw sh2add.uw sh3add.uw slli.uw rolw "
-          "rorw roriw clzw ctzw cpopw slt sltu slti sltiu lb lbu lh lhu lw lwu sb sh sw c.lw c.sw "
+          "rorw clzw ctzw cpopw slt sltu slti sltiu lb lbu lh lhu lw lwu sb sh sw c.lw c.sw "
           "fcvt.w.d fcvt.wu.s fcvt.d.w fcvt.s.wu fmv.x.w fmv.w.x and or xor addi").split()
 
 

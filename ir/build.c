@@ -8,14 +8,25 @@
 
 enum { FIRST_INSNS = 256, FIRST_BLOCKS = 4, FIRST_EDGES = 8 };
 
+bool ir_moves;
+
+/* How much room there is at first. */
+static uint32_t first(uint32_t n)
+{
+    return ir_moves ? 1 : n;
+}
+
 /* `old` with room for more than `n` elements. */
 static void *grow(Arena *arena, void *old, uint32_t n, uint32_t *cap, size_t size)
 {
     void *new;
 
-    *cap *= 2;
+    *cap = ir_moves ? *cap + 1 : *cap * 2;
     new = arena_raw(arena, *cap * size);
     memcpy(new, old, n * size);
+    if (ir_moves) {
+        memset(old, 0xa5, n * size);
+    }
     return new;
 }
 
@@ -29,13 +40,13 @@ IrFunc *ir_func_new(Arena *arena, const IrGuest *guest, uint64_t pc)
         .pc = pc,
         .insn = ARENA_RAW(arena, IrInsn, FIRST_INSNS),
         .n_insns = 1,
-        .cap_insns = FIRST_INSNS,
+        .cap_insns = first(FIRST_INSNS),
         .block = ARENA_RAW(arena, IrBlock, FIRST_BLOCKS),
-        .cap_blocks = FIRST_BLOCKS,
+        .cap_blocks = first(FIRST_BLOCKS),
         .edge = ARENA_RAW(arena, IrEdge, FIRST_EDGES),
-        .cap_edges = FIRST_EDGES,
+        .cap_edges = first(FIRST_EDGES),
         .edge_args = ARENA_RAW(arena, IrRef, FIRST_EDGES),
-        .cap_edge_args = FIRST_EDGES,
+        .cap_edge_args = first(FIRST_EDGES),
     };
     f->insn[0] = (IrInsn){ .op = IR_OP_none };
     return f;

@@ -256,6 +256,13 @@ static inline bool ir_is_entry(const IrFunc *f, IrRef ref)
 
 /* ---- Making functions: ir/build.c ---- */
 
+/*
+ * What makes an insn, a block or an edge may move the array of all of them: no pointer into it lives
+ * on, nor may its result be assigned to an element (`f->insn[a].arg[0] = ir_append(...)`).
+ * For tests: each does move it, and spoils what was there.
+ */
+extern bool ir_moves;
+
 /* An empty function in `arena`. */
 IrFunc *ir_func_new(Arena *arena, const IrGuest *guest, uint64_t pc);
 IrBlockId ir_block_new(IrFunc *f, uint64_t pc);

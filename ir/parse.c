@@ -421,9 +421,9 @@ static bool reserve(Parser *s, const char *text)
             break;
         }
     }
-    s->f->insn = ARENA_NEW(s->f->arena, IrInsn, top + 64);
+    s->f->insn = ARENA_NEW(s->f->arena, IrInsn, top + 1);
     s->f->n_insns = top + 1;
-    s->f->cap_insns = top + 64;
+    s->f->cap_insns = top + 1;
     for (IrBlockId id = 0; id < s->n_blocks; id++) {
         ir_block_new(s->f, 0);
     }

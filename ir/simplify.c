@@ -51,13 +51,14 @@ static IrRef fold(IrBuild *b, const IrInsn *i)
 static IrRef add_constant(IrBuild *b, IrInsn *i, uint64_t c)
 {
     const IrInsn *x = def(b, i->arg[0]);
+    IrRef rest = x->arg[0];
     uint64_t c1;
 
     if (c == 0) {
         return i->arg[0];
     }
     if (x->op == IR_OP_add && konst(b, x->arg[1], &c1)) {
-        return ir_op2(b, IR_OP_add, i->type, x->arg[0], ir_const(b, i->type, c1 + c));
+        return ir_op2(b, IR_OP_add, i->type, rest, ir_const(b, i->type, c1 + c));
     }
     return 0;
 }
@@ -276,6 +277,7 @@ static IrRef rotation(IrBuild *b, const IrInsn *i)
 static IrRef simplify_and(IrBuild *b, IrInsn *i)
 {
     const IrInsn *x = def(b, i->arg[0]);
+    IrRef rest = x->arg[0];
     uint64_t c, c1;
 
     if (i->arg[0] == i->arg[1]) {
@@ -291,7 +293,7 @@ static IrRef simplify_and(IrBuild *b, IrInsn *i)
         return i->arg[0];
     }
     if (x->op == IR_OP_and && konst(b, x->arg[1], &c1)) {
-        return ir_op2(b, IR_OP_and, i->type, x->arg[0], ir_const(b, i->type, c & c1));
+        return ir_op2(b, IR_OP_and, i->type, rest, ir_const(b, i->type, c & c1));
     }
     if (!(c & (c + 1)) && ir_is_zext(b->f, i->arg[0], (unsigned)__builtin_popcountll(c))) {
         return i->arg[0];

@@ -22,7 +22,8 @@ typedef struct Rebase {
     IrFunc *f;
     uint32_t *uses;  /* of each value, by insns and edges */
     uint32_t *needed; /* ... by anything but a setreg: it is in a register anyway */
-    bool *here;      /* defined in the block being looked at */
+    bool *here;      /* defined in the block being looked at, */
+    uint32_t n;      /* of these values; later ones are constants */
 } Rebase;
 
 static void count_uses(Rebase *r, IrBlockId b)
@@ -102,6 +103,7 @@ static bool compare_before(Rebase *r, IrBlockId b, IrRef ref)
     IrFunc *f = r->f;
     IrInsn sum = f->insn[f->insn[ref].arg[0]], c = f->insn[f->insn[ref].arg[1]];
     unsigned bits = ir_bits(sum.type);
+    IrRef before;
 
     if (sum.op != IR_OP_add || c.op != IR_OP_const || f->insn[sum.arg[1]].op != IR_OP_const ||
         r->needed[f->insn[ref].arg[0]] != 1) {
@@ -111,8 +113,9 @@ static bool compare_before(Rebase *r, IrBlockId b, IrRef ref)
     if (!bits_fits_s(c.imm, 32)) {
         return false;
     }
+    before = ir_insert_before(f, b, ref, c);
     f->insn[ref].arg[0] = sum.arg[0];
-    f->insn[ref].arg[1] = ir_insert_before(f, b, ref, c);
+    f->insn[ref].arg[1] = before;
     return true;
 }
 
@@ -133,7 +136,9 @@ static bool rebase_block(Rebase *r, IrBlockId b)
         }
     }
     IR_FOR_EACH (f, b, ref) {
-        r->here[ref] = false;
+        if (ref < r->n) {
+            r->here[ref] = false;
+        }
     }
     return changed;
 }
@@ -143,7 +148,8 @@ bool ir_opt_rebase(IrFunc *f)
     Rebase r = { .f = f,
                  .uses = ARENA_NEW(f->arena, uint32_t, f->n_insns),
                  .needed = ARENA_NEW(f->arena, uint32_t, f->n_insns),
-                 .here = ARENA_NEW(f->arena, bool, f->n_insns) };
+                 .here = ARENA_NEW(f->arena, bool, f->n_insns),
+                 .n = f->n_insns };
     bool changed = false;
 
     for (IrBlockId b = 0; b < f->n_blocks; b++) {

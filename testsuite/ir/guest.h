@@ -84,7 +84,7 @@ using ArenaPtr = std::unique_ptr<Arena, ArenaFree>;
 
 inline ArenaPtr NewArena()
 {
-    return ArenaPtr(arena_new(64u << 20));
+    return ArenaPtr(arena_new(1u << 30));
 }
 
 } // namespace ketch_test

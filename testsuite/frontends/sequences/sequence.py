@@ -355,23 +355,32 @@ class Sequence:
         self.loops -= 1
 
     def walk(self):
-        """A loop along the memory."""
+        """A loop along the memory: counted or up to an address, or a search."""
         if self.loops == len(self.counters):
             return self.any()
-        counter, top, step = self.counters[self.loops], self.new_label(), self.rnd.choice((1, 2, 4, 8))
+        counter, top, out = self.counters[self.loops], self.new_label(), self.new_label()
+        step, n, start = (self.rnd.choice(c) for c in ((1, 2, 4, 8), (1, 2, 3, 4, 5, 7, 12),
+                                                       (0, 1, 8, 31)))
+        counted, first = self.rnd.random() < 0.4, self.rnd.random() < 0.3
+        advance = ["addi s9, s9, %d" % step] + ["addi %s, %s, -1" % (counter, counter)] * counted
         self.loops += 1
-        self.emit("addi s9, a1, %d" % self.rnd.randrange(32), "li %s, 12" % counter, top + ":")
-        for _ in range(self.rnd.randrange(2, 7)):
+        self.emit("addi s9, a1, %d" % start, "li %s, %d" % (counter, n) if counted else
+                  "addi %s, a1, %d" % (counter, start + n * step), top + ":")
+        self.emit(*advance * first)
+        for _ in range(self.rnd.randrange(1, 6)):
             op, reg = self.rnd.choice((("lw", self.x()), ("lb", self.x()), ("ld", self.x()),
                                        ("sh", self.x()), ("sd", self.x()), ("flw", self.f()),
                                        ("fsd", self.f())))
-            self.emit("%s %s, %d(s9)" % (op, reg, self.rnd.randrange(64)))
-            if self.rnd.random() < 0.7:
+            self.emit("%s %s, %d(s9)" % (op, reg, self.rnd.choice((0, step, self.rnd.randrange(64)))))
+            if self.rnd.random() < 0.5:
                 self.emit(self.encode(self.rows))
-            if self.rnd.random() < 0.1:
-                self.emit("addi s9, s9, %d" % self.rnd.choice((-1, 0, 0)))
-        self.emit("addi s9, s9, %d" % step, "addi %s, %s, -1" % (counter, counter),
-                  "bnez %s, %s" % (counter, top))
+        if self.rnd.random() < 0.4:
+            self.emit("lbu t0, %d(s9)" % self.rnd.randrange(64), "%s t0, %s, %s" %
+                      (self.rnd.choice(("beq", "bltu", "bgeu")), self.rnd.choice(("zero", self.x())),
+                       out))
+        self.emit(*advance * (not first))
+        self.emit("bnez %s, %s" % (counter, top) if counted else
+                  "%s s9, %s, %s" % (self.rnd.choice(("bne", "bltu")), counter, top), out + ":")
         self.loops -= 1
 
     def tangle(self):
@@ -474,7 +483,7 @@ KINDS = {
     "narrow": {"narrow_op": 30, "extend": 12, "constant": 4, "divide": 3, "wide": 6, "swap": 2,
                "any": 4, "skip": 3, "choose": 2, "loop": 4, "call": 1, "test": 4, "tangle": 1},
     "memory": {"access": 14, "window": 10, "pieces": 5, "indexed": 6, "known": 5, "atomic": 6,
-               "exclusive": 3, "fence": 3, "any": 14, "walk": 3, "skip": 2, "choose": 1, "loop": 3,
+               "exclusive": 3, "fence": 3, "any": 14, "walk": 8, "skip": 2, "choose": 1, "loop": 3,
                "call": 1},
     "flow": {"any": 24, "float": 4, "narrow_op": 4, "swap": 4, "access": 4, "constant": 2,
              "divide": 1, "system_call": 1, **{name: 2 * weight for name, weight in FLOW.items()}},

@@ -95,6 +95,7 @@ std::string After(const fs::path &path, const std::string &text, Arena *arena)
 
 TEST(Golden, PassesGiveWhatIsExpected)
 {
+    ir_moves = true;
     for (const IrPass &pass : ir_passes) {
         for (const fs::path &path : Files(Root() / pass.name)) {
             ArenaPtr arena = NewArena();

@@ -108,6 +108,7 @@ TEST(Semantic, PassesKeepTheMeaning)
     uint64_t first = FromEnv("KETCH_TEST_SEED", 1), count = FromEnv("KETCH_TEST_COUNT", 3000);
 
     for (uint64_t seed = first; seed < first + count; seed++) {
+        ir_moves = seed % 3 == 0 || seed % 128 == 1; /* takes memory by the square of the size */
         Semantic s(seed);
         IrFunc *f = s.Make(false);
 

@@ -192,7 +192,10 @@ MUST_USE int qcow2_relieve(Qcow2 *q);
 Qcow2Entry qcow2_entry_load(const Qcow2 *q, const uint8_t *slice, unsigned i);
 void qcow2_entry_store(const Qcow2 *q, uint8_t *slice, unsigned i, Qcow2Entry e);
 Qcow2Type qcow2_entry_type(const Qcow2 *q, Qcow2Entry e, unsigned sub);
+/* Whether something of the file can start there: nothing is behind its end. */
+bool qcow2_inside(Qcow2 *q, uint64_t host);
 /* -EIO: an offset that no image may have. */
+MUST_USE int qcow2_table_check(Qcow2 *q, uint64_t table);
 MUST_USE int qcow2_entry_check(Qcow2 *q, Qcow2Entry e, uint64_t cluster);
 /* Where the compressed data of a descriptor is, and how many bytes it has at most. */
 void qcow2_compressed_place(const Qcow2 *q, uint64_t descriptor, uint64_t *host, uint32_t *bytes);

@@ -40,11 +40,29 @@ Qcow2Type qcow2_entry_type(const Qcow2 *q, Qcow2Entry e, unsigned sub)
                                               : QCOW2_UNALLOCATED;
 }
 
+bool qcow2_inside(Qcow2 *q, uint64_t host)
+{
+    uint64_t size;
+
+    if (host > q->file_end && q->block->read_only && block_file_size(q->file, &size) == 0) {
+        q->file_end = MAX(q->file_end, bits_align_up(size, q->cluster_size)); /* -U: it grows */
+    }
+    return host <= q->file_end;
+}
+
 int qcow2_entry_check(Qcow2 *q, Qcow2Entry e, uint64_t cluster)
 {
-    uint64_t host = e.descriptor & QCOW2_OFFSET_MASK;
     bool standard = !(e.descriptor & QCOW2_COMPRESSED_FLAG);
+    uint64_t host = e.descriptor & QCOW2_OFFSET_MASK;
+    uint32_t bytes;
 
+    if (!standard) {
+        qcow2_compressed_place(q, e.descriptor, &host, &bytes);
+    }
+    if (!qcow2_inside(q, host)) {
+        return qcow2_corrupt(q, "guest cluster %" G_GUINT64_FORMAT " is behind the end of the file, at "
+                             "0x%" G_GINT64_MODIFIER "x", cluster, host);
+    }
     if (standard && (host & (q->cluster_size - 1))) {
         return qcow2_corrupt(q, "guest cluster %" G_GUINT64_FORMAT " is at the unaligned offset "
                              "0x%" G_GINT64_MODIFIER "x", cluster, host);
@@ -124,11 +142,10 @@ static int own_table_locked(Qcow2 *q, uint32_t index)
     return 0;
 }
 
-static int check_table_offset(Qcow2 *q, uint64_t table, uint64_t index)
+int qcow2_table_check(Qcow2 *q, uint64_t table)
 {
-    return table & (q->cluster_size - 1)
-               ? qcow2_corrupt(q, "L1 entry %" G_GUINT64_FORMAT " has the unaligned offset "
-                               "0x%" G_GINT64_MODIFIER "x", index, table)
+    return table & (q->cluster_size - 1) || !qcow2_inside(q, table)
+               ? qcow2_corrupt(q, "an L2 table cannot be at 0x%" G_GINT64_MODIFIER "x", table)
                : 0;
 }
 
@@ -157,7 +174,7 @@ int qcow2_slice_locked(Qcow2 *q, uint64_t cluster, bool write, uint8_t **slice, 
     *left = per_slice - *index;
     r = write ? qcow2_own_table_locked(q, cluster) : 0;
     table = q->l1[l1_index] & QCOW2_OFFSET_MASK;
-    r = r < 0 ? r : check_table_offset(q, table, l1_index);
+    r = r < 0 ? r : qcow2_table_check(q, table);
     if (r < 0 || !table) {
         *slice = NULL;
         return r < 0 || !write ? r : qcow2_corrupt(q, "an L1 entry is marked as used and empty");

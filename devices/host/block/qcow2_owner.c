@@ -82,7 +82,7 @@ static bool claim_entries(Qcow2 *q, const uint64_t *table, uint64_t n, uint64_t 
         if (!offset) {
             continue;
         }
-        if (offset & (q->cluster_size - 1) || offset >= QCOW2_OFFSET_MOST) {
+        if (offset & (q->cluster_size - 1) || !qcow2_inside(q, offset)) {
             g_set_error(error, BLOCK_ERROR, 0, "%s is damaged: %s cannot be at offset "
                         "0x%" G_GINT64_MODIFIER "x", q->block->name, owner_names[owner], offset);
             return false;

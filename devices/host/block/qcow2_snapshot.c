@@ -55,11 +55,9 @@ static int change_entry(Qcow2 *q, Walk *w, Qcow2Entry e)
 static int change_table(Qcow2 *q, Walk *w, uint64_t table, uint64_t first)
 {
     uint32_t step = MIN(q->cluster_size, QCOW2_SLICE);
-    int r = table & (q->cluster_size - 1)
-                ? qcow2_corrupt(q, "an L2 table is at the unaligned offset "
-                                "0x%" G_GINT64_MODIFIER "x", table)
-                : change(q, w, table);
+    int r = qcow2_table_check(q, table);
 
+    r = r < 0 ? r : change(q, w, table);
     for (uint32_t at = 0; r == 0 && at < q->cluster_size; at += step) {
         uint8_t *slice;
 

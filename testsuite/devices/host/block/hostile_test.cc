@@ -2,6 +2,7 @@
 // Images that were made to do harm: an error, never a crash, a hang or a byte outside of the image.
 // Built with --config=asan and --config=ubsan it finds what a plain build survives.
 #include <chrono>
+#include <filesystem>
 #include <random>
 
 #include "testsuite/devices/host/block/disk.h"
@@ -127,7 +128,7 @@ class Hostile : public testing::Test
         (void)!block_resize(d, size + MiB);
         (void)!block_write(d, size, &iov, 1);
         (void)!d.Close();
-        EXPECT_LT(ReadFile(path_).size(), 64 * MiB); // nothing far out
+        EXPECT_LT(std::filesystem::file_size(path_), 64 * MiB); // nothing far out
     }
 
     void Check(ImageRepair repair)
@@ -270,6 +271,25 @@ TEST_F(Hostile, DataNeverOverwritesMetadata)
             ASSERT_FALSE(after[target + i] == 0xee && target) << std::hex << target;
         }
         EXPECT_EQ(target ? 2 : 0, after[79] & 2) << std::hex << target;
+    }
+}
+
+// Sparse files have room everywhere: tables and data behind the end of the file are errors as well.
+TEST_F(Hostile, NothingIsWrittenBehindTheEnd)
+{
+    const Bytes good = Rich(folder_, 3, 4096, false);
+    uint64_t l1 = Get(good, 40, 8), l2 = Get(good, l1, 8) & 0x00fffffffffffe00;
+    for (uint64_t at : {l1, l2 + 8 * 30}) {
+        Bytes image = good;
+        Put(image, at, 1ull << 63 | 0xca000b0000, 8);
+        Use(image);
+        WriteFile(path_, image);
+        Disk d(path_, "qcow2");
+        if (d) {
+            EXPECT_EQ(-EIO, d.Fill(30 * 4096, 4096, 0xee));
+        }
+        d.Close();
+        EXPECT_LT(std::filesystem::file_size(path_), MiB * 4);
     }
 }
 

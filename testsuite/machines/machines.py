@@ -258,6 +258,12 @@ def net_case(options, linux):
         server.shutdown()
 
 
+def manual_case():
+    """docs/ketch-vm.1 says what ui/vm/options.def says."""
+    r = suite.run([sys.executable, os.path.join(suite.TOP, "tools/vm_man.py"), "--check"], 20)
+    check(r.status == 0, r.output.decode())
+
+
 def uboot_case(options):
     with Machine(options.ketch, "-kernel", UBOOT) as m:
         m.expect("Flash: 32 MiB")
@@ -297,6 +303,7 @@ def terminal_case(options, how):
 def cases(options, folder):
     files = command_files(folder)
     found = [(f"`{row[0]}`", lambda row=row: command_case(options, row, files)) for row in COMMANDS]
+    found.append(("manual page", manual_case))
     found.append(("device tree", lambda: tree_case(options, folder)))
     if not os.path.exists(guest.FIRMWARE):
         return found + [("machines", lambda: "skip: the package opensbi is not installed")]

@@ -9,7 +9,7 @@ _ketch()
     *riscv64*) command=run ;;
     *)
         if [ "$COMP_CWORD" = 1 ]; then
-            COMPREPLY=($(compgen -W "run image explain binfmt version help" -- "$current"))
+            COMPREPLY=($(compgen -W "run vm monitor image explain trace binfmt version help" -- "$current"))
             return
         fi
         ;;
@@ -23,9 +23,14 @@ _ketch()
     run:-L) COMPREPLY=($(compgen -d -- "$current")) ;;
     run:--tier) COMPREPLY=($(compgen -W "interp jit" -- "$current")) ;;
     run:-d) COMPREPLY=($(compgen -W "$(ketch run -d help 2>/dev/null | cut -d' ' -f1)" -- "$current")) ;;
-    run:*)
+    vm:-M | vm:-machine) COMPREPLY=($(compgen -W "virt" -- "$current")) ;;
+    vm:--tier) COMPREPLY=($(compgen -W "interp jit" -- "$current")) ;;
+    vm:--mmu) COMPREPLY=($(compgen -W "flat tlb" -- "$current")) ;;
+    vm:-device) COMPREPLY=($(compgen -W "loader $(ketch vm -device help 2>/dev/null |
+        sed -n 's/^\([^ ]*\):.*/\1/p')" -- "$current")) ;;
+    run:* | vm:*)
         if [[ $current == -* ]]; then
-            COMPREPLY=($(compgen -W "$(ketch run --help 2>/dev/null |
+            COMPREPLY=($(compgen -W "$(ketch "$command" --help 2>/dev/null |
                 sed -n 's/^  \(-[^ []*\).*/\1/p')" -- "$current"))
         else
             COMPREPLY=($(compgen -f -- "$current"))

@@ -28,6 +28,16 @@ const DevType *bus_for(const DevType *type)
   return nullptr;
 }
 
+// As -device has it, with what the type needs from outside.
+std::string spec_of(const DevType *type)
+{
+  std::string spec = type->name;
+  for (unsigned i = 0; i < type->n_props; i++)
+    if (type->props[i].kind == DEV_PROP_drive || type->props[i].kind == DEV_PROP_netdev)
+      spec += std::string(",") + type->props[i].name + "=test";
+  return spec;
+}
+
 class EveryDevice : public testing::TestWithParam<const DevType *> {
 protected:
   void SetUp() override
@@ -36,7 +46,7 @@ protected:
     GError *error = nullptr;
     if (const DevType *bus = bus_for(type)) {
       Dev *parent = h.add(bus);
-      dev = dev_plug(parent, type->name, &error);
+      dev = dev_plug(parent, spec_of(type).c_str(), &error);
       if (!dev) {
         std::string why = error->message;
         g_clear_error(&error);
@@ -219,8 +229,11 @@ TEST_P(EveryDevice, ResetRestoresAllState)
                       pick_value(rng));
   }
   dev_reset(h.root);
-  for (const auto &[name, bytes] : state_of(dev))
-    EXPECT_EQ(fresh[name], bytes) << name;
+  for (const auto &[name, bytes] : state_of(dev)) {
+    if (name != "v.generation") {  // of virtio's configuration: a reset is one more change
+      EXPECT_EQ(fresh[name], bytes) << name;
+    }
+  }
 }
 
 std::string type_name(const testing::TestParamInfo<const DevType *> &info)

@@ -9,7 +9,14 @@
 
 extern "C" {
 #include "devices/device.h"
+#include "devices/host/block/block.h"
+#include "devices/host/net/net.h"
 }
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <string>
 
 class Harness {
 public:
@@ -28,7 +35,7 @@ public:
     EXPECT_NE(nullptr, phys_add(mem, &ram));
     env.mem = mem;
     env.clock = clock_new();
-    env.link = no_link;
+    env.link = find;
     env.request = record;
     env.opaque = this;
   }
@@ -36,6 +43,8 @@ public:
   ~Harness()
   {
     dev_free(root);
+    block_close(drive);
+    netdev_free(netdev);
     clock_free(env.clock);
     phys_free(mem);
   }
@@ -101,11 +110,34 @@ private:
     static_cast<Harness *>(opaque)->level[number] = level;
   }
 
-  static void *no_link(void *, DevPropKind, const char *id, GError **error)
+  // "test" is a disk of a megabyte, or a network where nobody is.
+  static void *find(void *opaque, DevPropKind kind, const char *id, GError **error)
   {
+    Harness *h = static_cast<Harness *>(opaque);
+    if (kind == DEV_PROP_drive && !strcmp(id, "test"))
+      return h->drive ? h->drive : (h->drive = make_drive());
+    if (kind == DEV_PROP_netdev && !strcmp(id, "test"))
+      return h->netdev ? h->netdev : (h->netdev = netdev_new("test", "null", error));
     g_set_error(error, DEV_ERROR, 0, "there is no '%s'", id);
     return nullptr;
   }
+
+  static Block *make_drive()
+  {
+    std::string path = testing::TempDir() + "ketch-drive-XXXXXX";
+    int fd = mkstemp(&path[0]);
+    EXPECT_EQ(0, ftruncate(fd, 1 << 20));
+    BlockOptions options = {};
+    options.fd = fd;
+    options.format = "raw";
+    Block *block = block_open(&options, nullptr);
+    EXPECT_NE(nullptr, block);
+    unlink(path.c_str());
+    return block;
+  }
+
+  Block *drive = nullptr;
+  Netdev *netdev = nullptr;
 
   static void record(void *opaque, DevRequest request, int status)
   {

@@ -76,6 +76,8 @@ COMMANDS = [
     ("vm --non-security -chardev pigeon,id=x", 1, "'pigeon'"),
     ("vm --non-security -netdev pigeon,id=x", 1, "'pigeon'"),
     ("vm --non-security -monitor tcp:localhost:1", 1, "tcp"),
+    ("vm --non-security -monitor stdio -serial stdio", 1, "two of"),
+    ("vm --non-security -monitor stdio -qmp stdio", 1, "two of"),
     ("vm -display sdl", 1, "'sdl'"),
     ("vm -d nonsense", 1, "'nonsense'"),
     ("vm --help", 0, "-kernel FILE"),

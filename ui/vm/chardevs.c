@@ -102,11 +102,28 @@ static bool open_end(Vm *vm, const char *option, const char *id, const char *tex
     return *c != NULL;
 }
 
+/* The terminal is one end: of the serial port, unless a monitor has it. */
+static const char *serial_text(const VmOptions *o, GError **error)
+{
+    bool taken = !g_strcmp0(o->monitor, "stdio") || !g_strcmp0(o->qmp, "stdio");
+    const char *text = o->serial ? o->serial : taken ? "null" : o->nographic ? "mon:stdio" : "stdio";
+
+    if (taken && (!g_strcmp0(o->monitor, o->qmp) || g_str_has_suffix(text, "stdio"))) {
+        g_set_error(error, VM_ERROR, 0, "stdio is wanted by two of -serial, -monitor and -qmp; "
+                    "-serial mon:stdio shares it with a monitor");
+        return NULL;
+    }
+    return text;
+}
+
 bool vm_chardevs(Vm *vm, GError **error)
 {
     const VmOptions *o = vm->options;
-    const char *serial = o->serial ? o->serial : o->nographic ? "mon:stdio" : "stdio";
+    const char *serial = serial_text(o, error);
 
+    if (!serial) {
+        return false;
+    }
     for (unsigned i = 0; i < o->chardevs->len; i++) {
         if (!add_named(vm, o->chardevs->pdata[i], error)) {
             return false;

@@ -154,8 +154,10 @@ static void translate_machine(FeContext *c)
     FeShape s = begin(c);
     Rv rv = { .fe = c, .b = &c->b, .bits = s.bits, .machine = true };
 
-    if (s.length == 0 || s.insn == RV_none || (is_fp(s.bits) && !rv_fp_begin(&rv)) ||
-        (!c->ended && !rv_dispatch(&rv, s.insn, s.bits))) {
+    if (s.length != 0 && s.insn != RV_none && is_fp(s.bits)) {
+        rv_fp_begin(&rv);
+    }
+    if (!c->ended && (s.length == 0 || s.insn == RV_none || !rv_dispatch(&rv, s.insn, s.bits))) {
         illegal(c, s.bits);
     }
 }

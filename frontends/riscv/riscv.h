@@ -54,9 +54,8 @@ enum {
     /* Of a machine: the privilege, what an FP instruction has to do first, is cbo.zero legal. */
     RV_MODE_PRIVILEGE_SHIFT = 2, /* 2 bits: RV_U, RV_S, RV_M */
     RV_MODE_fp_ready = 0 << 4,
-    RV_MODE_fp_off = 1 << 4,     /* it is illegal */
-    RV_MODE_fp_clean = 2 << 4,   /* mark the state dirty, which changes the mode */
-    RV_MODE_fp_ask = 3 << 4,     /* look at mstatus.FS each time */
+    RV_MODE_fp_clean = 1 << 4,   /* mark the state dirty, which changes the mode; or it is illegal */
+    RV_MODE_fp_ask = 2 << 4,     /* look at mstatus.FS each time */
     RV_MODE_FP = 3 << 4,
     RV_MODE_cbo_zero = 1 << 6,
 };
@@ -103,8 +102,8 @@ bool rv_csr_is_allowed(const Rv *c, unsigned number, bool writes);
 /* ecall of a machine. */
 bool rv_machine_ecall(Rv *c);
 
-/* What an FP instruction does first, by RV_MODE_FP.  False: it is illegal.  May end the block. */
-bool rv_fp_begin(Rv *c);
+/* What an FP instruction does first, by RV_MODE_FP.  May end the block. */
+void rv_fp_begin(Rv *c);
 
 /* The instruction in bytes[0, n), zero-extended to 32 bits; its length, 0 when truncated. */
 unsigned rv_fetch(const uint8_t *bytes, size_t n, uint32_t *bits);

@@ -128,8 +128,11 @@ static bool access_csr(Rv *c, unsigned rd, unsigned number, Change change, IrRef
     if (!code) {
         return access_call(c, rd, number, change, operand, writes);
     }
-    if (!rv_csr_is_allowed(c, number, writes) || (is_fp(number) && !rv_fp_begin(c))) {
+    if (!rv_csr_is_allowed(c, number, writes)) {
         return false;
+    }
+    if (is_fp(number)) {
+        rv_fp_begin(c);
     }
     return c->fe->ended || access_code(c, code, rd, change, operand, writes);
 }

@@ -106,22 +106,20 @@ static bool has_begun(const Rv *c)
     return false;
 }
 
-bool rv_fp_begin(Rv *c)
+void rv_fp_begin(Rv *c)
 {
     switch (c->fe->mode & RV_MODE_FP) {
-    case RV_MODE_fp_off:
-        return false;
     case RV_MODE_fp_clean:
         ir_call(c->b, RV_HELPER_fp_begin, describe(c, 0), 0, 0);
         fe_trap(c->fe, IR_TRAP_mode, c->fe->pc);
-        return true;
+        break;
     case RV_MODE_fp_ask:
         if (!has_begun(c)) {
             ir_call(c->b, RV_HELPER_fp_begin, describe(c, 0), 0, 0);
         }
-        return true;
+        break;
     default:
-        return true;
+        break;
     }
 }
 

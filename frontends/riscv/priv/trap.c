@@ -6,16 +6,13 @@
 
 /* ---- Translation mode and contexts ---- */
 
+/* Kernels switch FP on and off at every entry and use it rarely: for them FS is not part of the
+ * mode. */
 static unsigned fp_mode(RvPrivilege privilege, uint64_t status)
 {
-    switch ((status & RV_STATUS_FS) >> RV_STATUS_FS_SHIFT) {
-    case RV_FS_OFF:
-        return privilege == RV_U ? RV_MODE_fp_off : RV_MODE_fp_ask;
-    case RV_FS_DIRTY:
-        return privilege == RV_U ? RV_MODE_fp_ready : RV_MODE_fp_ask;
-    default:
-        return privilege == RV_U ? RV_MODE_fp_clean : RV_MODE_fp_ask;
-    }
+    return privilege != RV_U                          ? RV_MODE_fp_ask
+           : (status & RV_STATUS_FS) == RV_STATUS_FS ? RV_MODE_fp_ready
+                                                      : RV_MODE_fp_clean;
 }
 
 static bool cbo_zero_is_on(const RvSystem *s)
@@ -25,8 +22,6 @@ static bool cbo_zero_is_on(const RvSystem *s)
                                      (s->privilege == RV_S || (s->senvcfg & RV_ENVCFG_CBZE))));
 }
 
-/* Kernels switch FP on and off at every entry and use it rarely: for them FS is not part of the
- * mode. */
 uint32_t rv_machine_mode(const Vcpu *vcpu)
 {
     const RvSystem *s = rv_system(vcpu);

@@ -457,7 +457,7 @@ TEST(Mode, KnowsPrivilegeFpAndCboZero)
         hart.privilege(privilege);
         return rv_machine_mode(hart.vcpu);
     };
-    EXPECT_EQ(mode(RV_U, 0) & RV_MODE_FP, uint32_t(RV_MODE_fp_off));
+    EXPECT_EQ(mode(RV_U, 0) & RV_MODE_FP, uint32_t(RV_MODE_fp_clean));
     EXPECT_EQ(mode(RV_U, 1) & RV_MODE_FP, uint32_t(RV_MODE_fp_clean));
     EXPECT_EQ(mode(RV_U, 2) & RV_MODE_FP, uint32_t(RV_MODE_fp_clean));
     EXPECT_EQ(mode(RV_U, 3) & RV_MODE_FP, uint32_t(RV_MODE_fp_ready));

@@ -104,7 +104,7 @@ static uint64_t read_fcsr(const Vcpu *vcpu, unsigned number)
 
 static void write_fcsr(Vcpu *vcpu, unsigned number, uint64_t value, uint64_t mask)
 {
-    uint64_t new = merge(read_fcsr(vcpu, number), value, mask), frm = new >> 5;
+    uint64_t new = merge(read_fcsr(vcpu, number), value, mask) & 0xff, frm = new >> 5;
 
     vcpu->fp_flags = (uint32_t)new & 0x1f;
     vcpu->slot[RV_SLOT_frm] = frm;

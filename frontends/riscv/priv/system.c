@@ -42,11 +42,38 @@ static void describe(const Vcpu *vcpu, FeCpu *cpu)
     cpu->zicboz_block = options->zicboz ? RV_CBO_BLOCK : 0;
 }
 
+/* Writes a register that holds anything, by its rules, over a state that is legal. */
+static void write_again(Vcpu *vcpu, unsigned number, uint64_t legal)
+{
+    const RvCsr *csr = rv_csr_find(number);
+    uint64_t *word = rv_csr_storage(vcpu, csr), value = *word;
+
+    *word = legal;
+    rv_csr_write(vcpu, csr, number, value, RV_ALL);
+}
+
+/* What a damaged snapshot must not bring about: states that no guest can. */
+static void legalize(Vcpu *vcpu)
+{
+    RvSystem *s = rv_system(vcpu);
+    uint64_t frm = vcpu->slot[RV_SLOT_frm];
+
+    if (s->privilege != RV_U && s->privilege != RV_S) {
+        s->privilege = RV_M;
+    }
+    write_again(vcpu, RV_CSR_satp, 0);
+    write_again(vcpu, RV_CSR_mstatus, RV_STATUS_XL);
+    write_again(vcpu, RV_CSR_menvcfg, 0);
+    rv_csr_write(vcpu, rv_csr_find(RV_CSR_frm), RV_CSR_frm, frm, RV_ALL);
+    vcpu->slot[RV_SLOT_zero] = 0;
+}
+
 /* Makes what is derived from the registers. */
 static void loaded(Vcpu *vcpu)
 {
     RvSystem *s = rv_system(vcpu);
 
+    legalize(vcpu);
     rv_pmp_update(s);
     s->changed = 0;
     s->data = s->fetch = (MmuKey){ .root = UINT64_MAX };

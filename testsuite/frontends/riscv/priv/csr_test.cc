@@ -178,6 +178,31 @@ TEST(Csr, SnapshotFieldsNameEveryWord)
         EXPECT_TRUE(std::binary_search(names.begin(), names.end(), want)) << want;
 }
 
+TEST(Csr, ASnapshotCannotMakeAStateThatNoGuestCan)
+{
+    Hart hart;
+    const char *name = nullptr;
+    uint64_t *word = nullptr;
+
+    for (unsigned i = 0; fe_riscv64_system.field(hart.vcpu, i, &name, &word); i++)
+        *word = UINT64_MAX;
+    hart.vcpu->slot[RV_SLOT_frm] = 1000;
+    hart.vcpu->fp_rm = 1000;
+    hart.vcpu->fp_flags = 1000;
+    fe_riscv64_system.loaded(hart.vcpu);
+    EXPECT_EQ(hart.get("priv"), uint64_t(RV_M));
+    EXPECT_EQ(hart.get("satp"), 0u);
+    EXPECT_EQ(hart.get("mstatus"), 0x8000000a007e79aau);
+    EXPECT_LE(hart.vcpu->slot[RV_SLOT_frm], 7u);
+    EXPECT_LE(hart.vcpu->fp_rm, unsigned(IR_RM_RMM));
+    EXPECT_LE(hart.vcpu->fp_flags, 31u);
+    for (RvPrivilege p : { RV_U, RV_S, RV_M }) {
+        hart.privilege(p);
+        for (uint64_t vaddr : { UINT64_C(0), Hart::kRam, UINT64_MAX - 7 })
+            hart.walk(vaddr, MMU_write);
+    }
+}
+
 /* ---- WARL rules of single registers ---- */
 
 TEST(Warl, MppHasNoReservedPrivilege)

@@ -404,12 +404,31 @@ static unsigned marked_slot(const Fix *x, IrRef ref)
     return X64_SLOT_NONE;
 }
 
+/* The slot that has the value in memory as long as the unit runs, or X64_SLOT_NONE; each for one
+ * value of the block. */
+static uint8_t lasting_home(const Fix *x, IrRef ref)
+{
+    const X64Gen *g = x->g;
+    const IrInsn *i = x64_insn(g, ref);
+
+    if (i->op != IR_OP_getreg || (i->type != IR_I64 && i->type != IR_F64) ||
+        x64_pins.reg_of[i->imm] != X64_NONE || g->written[i->imm / 64] >> i->imm % 64 & 1) {
+        return X64_SLOT_NONE;
+    }
+    for (unsigned k = 0; k < x->n; k++) {
+        if (x->row[k].home == i->imm) {
+            return X64_SLOT_NONE;
+        }
+    }
+    return (uint8_t)i->imm;
+}
+
 static void add_row(Fix *x, IrRef val, uint32_t from, unsigned slot)
 {
     X64Entry *e = &x->row[x->n];
 
     *e = (X64Entry){ .val = val, .from = from, .slot = (uint8_t)slot, .reg = X64_NONE,
-                     .home = X64_SLOT_NONE };
+                     .home = slot == X64_SLOT_NONE ? lasting_home(x, val) : X64_SLOT_NONE };
     x->dist[x->n++] = slot != X64_SLOT_NONE ? X64_NEVER
                                             : entry_distance(x->g, x->b, val, x->markers);
 }
@@ -468,8 +487,10 @@ static void give_any(Fix *x, X64Entry *e)
 {
     uint32_t class = x64_is_float(x->g->val[e->val].type) ? X64_XMMS : X64_GPRS;
     uint32_t avail = x->free & class;
+    bool stays = !e->from && !x->g->block[x->b].header;
 
-    if (give(x, e, x->g->val[e->val].hint) || give(x, e, source_reg(x, e)) || !avail) {
+    if ((stays && give(x, e, source_reg(x, e))) || give(x, e, x->g->val[e->val].hint) ||
+        give(x, e, source_reg(x, e)) || !avail) {
         return;
     }
     if (avail & (x64_pins.unpinned | 0x7f810000u)) {
@@ -494,6 +515,9 @@ static void give_memory(Fix *x, X64Entry *e, bool only_state)
     unsigned slot = e->slot != X64_SLOT_NONE ? e->slot : marked_slot(x, e->val);
     const X64Val *v = &x->g->val[e->val];
 
+    if (e->home != X64_SLOT_NONE) {
+        return;
+    }
     if (slot != X64_SLOT_NONE && (v->type == IR_I64 || v->type == IR_F64) &&
         (e->slot != X64_SLOT_NONE || !x->flags[slot])) {
         e->home = (uint8_t)slot;

@@ -213,6 +213,7 @@ struct X64Gen {
     uint32_t n_globals;
     uint32_t n_merges;
     IrRef *global;        /* number -> value */
+    uint64_t written[2];  /* slots that may not have at all points what they had at the start */
     uint32_t *dist_in;    /* [block][global]: to the next use from its start */
     uint32_t *dist_out;
 

@@ -125,6 +125,19 @@ static void define(X64Gen *g, const IrInsn *i, IrRef ref, IrBlockId b)
     }
 }
 
+static void note_written(X64Gen *g, const IrInsn *i)
+{
+    if (i->op == IR_OP_setreg) {
+        const IrInsn *v = x64_insn(g, g->val[i->arg[0]].rep);
+
+        if (v->op != IR_OP_getreg || v->imm != i->imm) {
+            g->written[i->imm / 64] |= UINT64_C(1) << i->imm % 64;
+        }
+    } else if (i->op == IR_OP_call && ir_effects(g->f, i) & (IR_STATE_W | IR_WORDS)) {
+        g->written[0] = g->written[1] = UINT64_MAX;
+    }
+}
+
 static void count_block(X64Gen *g, IrBlockId b, uint32_t *pos)
 {
     const IrFunc *f = g->f;
@@ -146,6 +159,7 @@ static void count_block(X64Gen *g, IrBlockId b, uint32_t *pos)
                 continue;
             }
         }
+        note_written(g, i);
         for (unsigned k = 0; k < 3 && i->arg[k]; k++) {
             count_use(g, i->arg[k], home, i->op == IR_OP_setreg);
         }

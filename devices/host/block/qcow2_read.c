@@ -30,7 +30,7 @@ static uint8_t *inflated_find(Qcow2 *q, const Qcow2Run *run, uint64_t in_cluster
 
     pthread_mutex_lock(&f->lock);
     for (int i = 0; i < QCOW2_INFLATED && !found; i++) {
-        found = f->host[i] == run->host;
+        found = run->host != 0 && f->host[i] == run->host; /* 0: an empty place */
         if (found) {
             block_iov_from(iov, n, 0, f->data[i] + in_cluster, (size_t)run->length);
         }

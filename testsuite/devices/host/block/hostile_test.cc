@@ -293,6 +293,19 @@ TEST_F(Hostile, NothingIsWrittenBehindTheEnd)
     }
 }
 
+// A compressed cluster at offset 0 is the header: an error, not what was inflated last.
+TEST_F(Hostile, CompressedHeader)
+{
+    Bytes image = Rich(folder_, 3, 4096, false);
+    uint64_t l2 = Get(image, Get(image, 40, 8), 8) & 0x00fffffffffffe00;
+    Put(image, l2 + 8 * 30, 1ull << 62, 8);
+    Use(image);
+    WriteFile(path_, image);
+    Disk d(path_, "qcow2", true);
+    ASSERT_TRUE(d) << d.error;
+    d.Read(30 * 4096, 4096, -EIO);
+}
+
 TEST_F(Hostile, TablesThatOverlapAreNotWritten)
 {
     Bytes image = Rich(folder_, 3, 4096, false);

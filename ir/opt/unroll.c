@@ -56,6 +56,19 @@ static bool is_innermost(const IrLoops *loops, const IrLoop *loop)
     return true;
 }
 
+/* Float arithmetic is what such a loop waits for: a longer body gains nothing. */
+static bool has_floats(const Unroll *u, const IrLoop *loop)
+{
+    for (IrBlockId b = 0; b < u->n_blocks; b++) {
+        for (IrRef ref = loop->has[b] ? u->f->block[b].first : 0; ref; ref = u->f->insn[ref].next) {
+            if (ir_op_info[u->f->insn[ref].op].effects & IR_FP) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Does block `b` use a value of the loop? */
 static bool uses_value_of(const Unroll *u, const IrLoop *loop, IrBlockId b)
 {
@@ -236,7 +249,7 @@ static bool unroll(Unroll *u, IrLoop *loop)
         last = loop->has[b] ? b : last;
     }
     add_ways_out(u, loop);
-    if (n < 2 || !is_closed(u, loop)) {
+    if (n < 2 || has_floats(u, loop) || !is_closed(u, loop)) {
         return false;
     }
     copy_loop(u, loop, n);

@@ -242,6 +242,15 @@ class Machine
         EXPECT_TRUE(!used || used->id == id);
         return used ? used->written : UINT32_MAX;
     }
+    /* The same, but nothing is taken before the interrupt: who takes first may get none. */
+    uint32_t interrupting_request(unsigned queue, const std::vector<Buffer> &in)
+    {
+        submit(queue, {}, in);
+        EXPECT_TRUE(eventually([&] { return line(); }));
+        auto used = wait(queue);
+        EXPECT_TRUE(used) << "no answer";
+        return used ? used->written : UINT32_MAX;
+    }
     bool eventually(const std::function<bool()> &what)
     {
         for (int i = 0; i < 20000; i++) {

@@ -373,6 +373,10 @@ int qcow2_alloc_locked(Qcow2 *q, uint64_t want, uint64_t min, uint64_t *offset, 
     uint64_t first = 0, n = 0, end;
     int r;
 
+    /* A new refcount block is the first cluster of those that it counts, so no longer run is free. */
+    if (min >= UINT64_C(1) << q->refblock_bits) {
+        return -EFBIG;
+    }
     do {
         r = q->failed ? -EIO : find_run(q, want, min, &first, &n);
         r = r < 0 ? r : qcow2_owners_check(q, first << q->h.cluster_bits, n << q->h.cluster_bits);

@@ -429,6 +429,20 @@ TEST_F(Qcow2, Resize)
     ExpectClean(path_);
 }
 
+// An L1 table that is longer than a refcount block counts: an error, not a search without end.
+TEST_F(Qcow2, ResizeBeyondOneRefcountBlock)
+{
+    ImageCreate c = Options(path_, MiB);
+    c.cluster_size = 512;
+    Create(c);
+    Disk d(path_, "qcow2");
+    ASSERT_EQ(0, block_resize(d, 500 * MiB));
+    EXPECT_EQ(-EFBIG, block_resize(d, 600 * MiB));
+    ASSERT_EQ(0, d.Fill(400 * MiB, MiB, 1));
+    ASSERT_EQ(0, d.Close());
+    ExpectClean(path_);
+}
+
 TEST_F(Qcow2, Preallocation)
 {
     for (auto how : {IMAGE_PREALLOCATE_METADATA, IMAGE_PREALLOCATE_FALLOC, IMAGE_PREALLOCATE_FULL}) {

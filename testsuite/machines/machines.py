@@ -19,6 +19,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import guest  # noqa: E402
+import control  # noqa: E402
 import suite  # noqa: E402  (guest has put its folder on the path)
 import tree  # noqa: E402
 from guest import Failed, Machine  # noqa: E402
@@ -315,6 +316,7 @@ def cases(options, folder):
     found.append(("U-Boot", (lambda: uboot_case(options)) if os.path.exists(UBOOT) else
                   (lambda: "skip: the package u-boot-qemu is not installed")))
     found.append(("QMP", lambda: qmp_case(options, folder)))
+    found += control.firmware_cases(options, folder)
     try:
         linux = guest.Images(folder)
     except guest.CannotRun as e:
@@ -329,7 +331,7 @@ def cases(options, folder):
         ("console", lambda: console_case(options, linux)),
         ("disks", lambda: disk_case(options, linux, folder)),
         ("network", lambda: net_case(options, linux)),
-    ]
+    ] + control.linux_cases(options, linux, folder)
 
 
 def verdict(case):

@@ -60,12 +60,30 @@ void info_cpus(Hmp *h)
     monitor_release(hold);
 }
 
+enum { PER_LINE = 3 };
+
+/* The privileged state, under its names in snapshots. */
+static void add_system_registers(Hmp *h, Vcpu *vcpu)
+{
+    const FeSystem *system = h->monitor->vm.system;
+    const char *name;
+    uint64_t *value;
+
+    for (unsigned i = 0; system->field && system->field(vcpu, i, &name, &value); i++) {
+        g_string_append_printf(h->out, "%s%-13s %016" PRIx64, i % PER_LINE ? " " : i ? "\n " : " ",
+                               name, *value);
+    }
+    g_string_append_c(h->out, '\n');
+}
+
 static void add_registers(Hmp *h, unsigned hart)
 {
+    Vcpu *vcpu = machine_hart(h->monitor->vm.machine, hart);
     char text[8192];
 
-    h->monitor->vm.frontend->dump(machine_hart(h->monitor->vm.machine, hart), text, sizeof(text));
+    h->monitor->vm.frontend->dump(vcpu, text, sizeof(text));
     g_string_append_printf(h->out, "CPU#%u\n%s", hart, text);
+    add_system_registers(h, vcpu);
 }
 
 void info_registers(Hmp *h)
@@ -227,7 +245,10 @@ void info_blockstats(Hmp *h)
 static void add_peers(GString *out, const MonitorPeer *peers, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        g_string_append_printf(out, "%s: type=%s,%s\n", peers[i].id, peers[i].kind, peers[i].text);
+        bool more = strcmp(peers[i].text, peers[i].kind) != 0;
+
+        g_string_append_printf(out, "%s: type=%s%s%s\n", peers[i].id, peers[i].kind,
+                               more ? "," : "", more ? peers[i].text : "");
     }
 }
 

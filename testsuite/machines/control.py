@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who controls a machine: snapshots, `ketch monitor`, gdb.  Cases of machines.py."""
+
+import os
+import shutil
+import subprocess
+import time
+
+import suite
+from guest import FIRMWARE, Failed, Machine
+
+
+def check(condition, why):
+    if not condition:
+        raise Failed(why)
+
+
+def monitor(options, path, *command):
+    """What `ketch monitor` prints for it."""
+    end = time.monotonic() + 30
+    while not os.path.exists(path) and time.monotonic() < end:
+        time.sleep(0.05)
+    r = suite.run([options.ketch, "monitor", path, *command], 60)
+    check(r.status == 0, f"`{' '.join(command)}`: {r.errors.decode(errors='replace')}")
+    return r.output.decode()
+
+
+def snapshot_case(options, linux, folder):
+    """A shell's variables, a file in memory and a counter in the background go on in another process,
+    which starts from the snapshot; and back again in that one."""
+    qmp, saved = os.path.join(folder, "snap.qmp"), os.path.join(folder, "saved")
+    args = ["-smp", "2", "-qmp", f"unix:{qmp},server=on,wait=off"]
+    with Machine(options.ketch, *args, linux=linux) as m:
+        m.up()
+        m.run("x=kept; echo text > /tmp/file; "
+              "(i=0; while :; do i=$((i+1)); echo $i > /tmp/count; usleep 10000; done) & true")
+        m.run("sleep 1")
+        before = int(m.run("cat /tmp/count"))
+        check(monitor(options, qmp, "savevm", saved) == "", "savevm says something")
+        m.run("x=changed; rm /tmp/file")
+        monitor(options, qmp, "quit")
+        m.end()
+    with Machine(options.ketch, *args, "-loadvm", saved, linux=linux) as m:
+        for _ in range(2):
+            m.send("\n")
+            m.expect("ready> ")
+            m.expect("ready> |$")
+            check(m.run("echo $x; cat /tmp/file") == "kept\ntext", "something is not as it was")
+            m.run("sleep 1")
+            check(int(m.run("cat /tmp/count")) > before, "what ran in the background does not")
+            m.run("x=changed; rm /tmp/file")
+            check(monitor(options, qmp, "loadvm", saved) == "", "loadvm says something")
+        monitor(options, qmp, "quit")
+        m.end()
+    with Machine(options.ketch, "-smp", "1", "-loadvm", saved, linux=linux) as m:
+        m.expect("does not fit this machine: it is of board=virt harts=2")
+        m.end(1)
+
+
+GDB = """set pagination off
+set architecture riscv:rv64
+set confirm off
+target remote {socket}
+info threads
+print/x $pc
+stepi
+stepi
+print/x $pc
+break *0x80200000
+continue
+print/x $pc
+print/x $a1
+print/x $priv
+maintenance packet Qqemu.PhyMemMode:1
+x/wx 0x80000000
+maintenance packet Qqemu.PhyMemMode:0
+monitor info status
+delete
+watch *(long*)$sp
+stepi
+print $pc != 0x80200000
+delete
+detach
+"""
+
+# In order.
+GDB_ANSWERS = ['"hart 0"', '"hart 1"', "$1 = 0x1000", "$2 = 0x1008", "hit Breakpoint 1", "$3 = 0x80200000",
+               "$4 = 0x", "$5 = 0x1", 'received: "OK"', "0x80000000:", "VM status: paused", "$6 = 1",
+               "detached"]
+
+
+def gdb_case(options, linux, folder):
+    """From reset to the kernel's first instruction; then the machine boots on its own."""
+    gdb = shutil.which("gdb-multiarch")
+    if not gdb:
+        return "skip: no gdb-multiarch"
+    path, script = os.path.join(folder, "gdb.sock"), os.path.join(folder, "gdb.txt")
+    with open(script, "w", encoding="ascii") as f:
+        f.write(GDB.format(socket=path))
+    with Machine(options.ketch, "-smp", "2", "-S", "-gdb", f"unix:{path}", linux=linux) as m:
+        end = time.monotonic() + 30
+        while not os.path.exists(path) and time.monotonic() < end:
+            time.sleep(0.05)
+        r = subprocess.run([gdb, "-nx", "-batch", "-x", script], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=120, check=False)
+        text = at = r.stdout.decode(errors="replace")
+        for answer in GDB_ANSWERS:
+            check(answer in at, f"no {answer!r} (in that order) in {text}")
+            at = at[at.index(answer) + len(answer):]
+        m.up()
+        check(m.run("nproc") == "2", "a hart is missing")
+        m.send("poweroff -f\n")
+        m.end()
+    return None
+
+
+def monitor_case(options, folder):
+    """`ketch monitor` on firmware alone."""
+    path = os.path.join(folder, "people")
+    with Machine(options.ketch, "-qmp", f"unix:{path},server=on,wait=off") as m:
+        m.expect("OpenSBI v")
+        check("(ram): ram" in monitor(options, path, "info", "mtree"), "no RAM in info mtree")
+        check("mhartid" in monitor(options, path, "x/6i", "0x1000"), "the reset vector is not shown")
+        check('"provides-isolation" : false' in
+              monitor(options, path, '{"execute": "query-isolation"}'), "isolation is not told")
+        check("mtvec" in monitor(options, path, "info", "registers"), "no CSRs in info registers")
+        r = suite.run([options.ketch, "monitor", path, "fly"], 60)
+        check(b"unknown command: 'fly'" in r.output, f"{r.output}")
+        monitor(options, path, "quit")
+        m.end()
+    r = suite.run([options.ketch, "monitor", path, "info", "status"], 60)
+    check(r.status == 1 and b"no monitor answers" in r.errors, f"{r.errors}")
+
+
+def firmware_cases(options, folder):
+    return [("ketch monitor", lambda: monitor_case(options, folder))] if os.path.exists(FIRMWARE) else []
+
+
+def linux_cases(options, linux, folder):
+    return [("snapshot", lambda: snapshot_case(options, linux, folder)),
+            ("gdb", lambda: gdb_case(options, linux, folder))]

@@ -422,6 +422,14 @@ void machine_reset(Machine *m)
     system_code_changed();
 }
 
+void machine_replaced(Machine *m)
+{
+    for (unsigned i = 0; i < m->config.n_harts; i++) {
+        mmu_flush_all(m->hart[i].vcpu);
+    }
+    system_code_changed();
+}
+
 void machine_request(Machine *m, MachineEvent event)
 {
     pthread_mutex_lock(&m->lock);

@@ -63,6 +63,10 @@ bool machine_is_paused(const Machine *m);
 /* All harts as after power-on.  Paused. */
 void machine_reset(Machine *m);
 
+/* RAM and the harts' state were replaced (a snapshot): nothing that was derived from them is kept.
+ * After phys_written() for that RAM.  Paused. */
+void machine_replaced(Machine *m);
+
 /* What the machine or somebody who controls it wants to happen. */
 typedef enum MachineEventKind {
     MACHINE_none,

@@ -41,10 +41,11 @@ def snapshot_case(options, linux, folder):
         monitor(options, qmp, "quit")
         m.end()
     with Machine(options.ketch, *args, "-loadvm", saved, linux=linux) as m:
+        while "running" not in monitor(options, qmp, "info", "status"):
+            time.sleep(0.1)
         for _ in range(2):
             m.send("\n")
             m.expect("ready> ")
-            m.expect("ready> |$")
             check(m.run("echo $x; cat /tmp/file") == "kept\ntext", "something is not as it was")
             m.run("sleep 1")
             check(int(m.run("cat /tmp/count")) > before, "what ran in the background does not")

@@ -54,16 +54,22 @@ void monitor_powerdown(Monitor *m)
 
 MonitorHold monitor_hold(Monitor *m)
 {
-    MonitorHold hold = { m, !machine_is_paused(m->vm.machine) };
+    MonitorHold hold = { m, !machine_is_paused(m->vm.machine), clock_running(m->vm.clock) };
 
     if (hold.was_running) {
         machine_pause(m->vm.machine);
+    }
+    if (hold.clock_was_running) {
+        clock_pause(m->vm.clock);
     }
     return hold;
 }
 
 void monitor_release(MonitorHold hold)
 {
+    if (hold.clock_was_running) {
+        clock_resume(hold.monitor->vm.clock);
+    }
     if (hold.was_running) {
         machine_resume(hold.monitor->vm.machine);
     }

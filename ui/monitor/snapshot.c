@@ -11,8 +11,6 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "softmmu/mmu.h"
-#include "translator/translator.h"
 #include "ui/monitor/state.h"
 
 enum {
@@ -543,10 +541,7 @@ static bool apply(Reader *r)
     dev_pause(vm->root, true);
     clear_ram(vm);
     good = load_all(r, true);
-    for (unsigned i = 0; i < machine_harts(vm->machine); i++) {
-        mmu_flush_all(machine_hart(vm->machine, i));
-    }
-    tr_code_changed(0, UINT64_MAX);
+    machine_replaced(vm->machine);
     dev_for_each(vm->root, call_loaded, NULL);
     dev_pause(vm->root, false);
     return good;

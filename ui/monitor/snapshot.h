@@ -19,7 +19,7 @@
 
 #include "ui/monitor/monitor.h"
 
-/* The machine is paused, by the caller.  The file is complete or not there. */
+/* The machine and its clock are paused, by the caller.  The file is complete or not there. */
 MUST_USE bool snapshot_save(const MonitorVm *vm, const char *path, GError **error);
 MUST_USE bool snapshot_load(const MonitorVm *vm, const char *path, GError **error);
 

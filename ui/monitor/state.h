@@ -38,10 +38,10 @@ const char *monitor_status(Monitor *m);
 void monitor_request(Monitor *m, MachineEventKind kind);
 void monitor_powerdown(Monitor *m);
 
-/* Around looking at harts: they stand still in between. */
+/* Around looking at harts: they and the time stand still in between. */
 typedef struct MonitorHold {
     Monitor *monitor;
-    bool was_running;
+    bool was_running, clock_was_running;
 } MonitorHold;
 
 MonitorHold monitor_hold(Monitor *m);

@@ -1,43 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Properties from text, and -device. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "devices/device.h"
 
 static void *member(const Dev *dev, const DevProp *p)
 {
     return (uint8_t *)(uintptr_t)dev + p->offset;
-}
-
-/* Decimal, 0x or 0 prefix, with an optional K, M, G or T. */
-static bool parse_number(const char *text, uint64_t max, uint64_t *out)
-{
-    static const char suffixes[] = "kmgt";
-    char *end;
-    uint64_t v;
-    unsigned shift = 0;
-
-    errno = 0;
-    v = strtoull(text, &end, 0);
-    if (end == text || errno || *text == '-') {
-        return false;
-    }
-    if (*end) {
-        const char *s = strchr(suffixes, g_ascii_tolower(*end));
-
-        if (!s || end[1]) {
-            return false;
-        }
-        shift = 10 * (unsigned)(s - suffixes + 1);
-    }
-    if (v << shift >> shift != v || v << shift > max) {
-        return false;
-    }
-    *out = v << shift;
-    return true;
 }
 
 static bool parse_bool(const char *text, bool *out)
@@ -67,7 +39,7 @@ static bool set_number(Dev *dev, const DevProp *p, const char *value, GError **e
     uint64_t max = p->max ? p->max : limit;
     uint64_t v;
 
-    if (!parse_number(value, max, &v)) {
+    if (!size_parse(value, &v) || v > max) {
         char *wants = g_strdup_printf("a number up to %" PRIu64, max);
 
         wrong_value(dev, p, value, wants, error);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/size.h"
 #include "plugins/plugins.h"
 #include "ui/gdb/server.h"
 
@@ -19,34 +20,6 @@ static bool wrong(GError **error, const char *what, const char *arg)
 {
     g_set_error(error, OPTION_ERROR, 0, "%s: '%s'", what, arg);
     return false;
-}
-
-/* Decimal, 0x or 0 prefix, with an optional K, M, G or T. */
-static bool parse_size(const char *arg, uint64_t *out)
-{
-    static const char suffixes[] = "kmgt";
-    char *end;
-    unsigned shift = 0;
-    unsigned long long v;
-
-    errno = 0;
-    v = strtoull(arg, &end, 0);
-    if (end == arg || errno || *arg == '-') {
-        return false;
-    }
-    if (*end) {
-        const char *s = strchr(suffixes, g_ascii_tolower(*end));
-
-        if (!s || end[1]) {
-            return false;
-        }
-        shift = 10 * (unsigned)(s - suffixes + 1);
-    }
-    if (v << shift >> shift != v) {
-        return false;
-    }
-    *out = v << shift;
-    return true;
 }
 
 static bool option_sysroot(RunOptions *o, const char *arg, GError **error)
@@ -117,7 +90,7 @@ static bool option_program_fd(RunOptions *o, const char *arg, GError **error)
 {
     uint64_t fd;
 
-    if (!parse_size(arg, &fd) || fd > INT_MAX) {
+    if (!size_parse(arg, &fd) || fd > INT_MAX) {
         return wrong(error, "--program-fd needs a file descriptor", arg);
     }
     o->program_fd = (int)fd;
@@ -152,7 +125,7 @@ static bool option_uname(RunOptions *o, const char *arg, GError **error)
 
 static bool option_stack(RunOptions *o, const char *arg, GError **error)
 {
-    if (!parse_size(arg, &o->stack_size) || o->stack_size < 65536 ||
+    if (!size_parse(arg, &o->stack_size) || o->stack_size < 65536 ||
         o->stack_size > (UINT64_C(1) << 36)) {
         return wrong(error, "-s needs a stack size from 64K to 64G", arg);
     }
@@ -164,7 +137,7 @@ static bool option_base(RunOptions *o, const char *arg, GError **error)
     uint64_t base;
 
     (void)o;
-    if (!parse_size(arg, &base) || base != 0) {
+    if (!size_parse(arg, &base) || base != 0) {
         return wrong(error, "-B: guest addresses are host addresses here, the base is 0, not", arg);
     }
     return true;
@@ -172,7 +145,7 @@ static bool option_base(RunOptions *o, const char *arg, GError **error)
 
 static bool option_reserved(RunOptions *o, const char *arg, GError **error)
 {
-    if (!parse_size(arg, &o->reserved) || o->reserved < (1 << 20) ||
+    if (!size_parse(arg, &o->reserved) || o->reserved < (1 << 20) ||
         o->reserved > (UINT64_C(1) << 46)) {
         return wrong(error, "-R needs a size from 1M to 64T", arg);
     }
@@ -184,7 +157,7 @@ static bool option_pagesize(RunOptions *o, const char *arg, GError **error)
     uint64_t size;
 
     (void)o;
-    if (!parse_size(arg, &size) || size != 4096) {
+    if (!size_parse(arg, &size) || size != 4096) {
         return wrong(error, "-p: the page size of this guest is 4096, not", arg);
     }
     return true;
@@ -192,7 +165,7 @@ static bool option_pagesize(RunOptions *o, const char *arg, GError **error)
 
 static bool option_seed(RunOptions *o, const char *arg, GError **error)
 {
-    if (!parse_size(arg, &o->seed)) {
+    if (!size_parse(arg, &o->seed)) {
         return wrong(error, "-seed needs a number", arg);
     }
     o->has_seed = true;
@@ -215,7 +188,7 @@ static bool option_threshold(RunOptions *o, const char *arg, GError **error)
 {
     uint64_t n;
 
-    if (!parse_size(arg, &n) || n > INT32_MAX) {
+    if (!size_parse(arg, &n) || n > INT32_MAX) {
         return wrong(error, "--tier-threshold needs a number of entries", arg);
     }
     o->threshold = (uint32_t)n;
@@ -225,7 +198,7 @@ static bool option_threshold(RunOptions *o, const char *arg, GError **error)
 
 static bool option_cache(RunOptions *o, const char *arg, GError **error)
 {
-    if (!parse_size(arg, &o->cache_size) || o->cache_size < (1 << 20) ||
+    if (!size_parse(arg, &o->cache_size) || o->cache_size < (1 << 20) ||
         o->cache_size > (1 << 30)) {
         return wrong(error, "--cache-size needs a size from 1M to 1G", arg);
     }

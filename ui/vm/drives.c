@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "devices/fw_cfg.h"
 #include "ui/vm/keys.h"
 #include "ui/vm/vm.h"
@@ -69,7 +70,7 @@ static bool set_flash(Vm *vm, Block *block, const char *unit, GError **error)
 {
     uint64_t n = vm->flash[0] ? 1 : 0;
 
-    if ((unit && !keys_number(unit, &n)) || n >= BOARD_FLASHES || vm->flash[n]) {
+    if ((unit && !size_parse(unit, &n)) || n >= BOARD_FLASHES || vm->flash[n]) {
         g_set_error(error, VM_ERROR, 0, "-drive: the board has flash memories 0 and 1, each for one "
                     "drive");
         return false;
@@ -184,7 +185,7 @@ bool vm_loaders(const VmOptions *o, BoardExtra **extra, unsigned *n, GError **er
         e->path = g_intern_string(keys_take(&k, "file"));
         addr = keys_take(&k, "addr");
         e->has_addr = addr != NULL;
-        if (!e->path || (addr && !keys_number(addr, &e->addr))) {
+        if (!e->path || (addr && !size_parse(addr, &e->addr))) {
             g_set_error(error, VM_ERROR, 0, "-device loader needs file=PATH, and addr= a number");
             ok = false;
         }

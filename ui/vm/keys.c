@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ui/vm/keys.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,29 +83,3 @@ bool keys_end(Keys *k, const char *option, GError **error)
     return ok;
 }
 
-bool keys_number(const char *text, uint64_t *out)
-{
-    static const char suffixes[] = "kmgt";
-    char *end;
-    unsigned shift = 0;
-    uint64_t v;
-
-    errno = 0;
-    v = strtoull(text, &end, 0);
-    if (end == text || errno || *text == '-') {
-        return false;
-    }
-    if (*end) {
-        const char *s = strchr(suffixes, g_ascii_tolower(*end));
-
-        if (!s || end[1]) {
-            return false;
-        }
-        shift = 10 * (unsigned)(s - suffixes + 1);
-    }
-    if (v << shift >> shift != v) {
-        return false;
-    }
-    *out = v << shift;
-    return true;
-}

@@ -30,9 +30,6 @@ const char *keys_take(Keys *k, const char *name); /* NULL: not given */
 MUST_USE bool keys_take_bool(Keys *k, const char *name, bool *value, GError **error);
 MUST_USE bool keys_end(Keys *k, const char *option, GError **error);
 
-/* Decimal, 0x or 0 prefix, with an optional K, M, G or T. */
-MUST_USE bool keys_number(const char *text, uint64_t *out);
-
 #define VM_ERROR g_quark_from_static_string("ketch-vm")
 
 #endif

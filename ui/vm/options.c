@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/size.h"
 #include "devices/boards/board.h"
 #include "ui/vm/keys.h"
 
@@ -78,7 +79,7 @@ static bool option_memory(VmOptions *o, const char *arg, GError **error)
 {
     Keys k = keys_split(arg, "size");
     const char *size = keys_take(&k, "size");
-    bool ok = size && *size && keys_number(size, &o->memory);
+    bool ok = size && *size && size_parse(size, &o->memory);
 
     if (!ok) {
         wrong(error, "-m needs a size", arg);
@@ -93,7 +94,7 @@ static bool option_smp(VmOptions *o, const char *arg, GError **error)
     Keys k = keys_split(arg, "cpus");
     const char *cpus = keys_take(&k, "cpus");
     uint64_t n = 0;
-    bool ok = cpus && keys_number(cpus, &n) && n >= 1 && n <= 8;
+    bool ok = cpus && size_parse(cpus, &n) && n >= 1 && n <= 8;
 
     if (!ok) {
         wrong(error, "-smp needs a number of processors from 1 to 8", arg);
@@ -251,7 +252,7 @@ static bool option_threshold(VmOptions *o, const char *arg, GError **error)
 {
     uint64_t n;
 
-    if (!keys_number(arg, &n) || n > INT32_MAX) {
+    if (!size_parse(arg, &n) || n > INT32_MAX) {
         return wrong(error, "--tier-threshold needs a number of entries", arg);
     }
     o->threshold = (uint32_t)n;
@@ -260,7 +261,7 @@ static bool option_threshold(VmOptions *o, const char *arg, GError **error)
 
 static bool option_cache(VmOptions *o, const char *arg, GError **error)
 {
-    if (!keys_number(arg, &o->cache_size) || o->cache_size < (1 << 20) ||
+    if (!size_parse(arg, &o->cache_size) || o->cache_size < (1 << 20) ||
         o->cache_size > (1 << 30)) {
         return wrong(error, "--cache-size needs a size from 1M to 1G", arg);
     }

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "translator/points.h"
 #include "userland/debug_state.h"
+#include "userland/linkmap.h"
 #include "userland/mem.h"
 #include "userland/proc.h"
 
@@ -316,6 +317,7 @@ const GdbTarget debug_target = {
     .set_catch = debug_set_catch,
     .auxv = auxv,
     .exec_file = exec_file,
+    .libraries = linkmap_each,
     .open_file = open_file,
     .host_path = host_path,
     .leave_child = debug_leave_child,

@@ -127,6 +127,13 @@ GdbTarget make_target()
         return max < 64 ? max : size_t{ 64 };
     };
     t.exec_file = [](char path[GDB_PATH]) { strcpy(path, "/bin/guest"); };
+    t.libraries = [](void (*fn)(void *, const GdbLibrary *), void *opaque) {
+        static GdbLibrary l;
+        l = { 0x1000, 0, 0x1800, "" };
+        fn(opaque, &l);
+        l = { 0x2000, 0x40000, 0x41000, "/lib/<libx>.so" };
+        fn(opaque, &l);
+    };
     t.open_file = [](const char *, int, int) {
         errno = ENOENT;
         return -1;
@@ -477,6 +484,10 @@ TEST_F(Gdb, ObjectsInPieces)
     EXPECT_NE(std::string::npos, pieces.find("<reg name=\"fcsr\" bitsize=\"32\""));
     EXPECT_EQ("l/bin/guest", ask("qXfer:exec-file:read:4d2:0,100"));
     EXPECT_EQ("l", ask("qXfer:exec-file:read:4d2:100,100"));
+    EXPECT_EQ("l<library-list-svr4 version=\"1.0\" main-lm=\"0x1000\">"
+              "<library name=\"/lib/libx.so\" lm=\"0x2000\" l_addr=\"0x40000\" l_ld=\"0x41000\" "
+              "lmid=\"0x0\"/></library-list-svr4>",
+              ask("qXfer:libraries-svr4:read::0,400"));
     EXPECT_EQ("E02", ask("qXfer:features:read:other.xml:0,100"));
     EXPECT_EQ("E16", ask("qXfer:auxv:read::0"));
 }

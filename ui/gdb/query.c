@@ -37,6 +37,7 @@ void gdb_supported(GdbSession *s, const char *args)
                      ";swbreak+;hwbreak+;multiprocess+;QPassSignals+");
     gdb_put(&s->out, s->target->auxv ? ";qXfer:auxv:read+" : "");
     gdb_put(&s->out, s->target->exec_file ? ";qXfer:exec-file:read+" : "");
+    gdb_put(&s->out, s->target->libraries ? ";qXfer:libraries-svr4:read+" : "");
     gdb_put(&s->out, s->target->physical ? ";PhyMemMode+" : "");
     gdb_put(&s->out, s->target->siginfo ? ";qXfer:siginfo:read+;QCatchSyscalls+" : "");
     gdb_put(&s->out, s->catch.forks ? ";fork-events+" : "");

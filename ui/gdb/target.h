@@ -80,6 +80,14 @@ typedef struct GdbCatch {
     bool forks, vforks, execs;
 } GdbCatch;
 
+/* An object that the guest's dynamic linker has loaded. */
+typedef struct GdbLibrary {
+    uint64_t map;     /* its struct link_map */
+    uint64_t bias;    /* where it is, minus where its file says */
+    uint64_t dynamic; /* its dynamic section */
+    char name[GDB_PATH];
+} GdbLibrary;
+
 typedef struct GdbTarget GdbTarget;
 
 struct GdbTarget {
@@ -120,6 +128,9 @@ struct GdbTarget {
     /* The auxiliary vector; returns its size. */
     size_t (*auxv)(void *bytes, size_t max);
     void (*exec_file)(char path[GDB_PATH]);
+    /* Calls fn for each object that the dynamic linker has loaded, the program first.  NULL: the
+     * debugger must look itself. */
+    void (*libraries)(void (*fn)(void *opaque, const GdbLibrary *library), void *opaque);
     /* Files as the guest would find them: open(2), and the host's name.  NULL: the host's own. */
     int (*open_file)(const char *path, int flags, int mode);
     void (*host_path)(const char *path, char host[GDB_PATH]);

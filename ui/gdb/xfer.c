@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* qXfer: objects that are read in pieces.  Each is made when its first piece is asked for. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,31 @@ static void append_name(GdbSession *s, const char *name)
             append(s, name, 1);
         }
     }
+}
+
+/* The program is named by its link_map only. */
+static void append_library(void *opaque, const GdbLibrary *l)
+{
+    GdbSession *s = opaque;
+
+    if (s->object_size == 0) {
+        appendf(s, "<library-list-svr4 version=\"1.0\" main-lm=\"0x%" PRIx64 "\">", l->map);
+        return;
+    }
+    appendf(s, "<library name=\"");
+    append_name(s, l->name);
+    appendf(s, "\" lm=\"0x%" PRIx64 "\" l_addr=\"0x%" PRIx64 "\" l_ld=\"0x%" PRIx64
+               "\" lmid=\"0x0\"/>",
+            l->map, l->bias, l->dynamic);
+}
+
+static void make_libraries(GdbSession *s)
+{
+    s->target->libraries(append_library, s);
+    if (s->object_size == 0) {
+        appendf(s, "<library-list-svr4 version=\"1.0\">");
+    }
+    appendf(s, "</library-list-svr4>");
 }
 
 static void make_threads(GdbSession *s)
@@ -169,6 +195,13 @@ void gdb_xfer_exec_file(GdbSession *s, const char *args)
 {
     if (s->target->exec_file) {
         transfer(s, "exec-file", make_exec_file, args);
+    }
+}
+
+void gdb_xfer_libraries(GdbSession *s, const char *args)
+{
+    if (s->target->libraries) {
+        transfer(s, "libraries", make_libraries, args);
     }
 }
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "translator/points.h"
+#include "ui/gdb/points.h"
 #include "userland/debug_state.h"
 #include "userland/linkmap.h"
 #include "userland/mem.h"
@@ -21,27 +21,14 @@
 
 static TrPoints points;
 
-static const unsigned watch_kind[] = { [GDB_POINT_break] = 0,
-                                       [GDB_POINT_write] = TR_WATCH_write,
-                                       [GDB_POINT_read] = TR_WATCH_read,
-                                       [GDB_POINT_access] = TR_WATCH_access };
-
 GdbPoint debug_watch_point(uint64_t addr)
 {
-    switch (tr_points_watch(&points, addr)) {
-    case TR_WATCH_read:
-        return GDB_POINT_read;
-    case TR_WATCH_access:
-        return GDB_POINT_access;
-    case TR_WATCH_write:
-    default:
-        return GDB_POINT_write;
-    }
+    return gdb_watch_at(&points, addr);
 }
 
 static bool set_point(GdbPoint point, uint64_t addr, uint64_t size, bool on)
 {
-    return tr_points_set(&points, watch_kind[point], addr, size, on);
+    return tr_points_set(&points, gdb_watch_kind(point), addr, size, on);
 }
 
 void debug_clear_points(void)

@@ -91,6 +91,13 @@ void hmp_execute(MonitorSession *s, const char *line, GString *out)
     g_strfreev(words);
 }
 
+void hmp_human(Monitor *m, unsigned hart, const char *line, GString *out)
+{
+    MonitorSession as = { .monitor = m, .kind = MONITOR_hmp, .hart = hart };
+
+    hmp_execute(&as, line, out);
+}
+
 /* ---- Help ---- */
 
 static void list(GString *out, const char *before, const HmpCommand *table, size_t n)

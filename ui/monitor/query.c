@@ -349,15 +349,15 @@ static bool take_hart(MonitorSession *s, JsonObject *args, unsigned *hart, GErro
 
 COMMAND(qmp_human)
 {
-    MonitorSession as = { .monitor = s->monitor, .kind = MONITOR_hmp };
+    unsigned hart;
     GString *out;
     JsonNode *node;
 
-    if (!take_hart(s, args, &as.hart, error)) {
+    if (!take_hart(s, args, &hart, error)) {
         return NULL;
     }
     out = g_string_new(NULL);
-    hmp_execute(&as, json_object_get_string_member(args, "command-line"), out);
+    hmp_human(s->monitor, hart, json_object_get_string_member(args, "command-line"), out);
     node = json_node_init_string(json_node_alloc(), out->str);
     g_string_free(out, TRUE);
     return node;

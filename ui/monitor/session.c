@@ -77,10 +77,8 @@ void monitor_event(Monitor *m, MonitorEvent event, const char *data)
 
 void monitor_human(Monitor *m, unsigned hart, const char *line, GString *out)
 {
-    MonitorSession as = { .monitor = m, .kind = MONITOR_hmp, .hart = hart };
-
     pthread_mutex_lock(&m->command);
-    hmp_execute(&as, line, out);
+    hmp_human(m, hart, line, out);
     pthread_mutex_unlock(&m->command);
 }
 

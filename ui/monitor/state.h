@@ -99,6 +99,9 @@ typedef void HmpFn(Hmp *h);
 void hmp_prompt(MonitorSession *s);
 void hmp_execute(MonitorSession *s, const char *line, GString *out);
 
+/* The same for whoever has no session; with Monitor.command. */
+void hmp_human(Monitor *m, unsigned hart, const char *line, GString *out);
+
 /* The value of an expression: numbers, $registers of the hart, ( ) * / % + - << >> & ^ | ~.
  * False: *why is a sentence. */
 MUST_USE bool monitor_evaluate(Monitor *m, unsigned hart, const char *text, uint64_t *value,

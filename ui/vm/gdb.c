@@ -8,7 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "translator/points.h"
+#include "ui/gdb/points.h"
 #include "ui/gdb/server.h"
 
 enum { QUEUE = 2 * MACHINE_HARTS + 2, MAX_TEXT = 1 << 16 };
@@ -66,12 +66,6 @@ static bool push(const GdbEvent *event)
     return wanted;
 }
 
-static GdbPoint point_of(unsigned kind)
-{
-    return kind == TR_WATCH_read ? GDB_POINT_read
-           : kind == TR_WATCH_access ? GDB_POINT_access : GDB_POINT_write;
-}
-
 bool vm_gdb_event(unsigned hart)
 {
     TrStop stop = machine_stop(gdb.vm->machine, hart);
@@ -82,7 +76,7 @@ bool vm_gdb_event(unsigned hart)
     } else if (stop.trap == IR_TRAP_watch) {
         event.kind = GDB_EVENT_watch;
         event.addr = stop.arg;
-        event.point = point_of(tr_points_watch(&gdb.points, stop.arg));
+        event.point = gdb_watch_at(&gdb.points, stop.arg);
     }
     return push(&event);
 }
@@ -311,12 +305,7 @@ static int physical(int on)
 
 static bool set_point(GdbPoint point, uint64_t addr, uint64_t size, bool on)
 {
-    static const unsigned kind[] = { [GDB_POINT_break] = 0,
-                                     [GDB_POINT_write] = TR_WATCH_write,
-                                     [GDB_POINT_read] = TR_WATCH_read,
-                                     [GDB_POINT_access] = TR_WATCH_access };
-
-    return tr_points_set(&gdb.points, kind[point], addr, size, on);
+    return tr_points_set(&gdb.points, gdb_watch_kind(point), addr, size, on);
 }
 
 static void set_catch(const GdbCatch *wanted)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "devices/boards/board.h"
+#include "translator/settings.h"
 #include "ui/vm/keys.h"
 
 typedef bool OptionFn(VmOptions *o, const char *arg, GError **error);
@@ -238,34 +239,23 @@ static bool option_mmu(VmOptions *o, const char *arg, GError **error)
 
 static bool option_tier(VmOptions *o, const char *arg, GError **error)
 {
-    if (!strcmp(arg, "interp")) {
-        o->tier = TR_TIER_interp;
-    } else if (!strcmp(arg, "jit")) {
-        o->tier = TR_TIER_jit;
-    } else {
-        return wrong(error, "--tier is interp or jit, not", arg);
-    }
-    return true;
+    const char *wanted = tr_parse_tier(arg, &o->tier);
+
+    return !wanted || wrong(error, wanted, arg);
 }
 
 static bool option_threshold(VmOptions *o, const char *arg, GError **error)
 {
-    uint64_t n;
+    const char *wanted = tr_parse_threshold(arg, &o->threshold);
 
-    if (!size_parse(arg, &n) || n > INT32_MAX) {
-        return wrong(error, "--tier-threshold needs a number of entries", arg);
-    }
-    o->threshold = (uint32_t)n;
-    return true;
+    return !wanted || wrong(error, wanted, arg);
 }
 
 static bool option_cache(VmOptions *o, const char *arg, GError **error)
 {
-    if (!size_parse(arg, &o->cache_size) || o->cache_size < (1 << 20) ||
-        o->cache_size > (1 << 30)) {
-        return wrong(error, "--cache-size needs a size from 1M to 1G", arg);
-    }
-    return true;
+    const char *wanted = tr_parse_cache_size(arg, &o->cache_size);
+
+    return !wanted || wrong(error, wanted, arg);
 }
 
 static bool option_isolation(VmOptions *o, const char *arg, GError **error)

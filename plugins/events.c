@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events of the translator and of userland on their way to the plugins' callbacks. */
+/* Events on their way to the plugins' callbacks. */
 #include <dlfcn.h>
 #include <link.h>
 #include <signal.h>
@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "plugins/plugin.h"
+#include "plugins/plugins.h"
 #include "plugins/stream.h"
 
 _Thread_local PluginRunning plugin_running;
@@ -83,34 +84,26 @@ const TrInstrument plugin_instrument = {
     .stopped = stream_stopped,
 };
 
-/* ---- Userland's ---- */
+/* ---- Of whoever runs the guest ---- */
 
-static void on_vcpu_start(Vcpu *vcpu)
+void plugins_vcpu_start(Vcpu *vcpu)
 {
     CALL_ALL(vcpu_init, vcpu_simple, p->id, vcpu->index);
 }
 
-static void on_vcpu_end(Vcpu *vcpu)
+void plugins_vcpu_end(Vcpu *vcpu)
 {
     CALL_ALL(vcpu_exit, vcpu_simple, p->id, vcpu->index);
 }
 
-static void on_syscall(Vcpu *vcpu, uint64_t nr, const uint64_t a[6])
+void plugins_syscall(Vcpu *vcpu, uint64_t nr, const uint64_t a[6])
 {
     CALL_ALL(vcpu_syscall, vcpu_syscall, p->id, vcpu->index, (int64_t)nr, a[0], a[1], a[2], a[3],
              a[4], a[5], 0, 0);
 }
 
-/* As QEMU reports a call that will be done again, and one that has no result. */
-enum { AGAIN = -512, NO_RESULT = -513 };
-
-static void on_syscall_done(Vcpu *vcpu, uint64_t nr, int64_t result)
+void plugins_syscall_done(Vcpu *vcpu, uint64_t nr, int64_t result)
 {
-    if (result == -TASK_DONE) {
-        result = NO_RESULT;
-    } else if (result <= -TASK_ERESTARTSYS) {
-        result = AGAIN;
-    }
     CALL_ALL(vcpu_syscall_ret, vcpu_syscall_ret, p->id, vcpu->index, (int64_t)nr, result);
 }
 
@@ -139,7 +132,7 @@ static void run_destructors(Plugin *p)
 }
 
 /* The process ends without exit(): destructors and open streams have their turn here. */
-static void on_process_exit(void)
+void plugins_exit(void)
 {
     CALL_ALL(atexit, udata, p->id, p->atexit_data);
     for (unsigned i = 0; plugin_number(i); i++) {
@@ -147,15 +140,6 @@ static void on_process_exit(void)
     }
     fflush(NULL);
 }
-
-const UserEvents plugin_events = {
-    .vcpu_start = on_vcpu_start,
-    .vcpu_end = on_vcpu_end,
-    .syscall = on_syscall,
-    .syscall_done = on_syscall_done,
-    .exit = on_process_exit,
-    .crash = plugin_blame,
-};
 
 /* ---- Whose fault it is ---- */
 
@@ -174,7 +158,7 @@ static PluginRunning running(void)
     return a ? (PluginRunning){ a->owner, PLUGIN_EV_exec } : plugin_running;
 }
 
-void plugin_blame(int sig, const siginfo_t *info)
+void plugins_blame(int sig, const siginfo_t *info)
 {
     PluginRunning now = running();
 

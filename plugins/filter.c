@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "plugins/ketch-plugin.h"
-#include "userland/symbols.h"
+#include "plugins/plugin.h"
 
 typedef enum FilterKind { FILTER_range, FILTER_symbol, FILTER_module } FilterKind;
 
@@ -100,13 +100,13 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static bool term_matches(const FilterTerm *t, uint64_t vaddr, const SymbolPlace *place)
+static bool term_matches(const FilterTerm *t, uint64_t vaddr, const PluginPlace *place)
 {
     switch (t->kind) {
     case FILTER_range:
         return vaddr >= t->from && vaddr < t->to;
     case FILTER_symbol:
-        return place && place->name && g_pattern_spec_match_string(t->pattern, place->name);
+        return place && place->symbol && g_pattern_spec_match_string(t->pattern, place->symbol);
     case FILTER_module:
         return place && g_pattern_spec_match_string(t->pattern, base_name(place->file));
     }
@@ -115,8 +115,8 @@ static bool term_matches(const FilterTerm *t, uint64_t vaddr, const SymbolPlace 
 
 bool ketch_plugin_filter_match(const KetchFilter *f, uint64_t vaddr)
 {
-    SymbolPlace place;
-    bool found = symbols_at(vaddr, &place), in = !f->includes;
+    PluginPlace place;
+    bool found = plugin_target->place(vaddr, &place), in = !f->includes;
 
     for (guint i = 0; i < f->terms->len; i++) {
         const FilterTerm *t = &g_array_index(f->terms, FilterTerm, i);

@@ -7,9 +7,6 @@
 #include "plugins/plugin.h"
 #include "plugins/stream.h"
 #include "plugins/stream_file.h"
-#include "userland/symbols.h"
-#include "userland/syscall.h"
-#include "userland/unwind.h"
 
 /* Of one block: 512 instructions with two accesses each, of which each has a number and a value. */
 _Static_assert(STREAM_ROOM > 512 * 2 * 2 * sizeof(uint64_t), "a block's records fit, and one word");
@@ -26,31 +23,32 @@ KetchInsnKind ketch_plugin_insn_kind(const struct qemu_plugin_insn *insn)
     };
     const TrInsn *i = (const TrInsn *)insn;
 
-    return kinds[process.options->guest->shape(i->pc, i->bytes, i->size).kind];
+    return kinds[plugin_target->guest->shape(i->pc, i->bytes, i->size).kind];
 }
 
 bool ketch_plugin_place(uint64_t vaddr, KetchPlace *place)
 {
-    SymbolPlace p;
+    PluginPlace p;
 
-    if (!symbols_at(vaddr, &p)) {
+    if (!plugin_target->place(vaddr, &p)) {
         return false;
     }
-    *place = (KetchPlace){ .file = p.file, .bias = p.bias, .symbol = p.name, .start = p.start,
+    *place = (KetchPlace){ .file = p.file, .bias = p.bias, .symbol = p.symbol, .start = p.start,
                            .size = p.size };
     return true;
 }
 
 const char *ketch_plugin_syscall_name(int64_t number)
 {
-    return number >= 0 && number < SYSCALL_LIMIT ? syscall_rows[number].name : NULL;
+    return plugin_target->syscall_name ? plugin_target->syscall_name(number) : NULL;
 }
 
 size_t ketch_plugin_backtrace(uint64_t *pc, size_t max)
 {
-    const Task *t = task_self();
+    const Vcpu *vcpu = plugin_target->self();
 
-    return t && tr_registers_readable() ? unwind(t->vcpu, pc, max) : 0;
+    return vcpu && plugin_target->unwind && tr_registers_readable() ? plugin_target->unwind(vcpu, pc, max)
+                                                                    : 0;
 }
 
 /* ---- Instrumentation in IR ---- */
@@ -167,7 +165,7 @@ KetchValue ketch_ir_op(KetchIr *ir, const KetchOp *op, unsigned bits, const Ketc
 
 bool ketch_ir_register(KetchIr *ir, const char *name, KetchValue *v)
 {
-    const FeRegister *r = fe_register(process.options->guest, name);
+    const FeRegister *r = fe_register(plugin_target->guest, name);
     TrEmit *e = emit_of(ir);
     IrRef ref;
 

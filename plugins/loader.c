@@ -18,6 +18,7 @@
 enum { INSTALL_SECONDS = 10 };
 
 static GPtrArray *plugins;
+const PluginTarget *plugin_target;
 
 Plugin *plugin_number(unsigned index)
 {
@@ -113,7 +114,7 @@ static const int watched[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
     (void)context;
-    plugin_blame(sig, info);
+    plugins_blame(sig, info);
     signal(sig, SIG_DFL);
     raise(sig);
 }
@@ -198,7 +199,10 @@ typedef int InstallFn(qemu_plugin_id_t id, const qemu_info_t *info, int argc, ch
 
 static bool install(Plugin *p, const char *file, GError **error)
 {
-    qemu_info_t info = { .target_name = "riscv64", .version = { PLUGIN_OLDEST, PLUGIN_NEWEST } };
+    qemu_info_t info = { .target_name = plugin_target->guest->name,
+                         .version = { PLUGIN_OLDEST, PLUGIN_NEWEST },
+                         .system_emulation = plugin_target->n_vcpus > 0,
+                         .system = { (int)plugin_target->n_vcpus, (int)plugin_target->n_vcpus } };
     void *handle;
     InstallFn *fn;
     int status;
@@ -263,8 +267,10 @@ static bool load(Plugin *p, GError **error)
     return ok;
 }
 
-bool plugins_load(UserOptions *options, GError **error)
+bool plugins_load(const PluginTarget *target, const TrInstrument **instrument, GError **error)
 {
+    *instrument = NULL;
+    plugin_target = target;
     if (!plugins) {
         return true;
     }
@@ -273,13 +279,12 @@ bool plugins_load(UserOptions *options, GError **error)
                                             "plugins: use one that is linked dynamically");
         return false;
     }
-    tr_vcpu_memory_start(options->guest->guest, &plugin_instrument);
+    tr_vcpu_memory_start(target->guest->guest, &plugin_instrument);
     for (unsigned i = 0; plugin_number(i); i++) {
         if (!load(plugin_number(i), error)) {
             return false;
         }
     }
-    options->translator.instrument = &plugin_instrument;
-    options->events = &plugin_events;
+    *instrument = &plugin_instrument;
     return true;
 }

@@ -8,9 +8,12 @@
 #ifndef KETCH_PLUGINS_PLUGIN_H
 #define KETCH_PLUGINS_PLUGIN_H
 
+#include <signal.h>
+#include <stdatomic.h>
+
 #include "plugins/qemu-plugin.h"
+#include "plugins/target.h"
 #include "translator/instrument.h"
-#include "userland/task.h"
 
 enum { PLUGIN_OLDEST = 1, PLUGIN_NEWEST = QEMU_PLUGIN_VERSION };
 
@@ -41,6 +44,9 @@ typedef struct Plugin {
     qemu_plugin_simple_cb_t after;
 } Plugin;
 
+/* What they observe. */
+extern const PluginTarget *plugin_target;
+
 /* All of them, in order; NULL at the end. */
 Plugin *plugin_number(unsigned index);
 Plugin *plugin_of(qemu_plugin_id_t id);
@@ -58,12 +64,8 @@ extern _Thread_local PluginRunning plugin_running;
 PluginFn *plugin_begin(Plugin *p, PluginEvent event, PluginRunning *outer);
 void plugin_end(PluginRunning outer);
 
-/* Ends Ketch with a sentence that blames a plugin, when this thread is in one. */
-void plugin_blame(int sig, const siginfo_t *info);
-
-/* events.c: what the translator and userland call. */
+/* events.c: what the translator calls. */
 extern const TrInstrument plugin_instrument;
-extern const UserEvents plugin_events;
 
 /* register.c: a call as an action; which accesses a plugin means. */
 TrAction plugin_call(qemu_plugin_vcpu_udata_cb_t cb, enum qemu_plugin_cb_flags flags, void *data);

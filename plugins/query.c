@@ -7,8 +7,6 @@
 #include "base/bits.h"
 #include "base/log.h"
 #include "plugins/plugin.h"
-#include "userland/mem.h"
-#include "userland/symbols.h"
 
 /* ---- Instructions ---- */
 
@@ -17,15 +15,16 @@ char *qemu_plugin_insn_disas(const struct qemu_plugin_insn *insn)
     const TrInsn *i = (const TrInsn *)insn;
     char text[128];
 
-    process.options->guest->disassemble(i->pc, i->bytes, i->size, text, sizeof(text));
+    plugin_target->guest->disassemble(i->pc, i->bytes, i->size, text, sizeof(text));
     return g_strdup(text);
 }
 
 const char *qemu_plugin_insn_symbol(const struct qemu_plugin_insn *insn)
 {
-    uint64_t offset;
+    PluginPlace place = { 0 };
 
-    return symbols_find(((const TrInsn *)insn)->pc, &offset);
+    plugin_target->place(((const TrInsn *)insn)->pc, &place);
+    return place.symbol;
 }
 
 /* ---- Memory accesses ---- */
@@ -95,7 +94,7 @@ const char *qemu_plugin_hwaddr_device_name(const struct qemu_plugin_hwaddr *h)
 bool qemu_plugin_read_memory_vaddr(uint64_t addr, GByteArray *data, size_t len)
 {
     uint8_t *copy = len ? g_try_malloc(len) : NULL;
-    bool ok = copy && mem_read(copy, addr, len);
+    bool ok = copy && plugin_target->read(plugin_target->self(), addr, copy, len);
 
     if (ok) {
         g_byte_array_set_size(data, 0);
@@ -107,7 +106,7 @@ bool qemu_plugin_read_memory_vaddr(uint64_t addr, GByteArray *data, size_t len)
 
 bool qemu_plugin_write_memory_vaddr(uint64_t addr, GByteArray *data)
 {
-    return data->len && mem_write(addr, data->data, data->len);
+    return data->len && plugin_target->write(plugin_target->self(), addr, data->data, data->len);
 }
 
 enum qemu_plugin_hwaddr_operation_result
@@ -144,7 +143,7 @@ static GArray *array_for_plugin(guint element_size)
 
 GArray *qemu_plugin_get_registers(void)
 {
-    const Frontend *fe = process.options->guest;
+    const Frontend *fe = plugin_target->guest;
     GArray *all = array_for_plugin(sizeof(qemu_plugin_reg_descriptor));
 
     for (unsigned i = 0; i < fe->n_registers; i++) {
@@ -160,13 +159,13 @@ GArray *qemu_plugin_get_registers(void)
 int qemu_plugin_read_register(struct qemu_plugin_register *handle, GByteArray *buf)
 {
     const FeRegister *r = (const FeRegister *)handle;
-    const Task *t = task_self();
+    const Vcpu *vcpu = plugin_target->self();
     uint64_t v;
 
-    if (!t || !tr_registers_readable()) {
+    if (!vcpu || !tr_registers_readable()) {
         return -1;
     }
-    v = r->get(t->vcpu, r->slot);
+    v = r->get(vcpu, r->slot);
     g_byte_array_append(buf, (const uint8_t *)&v, r->bits / 8);
     return r->bits / 8;
 }
@@ -179,14 +178,14 @@ static bool is_pc(const FeRegister *r)
 int qemu_plugin_write_register(struct qemu_plugin_register *handle, GByteArray *buf)
 {
     const FeRegister *r = (const FeRegister *)handle;
-    const Task *t = task_self();
+    Vcpu *vcpu = plugin_target->self();
     uint64_t v = 0;
 
-    if (!t || !tr_registers_writable() || buf->len < r->bits / 8u || is_pc(r)) {
+    if (!vcpu || !tr_registers_writable() || buf->len < r->bits / 8u || is_pc(r)) {
         return 0;
     }
     memcpy(&v, buf->data, r->bits / 8);
-    r->set(t->vcpu, r->slot, v);
+    r->set(vcpu, r->slot, v);
     return r->bits / 8;
 }
 
@@ -273,22 +272,30 @@ bool qemu_plugin_bool_parse(const char *name, const char *val, bool *ret)
     return false;
 }
 
+static PluginProgram program(void)
+{
+    PluginProgram p = { 0 };
+
+    plugin_target->program(&p);
+    return p;
+}
+
 const char *qemu_plugin_path_to_binary(void)
 {
-    return g_strdup(process.exe);
+    return g_strdup(program().path);
 }
 
 uint64_t qemu_plugin_start_code(void)
 {
-    return process.code_start;
+    return program().code_start;
 }
 
 uint64_t qemu_plugin_end_code(void)
 {
-    return process.code_end;
+    return program().code_end;
 }
 
 uint64_t qemu_plugin_entry_code(void)
 {
-    return process.entry;
+    return program().entry;
 }

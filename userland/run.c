@@ -83,6 +83,13 @@ void userland_exit(int status)
     __builtin_unreachable();
 }
 
+static int64_t observed_result(int64_t r)
+{
+    return r == -TASK_DONE            ? USER_SYSCALL_NO_RESULT
+           : r <= -TASK_ERESTARTSYS ? USER_SYSCALL_AGAIN
+                                    : r;
+}
+
 /* syscall_dispatch() with an observer. */
 static int64_t dispatch_observed(Task *t, uint64_t nr, const uint64_t args[6])
 {
@@ -94,7 +101,7 @@ static int64_t dispatch_observed(Task *t, uint64_t nr, const uint64_t args[6])
     }
     r = syscall_dispatch(t, nr, args);
     if (events->syscall_done && !t->exiting) {
-        events->syscall_done(t->vcpu, nr, r);
+        events->syscall_done(t->vcpu, nr, observed_result(r));
     }
     return r;
 }

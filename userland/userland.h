@@ -11,12 +11,15 @@
 #include "base/check.h"
 #include "translator/translator.h"
 
+/* Results of system calls as an observer is told of them: it will be done again; there is none. */
+enum { USER_SYSCALL_AGAIN = -512, USER_SYSCALL_NO_RESULT = -513 };
+
 /* What an observer is told; in the thread concerned, outside of translated code.  Any may be NULL. */
 typedef struct UserEvents {
     void (*vcpu_start)(Vcpu *vcpu); /* its registers are set; before its first instruction */
     void (*vcpu_end)(Vcpu *vcpu);   /* the thread ends, but not the process */
     void (*syscall)(Vcpu *vcpu, uint64_t nr, const uint64_t args[6]);
-    /* Not when it does not return.  `result` may be one of those in userland/task.h. */
+    /* Not when it does not return.  `result` is the kernel's, or one of the following. */
     void (*syscall_done)(Vcpu *vcpu, uint64_t nr, int64_t result);
     void (*exit)(void);             /* the process ends; no vcpu runs */
     void (*crash)(int sig, const siginfo_t *info); /* a host fault that is not the guest's; returns

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """pkg_config(): a library of the system as an external repository, found with pkg-config.
 
-`@NAME//:TARGET` is a cc_library for each entry of `targets` (target name -> pkg-config module).
+`@NAME//:TARGET` is a cc_library for each entry of `targets` (target name -> pkg-config module);
+`@NAME//:TARGET_headers` is only what is needed to compile.
 Archives are preferred unless it is `shared`, with their private libraries: relocating the shared ones, function by function,
 would take longer than the rest of a program's start.  Only the C library's own stay shared, but in the
 static build."""
@@ -9,12 +10,18 @@ static build."""
 _C_LIBRARY = ["-lm", "-lpthread", "-pthread", "-ldl", "-lrt"]
 
 _BUILD = """cc_library(
-    name = "{name}",
+    name = "{name}_headers",
     hdrs = glob(["include/{name}/**"], allow_empty = True),
     includes = {includes},
     defines = {defines},
+    visibility = ["//visibility:public"],
+)
+
+cc_library(
+    name = "{name}",
     linkopts = {linkopts},
     visibility = ["//visibility:public"],
+    deps = [":{name}_headers"],
 )
 """
 

@@ -12,6 +12,7 @@
 #include "ui/cli/options.h"
 #include "ui/cli/version.h"
 #include "ui/gdb/server.h"
+#include "userland/plugin_target.h"
 #include "userland/userland.h"
 
 /* Linux's binfmt_misc tells through AT_FLAGS that argv is "interpreter path argv0 args" (flag P). */
@@ -74,6 +75,15 @@ static TrConfig translator_config(const RunOptions *o)
     };
 }
 
+static const UserEvents plugin_events = {
+    .vcpu_start = plugins_vcpu_start,
+    .vcpu_end = plugins_vcpu_end,
+    .syscall = plugins_syscall,
+    .syscall_done = plugins_syscall_done,
+    .exit = plugins_exit,
+    .crash = plugins_blame,
+};
+
 static int run_program(const char *self, const RunOptions *o, char **argv, int first)
 {
     GError *error = NULL;
@@ -105,11 +115,12 @@ static int run_program(const char *self, const RunOptions *o, char **argv, int f
         .debugger = o->gdb ? &debugger : NULL,
     };
 
-    if (!plugins_load(&user, &error)) {
+    if (!plugins_load(&user_plugin_target, &user.translator.instrument, &error)) {
         fprintf(stderr, "%s: %s\n", self, error->message);
         g_error_free(error);
         return 1;
     }
+    user.events = user.translator.instrument ? &plugin_events : NULL;
     g_ptr_array_add(o->kept, NULL);
     user.self_argv = (char **)o->kept->pdata;
     return userland_main(&user);

@@ -15,6 +15,22 @@ IrEdge *ir_succ(const IrFunc *f, IrBlockId block, unsigned which)
     return ir_edge(f, &f->insn[f->block[block].last], which);
 }
 
+void ir_keep_blocks(IrFunc *f, const IrBlockId *order, uint32_t n)
+{
+    IrBlock *block = ARENA_RAW(f->arena, IrBlock, f->cap_blocks);
+    IrBlockId *now = ARENA_NEW(f->arena, IrBlockId, f->n_blocks);
+
+    for (uint32_t k = 0; k < n; k++) {
+        now[order[k]] = k;
+        block[k] = f->block[order[k]];
+    }
+    f->block = block;
+    f->n_blocks = n;
+    for (uint32_t e = 0; e < f->n_edges; e++) {
+        f->edge[e].block = now[f->edge[e].block];
+    }
+}
+
 bool ir_only_forward_edges(const IrFunc *f)
 {
     for (IrBlockId b = 0; b < f->n_blocks; b++) {

@@ -27,6 +27,10 @@ IrCfg *ir_cfg(const IrFunc *f);
 unsigned ir_n_succs(const IrFunc *f, IrBlockId block);
 IrEdge *ir_succ(const IrFunc *f, IrBlockId block, unsigned which);
 
+/* Blocks get new numbers: order[k] becomes k.  Blocks that are not named there go; no edge of those
+ * that stay leads to one. */
+void ir_keep_blocks(IrFunc *f, const IrBlockId *order, uint32_t n);
+
 /* Every edge leads to a block with a greater number: no loops, and dominators come first. */
 bool ir_only_forward_edges(const IrFunc *f);
 

@@ -6,17 +6,21 @@
  * bring values where the next iteration expects them, and on its safepoint: a longer body needs
  * each of those once.  Runs before promote, while values do not cross iterations; the copies of
  * the header have one predecessor then, and cost nothing.  Short ways out of the loop are copied
- * too, others become merges.
+ * too, others become merges.  Where it is known how often the loop is executed, and that is not
+ * often, no loop is left.
  *
- * Preserved: what is executed, but for safepoints, of which the first iteration keeps its own.
+ * Preserved: what is executed, but for safepoints, of which the first iteration keeps its own; what
+ * is left of a loop that is none any more needs none.
  * Terminates: each loop is copied once, and only so far that the function stays below INSNS.
  */
 #include "ir/cfg.h"
 #include "ir/opt/loops.h"
 #include "ir/opt/opt.h"
+#include "ir/opt/trips.h"
 
 enum {
-    BODY = 40,   /* guest instructions of the unrolled body, */
+    WHOLE = 64,  /* guest instructions of all iterations of a loop of which none is left, */
+    BODY = 40,   /* and of the unrolled body of one that remains, */
     TIMES = 4,   /* at most so many iterations */
     WAY_OUT = 4, /* guest instructions of a way out that is copied */
     INSNS = 512, /* of the function */
@@ -32,6 +36,7 @@ typedef struct Unroll {
     IrBlockId *block;  /* of each block, in the latest copy; 0: none */
     IrBlockId *behind; /* of a loop's last block: the first of its copies, */
     uint32_t *n_behind; /* and how many there are */
+    IrTrips *trips;     /* once they are needed */
 } Unroll;
 
 static uint32_t guest_insns(const IrFunc *f, IrBlockId b)
@@ -40,6 +45,16 @@ static uint32_t guest_insns(const IrFunc *f, IrBlockId b)
 
     IR_FOR_EACH (f, b, ref) {
         n += f->insn[ref].op == IR_OP_insn;
+    }
+    return n;
+}
+
+static uint32_t guest_insns_of(const Unroll *u, const IrLoop *loop)
+{
+    uint32_t n = 0;
+
+    for (IrBlockId b = 0; b < u->n_blocks; b++) {
+        n += loop->has[b] ? guest_insns(u->f, b) : 0;
     }
     return n;
 }
@@ -117,20 +132,15 @@ static void add_ways_out(const Unroll *u, IrLoop *loop)
     }
 }
 
-/* How many iterations make one; 1: leave it. */
-static uint32_t times(Unroll *u, const IrLoop *loop)
+/* How many iterations of `n` guest instructions make one; 1: leave it. */
+static uint32_t times(const Unroll *u, uint32_t n)
 {
-    uint32_t n = 0, t;
+    uint32_t t = n ? BODY / n : 0;
 
-    for (IrBlockId b = 0; b < u->n_blocks; b++) {
-        n += loop->has[b] ? guest_insns(u->f, b) : 0;
-    }
-    t = n ? BODY / n : 0;
     t = t < TIMES ? t : TIMES;
     while (t > 1 && u->n_guest + (t - 1) * n > INSNS) {
         t--;
     }
-    u->n_guest += t > 1 ? (t - 1) * n : 0;
     return t;
 }
 
@@ -240,21 +250,95 @@ static void copy_loop(Unroll *u, const IrLoop *loop, uint32_t n)
     }
 }
 
-static bool unroll(Unroll *u, IrLoop *loop)
+static IrBlockId last_block(const Unroll *u, const IrLoop *loop)
 {
-    uint32_t first = u->f->n_blocks, n = times(u, loop);
     IrBlockId last = loop->header;
 
     for (IrBlockId b = 0; b < u->n_blocks; b++) {
         last = loop->has[b] ? b : last;
     }
+    return last;
+}
+
+static bool unroll(Unroll *u, IrLoop *loop, uint32_t n)
+{
+    uint32_t first = u->f->n_blocks, t = times(u, n);
+    IrBlockId last = last_block(u, loop);
+
     add_ways_out(u, loop);
-    if (n < 2 || has_floats(u, loop) || !is_closed(u, loop)) {
+    if (t < 2 || has_floats(u, loop) || !is_closed(u, loop)) {
         return false;
     }
-    copy_loop(u, loop, n);
+    copy_loop(u, loop, t);
     u->behind[last] = first;
     u->n_behind[last] = u->f->n_blocks - first;
+    u->n_guest += (t - 1) * n;
+    return true;
+}
+
+/* ---- Loops of which nothing is left ---- */
+
+/* The branch at the end of `b` becomes a jump along edge `which`. */
+static void decide(IrFunc *f, IrBlockId b, unsigned which)
+{
+    IrInsn *last = &f->insn[f->block[b].last];
+
+    f->block[ir_succ(f, b, !which)->block].n_preds--;
+    last->op = IR_OP_br;
+    last->arg[0] = 0;
+    last->imm += which;
+}
+
+static void remove_safepoints(const Unroll *u, const IrLoop *loop)
+{
+    IrFunc *f = u->f;
+
+    for (IrBlockId b = 0; b < u->n_blocks; b++) {
+        for (IrRef ref = loop->has[b] ? f->block[b].first : 0, next; ref; ref = next) {
+            next = f->insn[ref].next;
+            if (f->insn[ref].op == IR_OP_safepoint) {
+                ir_remove(f, b, ref);
+            }
+        }
+    }
+}
+
+/* All `t` iterations of a loop of `n` guest instructions in a row, which block `tail` ends. */
+static void copy_all(Unroll *u, const IrLoop *loop, uint32_t t, IrBlockId tail)
+{
+    uint32_t first = u->f->n_blocks;
+    unsigned stay = ir_succ(u->f, tail, 0)->block == loop->header ? 0 : 1;
+    IrBlockId last = last_block(u, loop);
+
+    if (t > 1) {
+        copy_loop(u, loop, t);
+        decide(u->f, tail, stay);
+        for (uint32_t k = 2; k < t; k++) {
+            decide(u->f, u->block[tail] - (t - k) * loop->n_blocks, stay);
+        }
+        tail = u->block[tail];
+    }
+    decide(u->f, tail, !stay);
+    remove_safepoints(u, loop);
+    u->behind[last] = first;
+    u->n_behind[last] = u->f->n_blocks - first;
+}
+
+static bool unroll_all(Unroll *u, const IrLoop *loop, uint32_t n)
+{
+    IrBlockId tail;
+    uint32_t t;
+
+    if (!n || n > WHOLE || !is_closed(u, loop)) {
+        return false;
+    }
+    u->trips = u->trips ? u->trips : ir_trips(u->f, u->cfg);
+    t = ir_trips_of(u->trips, loop, WHOLE / n, &tail);
+    if (!t || u->n_guest + (t - 1) * n > INSNS) {
+        return false;
+    }
+    copy_all(u, loop, t, tail);
+    u->n_guest += (t - 1) * n;
     return true;
 }
 
@@ -263,23 +347,16 @@ static bool unroll(Unroll *u, IrLoop *loop)
 /* Gives the blocks new numbers, the copies of a loop those behind it. */
 static void renumber(const Unroll *u)
 {
-    IrFunc *f = u->f;
-    IrBlock *block = ARENA_RAW(f->arena, IrBlock, f->cap_blocks);
-    IrBlockId *now = ARENA_RAW(f->arena, IrBlockId, f->n_blocks);
+    IrBlockId *order = ARENA_RAW(u->f->arena, IrBlockId, u->f->n_blocks);
     uint32_t n = 0;
 
     for (IrBlockId b = 0; b < u->n_blocks; b++) {
-        now[b] = n;
-        block[n++] = f->block[b];
+        order[n++] = b;
         for (uint32_t k = 0; k < u->n_behind[b]; k++) {
-            now[u->behind[b] + k] = n;
-            block[n++] = f->block[u->behind[b] + k];
+            order[n++] = u->behind[b] + k;
         }
     }
-    f->block = block;
-    for (uint32_t e = 0; e < f->n_edges; e++) {
-        f->edge[e].block = now[f->edge[e].block];
-    }
+    ir_keep_blocks(u->f, order, n);
 }
 
 static Unroll prepare(IrFunc *f)
@@ -316,7 +393,10 @@ bool ir_opt_unroll(IrFunc *f)
     u = prepare(f);
     loops = ir_loops(f, u.cfg);
     for (uint32_t k = 0; k < loops.n; k++) {
-        changed |= is_innermost(&loops, &loops.loop[k]) && unroll(&u, &loops.loop[k]);
+        IrLoop *loop = &loops.loop[k];
+        uint32_t n = guest_insns_of(&u, loop);
+
+        changed |= is_innermost(&loops, loop) && (unroll_all(&u, loop, n) || unroll(&u, loop, n));
     }
     if (changed) {
         renumber(&u);

@@ -21,19 +21,18 @@
 #include "userland/mem.h"
 #include "userland/proc.h"
 #include "userland/run.h"
+#include "userland/script.h"
 #include "userland/signals.h"
 
 enum {
     SELF_ARGS = 14,    /* that exec_self() puts in front, beyond self_argv */
-    SCRIPT_DEPTH = 5,  /* interpreters that are scripts, as the kernel allows */
-    HEAD_SIZE = 256,   /* of a file: what the kernel looks at */
     ARGS_MOST = 1 << 21,
 };
 
 /* What to run.  argv holds guest addresses of strings (that is, pointers) and strings of ours. */
 typedef struct Exec {
     char path[PATH_MAX];          /* the file, after proc_path() */
-    char script[SCRIPT_DEPTH][2][HEAD_SIZE]; /* interpreter and its argument */
+    char script[SCRIPT_DEPTH][2][SCRIPT_HEAD]; /* interpreter and its argument */
     char script_path[SCRIPT_DEPTH][PATH_MAX];
     unsigned depth;
     char **argv;                  /* room for everything in front of argv[0] is before it */
@@ -99,30 +98,6 @@ static void prepend(Exec *e, const char *arg)
     *--e->argv = (char *)arg;
 }
 
-/* "#!" line: interpreter and at most one argument (binfmt_script). */
-static bool parse_script(const char *head, char *interp, char *arg)
-{
-    size_t n = strcspn(head + 2, "\n");
-    char line[HEAD_SIZE];
-    char *p = line, *end;
-
-    snprintf(line, sizeof(line), "%.*s", (int)n, head + 2);
-    end = line + strlen(line);
-    while (end > p && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r')) {
-        *--end = '\0';
-    }
-    p += strspn(p, " \t");
-    n = strcspn(p, " \t");
-    if (n == 0) {
-        return false;
-    }
-    snprintf(interp, HEAD_SIZE, "%.*s", (int)n, p);
-    p += n;
-    p += strspn(p, " \t");
-    snprintf(arg, HEAD_SIZE, "%s", p);
-    return true;
-}
-
 static int64_t use_script(Exec *e, const char *head)
 {
     unsigned d = e->depth;
@@ -134,7 +109,7 @@ static int64_t use_script(Exec *e, const char *head)
     e->depth++;
     interp = e->script[d][0];
     arg = e->script[d][1];
-    if (!parse_script(head, interp, arg)) {
+    if (!script_parse(head, interp, arg)) {
         return -ENOEXEC;
     }
     memcpy(e->script_path[d], e->path, sizeof(e->path));
@@ -148,7 +123,7 @@ static int64_t use_script(Exec *e, const char *head)
 }
 
 /* The file at e->path: its first bytes, NUL-terminated; its kind; -errno as execve() says. */
-static int64_t look_at(const char *path, char head[HEAD_SIZE + 1], ElfKind *kind)
+static int64_t look_at(const char *path, char head[SCRIPT_HEAD + 1], ElfKind *kind)
 {
     char interp[PATH_MAX], buf[PATH_MAX];
     struct stat st;
@@ -169,7 +144,7 @@ static int64_t look_at(const char *path, char head[HEAD_SIZE + 1], ElfKind *kind
     if (fd < 0) {
         return 0; /* executable but not readable: only the kernel can run it */
     }
-    n = pread(fd, head, HEAD_SIZE, 0);
+    n = pread(fd, head, SCRIPT_HEAD, 0);
     n = n < 0 ? 0 : n;
     head[n] = '\0';
     *kind = elf_kind_of(process.abi, (const uint8_t *)head, (size_t)n);
@@ -350,7 +325,7 @@ static int64_t exec_self(Task *t, Exec *e, uint64_t envp)
 
 static int64_t exec_file(Task *t, Exec *e, uint64_t envp)
 {
-    char head[HEAD_SIZE + 1];
+    char head[SCRIPT_HEAD + 1];
     ElfKind kind;
     int64_t r;
 

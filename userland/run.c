@@ -17,6 +17,7 @@
 #include "userland/mem.h"
 #include "userland/proc.h"
 #include "userland/run.h"
+#include "userland/script.h"
 #include "userland/signals.h"
 #include "userland/symbols.h"
 
@@ -319,19 +320,84 @@ static void choose_sysroot(const UserOptions *o, const char *interp)
     }
 }
 
-static int open_program(const UserOptions *o, char *error)
-{
-    int fd = o->program_fd >= 0 ? o->program_fd : open(o->program, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0) {
-        snprintf(error, ELF_ERROR, "%s: %s", o->program, strerror(errno));
-    }
-    return fd;
-}
-
 static int open_status(void)
 {
     return errno == ENOENT || errno == ENOTDIR ? 127 : errno == EACCES ? 126 : 1;
+}
+
+/* process.argv for the interpreter of a script: INTERP [ARG] PATH ARGS... */
+static bool argv_of_script(const char *interp, const char *arg, const char *path)
+{
+    size_t n = 0, front = arg[0] ? 2 : 1;
+    char **argv;
+
+    while (process.argv[n]) {
+        n++;
+    }
+    argv = calloc(n + front + 2, sizeof(char *));
+    if (!argv) {
+        return false;
+    }
+    argv[0] = strdup(interp);
+    argv[1] = strdup(arg);
+    argv[front] = strdup(path);
+    if (n > 1) {
+        memcpy(argv + front + 1, process.argv + 1, (n - 1) * sizeof(char *));
+    }
+    free(process.argv);
+    process.argv = argv;
+    return argv[0] && argv[1] && argv[front];
+}
+
+/* The program's file, open, and its name in `path`: of a script that of its interpreter, which
+ * gets the script as an argument, as the kernel does it.  Negative: the status to end with. */
+static int open_program(const UserOptions *o, char path[PATH_MAX], char *error)
+{
+    char head[SCRIPT_HEAD + 1], interp[SCRIPT_HEAD], arg[SCRIPT_HEAD], buf[PATH_MAX];
+    int fd = o->program_fd;
+
+    snprintf(path, PATH_MAX, "%s", o->program);
+    for (int depth = 0; depth <= SCRIPT_DEPTH; depth++) {
+        ssize_t n;
+
+        fd = fd >= 0 ? fd : open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+            snprintf(error, ELF_ERROR, "%s: %s", path, strerror(errno));
+            return -open_status();
+        }
+        n = pread(fd, head, SCRIPT_HEAD, 0);
+        head[n < 0 ? 0 : n] = '\0';
+        if (strncmp(head, "#!", 2) != 0) {
+            return fd;
+        }
+        close(fd);
+        fd = -1;
+        if (!script_parse(head, interp, arg)) {
+            snprintf(error, ELF_ERROR, "%s: a script that names no interpreter", path);
+            return -126;
+        }
+        if (!argv_of_script(interp, arg, path)) {
+            snprintf(error, ELF_ERROR, "%s: out of memory", path);
+            return -1;
+        }
+        choose_sysroot(o, interp);
+        snprintf(path, PATH_MAX, "%s", proc_path(interp, buf));
+    }
+    snprintf(error, ELF_ERROR, "%s: scripts whose interpreters are scripts, more than %d of them",
+             o->program, SCRIPT_DEPTH);
+    return -126;
+}
+
+/* What a user of a script has to know of an interpreter that cannot be loaded. */
+static void explain_script(const char *program, const char *path, char *error)
+{
+    size_t n = strlen(error);
+
+    if (strcmp(program, path) != 0) {
+        snprintf(error + n, ELF_ERROR - n, "; it is the interpreter of %s (%s%s)", program,
+                 process.sysroot[0] ? "there is none below " : "-L names the folder of the guest's",
+                 process.sysroot);
+    }
 }
 
 static bool load_interp(const char *name, ElfImage *image, char *error)
@@ -371,17 +437,19 @@ static void set_exe(int fd, const char *program)
 static int load(const UserOptions *o, ElfImage *program, uint64_t *entry, uint64_t *sp,
                 char *error)
 {
-    int fd = open_program(o, error);
+    char path[PATH_MAX];
+    int fd = open_program(o, path, error);
     ElfImage interp;
     bool ok;
 
     if (fd < 0) {
-        return open_status();
+        return -fd;
     }
-    set_exe(fd, o->program);
-    ok = elf_load(fd, o->program, true, program, error);
+    set_exe(fd, path);
+    ok = elf_load(fd, path, true, program, error);
     close(fd);
     if (!ok) {
+        explain_script(o->program, path, error);
         return 126;
     }
     mem_set_brk(program->end);

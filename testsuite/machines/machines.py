@@ -91,18 +91,20 @@ COMMANDS = [
 def command_files(folder):
     contents = {"text": b"no program, no kernel\n", "empty": b"", "gz": b"\x1f\x8b\x08\0\0\0\0\0\0\0junk",
                 "elf": b"\x7fELF\2\1\1" + bytes(9) + b"\2\0\x3e\0" + bytes(100), "short_elf": b"\x7fELF\2\1",
-                "big": bytes(40 << 20)}
+                "big": b""}
     paths = {}
     for name, data in contents.items():
         paths[name] = os.path.join(folder, name)
         with open(paths[name], "wb") as f:
             f.write(data)
+    os.truncate(paths["big"], 40 << 20)
     return paths
 
 
-def command_case(options, row, files):
+def command_case(options, row):
     args, status, pattern = row
-    r = suite.run([options.ketch, *args.format(**files).split()], 20)
+    with tempfile.TemporaryDirectory() as folder:  # of its own: disks are locked while they are in use
+        r = suite.run([options.ketch, *args.format(**command_files(folder)).split()], 20)
     text = (r.output + r.errors).decode(errors="replace")
     check(r.status == status, f"{suite.status_text(r.status)}, not {status}: {text}")
     check(pattern in text, f"nothing of '{pattern}' in: {text}")
@@ -304,8 +306,7 @@ def terminal_case(options, how):
 
 
 def cases(options, folder):
-    files = command_files(folder)
-    found = [(f"`{row[0]}`", lambda row=row: command_case(options, row, files)) for row in COMMANDS]
+    found = [(f"`{row[0]}`", lambda row=row: command_case(options, row)) for row in COMMANDS]
     found.append(("manual page", manual_case))
     found.append(("device tree", lambda: tree_case(options, folder)))
     if not os.path.exists(guest.FIRMWARE):

@@ -15,6 +15,7 @@ Debian's archive keys.  Idempotent: what is there already costs no network.
 
 import contextlib
 import fcntl
+import glob
 import os
 import shutil
 import subprocess
@@ -60,11 +61,11 @@ def mirror():
 
 
 class Sysroot:
-    """One architecture's folder: ROOT/root is the file system, ROOT/apt is apt's."""
+    """One architecture's folder, TOP: TOP/root is the file system, TOP/apt is apt's."""
 
-    def __init__(self, arch):
+    def __init__(self, arch, top=None):
         self.arch = arch
-        self.top = cache_folder(f"{RELEASE}-{arch}")
+        self.top = top or cache_folder(f"{RELEASE}-{arch}")
         self.root = os.path.join(self.top, "root")
         self.done_file = os.path.join(self.top, "unpacked")
 
@@ -100,6 +101,10 @@ class Sysroot:
                 pass
         self.update()
         self.apt("install", "--download-only", *packages)
+
+    def archives(self):
+        """The packages that download() has left, as paths."""
+        return sorted(glob.glob(os.path.join(self.top, "apt", "archives", "*.deb")))
 
     def apt(self, *args):
         apt = os.path.join(self.top, "apt")
@@ -169,15 +174,14 @@ class Sysroot:
                   file=sys.stderr, flush=True)
             self.prepare()
             self.download(packages)
-            archives = os.path.join(self.top, "apt", "archives")
             with open(self.done_file, "a", encoding="ascii") as f:
-                for deb in sorted(n for n in os.listdir(archives) if n.endswith(".deb")):
-                    name = deb.split("_")[0]
+                for deb in self.archives():
+                    name = os.path.basename(deb).split("_")[0]
                     if name not in done:
-                        self.unpack(os.path.join(archives, deb))
+                        self.unpack(deb)
                         f.write(name + "\n")
                         f.flush()
-                    os.unlink(os.path.join(archives, deb))
+                    os.unlink(deb)
                 self.finish()
                 f.writelines(p + "\n" for p in packages)
         return self.root

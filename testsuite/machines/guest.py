@@ -24,7 +24,11 @@ FIRMWARE = "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"
 # In the order in which they are loaded; those that the kernel has built in are not there as files.
 MODULES = ["virtio", "virtio_ring", "virtio_mmio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev",
            "virtio_pci", "virtio_blk", "failover", "net_failover", "virtio_net"]
+# Loaded when the kernel's command line has modules=NAME of them.
+MORE_MODULES = {"ext4": ["crc16", "mbcache", "jbd2", "crc32c_generic", "libcrc32c", "ext4"],
+                "9p": ["netfs", "9pnet", "9pnet_virtio", "9p"]}
 
+# `modules` and `disk` are of the kernel's command line.
 INIT = """#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /tmp
 /bin/busybox mount -t proc proc /proc
@@ -32,7 +36,13 @@ INIT = """#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox --install -s /bin
 export PATH=/bin PS1='ready> '
-for m in $(cat /modules/order); do insmod /modules/$m.ko; done
+for m in $(cat /modules/order) $modules; do
+    for file in $(cat /modules/more/$m 2>/dev/null || echo $m); do insmod /modules/$file.ko; done
+done
+if [ "$disk" ]; then
+    mkdir /root
+    mount -t ext4 $disk /root && exec switch_root /root /sbin/init
+fi
 echo GUEST IS UP
 exec setsid cttyhack sh
 """
@@ -55,11 +65,12 @@ def cpio(entries):
 
 
 def module_files(root):
-    """{name: contents} of MODULES, unpacked."""
+    """{name: contents} of MODULES and MORE_MODULES, unpacked."""
+    wanted = {*MODULES, *(m for more in MORE_MODULES.values() for m in more)}
     found = {}
     for path in glob.glob(os.path.join(root, "usr/lib/modules/*/kernel/**/*.ko*"), recursive=True):
         name = os.path.basename(path).split(".")[0]
-        if name in MODULES:
+        if name in wanted:
             with open(path, "rb") as f:
                 data = f.read()
             found[name] = lzma.decompress(data) if path.endswith(".xz") else data
@@ -70,13 +81,13 @@ def initrd(root):
     with open(os.path.join(root, "usr/bin/busybox"), "rb") as f:
         busybox = f.read()
     modules = module_files(root)
-    order = [m for m in MODULES if m in modules]
-    entries = [("bin", 0o40755, b"", (0, 0)), ("dev", 0o40755, b"", (0, 0)),
-               ("dev/console", 0o20600, b"", (5, 1)), ("modules", 0o40755, b"", (0, 0)),
-               ("modules/order", 0o100644, "\n".join(order).encode() + b"\n", (0, 0)),
-               ("bin/busybox", 0o100755, busybox, (0, 0)),
-               ("init", 0o100755, INIT.encode(), (0, 0))]
-    entries += [(f"modules/{m}.ko", 0o100644, modules[m], (0, 0)) for m in order]
+    entries = [(name, 0o40755, b"", (0, 0)) for name in ("bin", "dev", "modules", "modules/more")]
+    entries += [("dev/console", 0o20600, b"", (5, 1)), ("bin/busybox", 0o100755, busybox, (0, 0)),
+                ("init", 0o100755, INIT.encode(), (0, 0))]
+    for name, order in [("order", MODULES), *((f"more/{m}", order) for m, order in MORE_MODULES.items())]:
+        text = "".join(f"{m}\n" for m in order if m in modules)
+        entries.append((f"modules/{name}", 0o100644, text.encode(), (0, 0)))
+    entries += [(f"modules/{name}.ko", 0o100644, data, (0, 0)) for name, data in modules.items()]
     return cpio(entries)
 
 
@@ -113,11 +124,11 @@ class Failed(Exception):
 class Machine:
     """`ketch vm` with its console on pipes."""
 
-    def __init__(self, ketch, *args, linux=None, kernel=None, memory="256M"):
+    def __init__(self, ketch, *args, linux=None, kernel=None, memory="256M", append=""):
         command = [ketch, "vm", "--non-security", "-nographic", "-m", memory]
         if linux:
             command += ["-kernel", kernel or linux.kernel, "-initrd", linux.initrd, "-append",
-                        "console=ttyS0 quiet"]
+                        f"console=ttyS0 quiet {append}"]
         self.process = subprocess.Popen([*command, *args], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                         start_new_session=True)

@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import guest  # noqa: E402
 import control  # noqa: E402
 import suite  # noqa: E402  (guest has put its folder on the path)
+import systems  # noqa: E402
 import tree  # noqa: E402
 from guest import Failed, Machine  # noqa: E402
 
@@ -332,7 +333,7 @@ def cases(options, folder):
         ("console", lambda: console_case(options, linux)),
         ("disks", lambda: disk_case(options, linux, folder)),
         ("network", lambda: net_case(options, linux)),
-    ] + control.linux_cases(options, linux, folder)
+    ] + control.linux_cases(options, linux, folder) + systems.linux_cases(options, linux, folder)
 
 
 def verdict(case):

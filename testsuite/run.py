@@ -45,7 +45,7 @@ SUITES = [
     Suite("bundled", "plugins/bundled/bundled.py", (), ()),
     Suite("programs", "programs/programs.py", ("--tier=jit",), ("--full",)),
     Suite("images", "devices/host/block/images.py", (), ()),
-    Suite("machines", "machines/machines.py", (), ()),
+    Suite("machines", "machines/machines.py", (), ("--kills=50",)),
     Suite("torture", "torture/torture.py", ("--levels=-O2", "--tier=jit"), ()),
 ]
 

@@ -30,7 +30,7 @@ struct IoLoop {
     int wake;
     IoWatch *first;
     uint64_t turn;   /* rounds of calls that have ended */
-    bool quit;
+    bool quit, held;
 };
 
 static void wake(IoLoop *loop)
@@ -68,7 +68,7 @@ static nfds_t gather_locked(IoLoop *loop, struct pollfd *fds, IoWatch **watches,
         w->ready = w->fd < 0;
         if (w->ready) {
             *timeout = 0;
-        } else if (w->events && n < MAX_WATCHES) {
+        } else if (w->events && !loop->held && n < MAX_WATCHES) {
             fds[n] = (struct pollfd){ w->fd, w->events, 0 };
             watches[n++] = w;
         }
@@ -197,6 +197,15 @@ void io_remove(IoWatch *w)
     w->gone = true;
     w->events = 0;
     pthread_mutex_unlock(&loop->lock);
+    io_sync(loop);
+}
+
+void io_hold(IoLoop *loop, bool hold)
+{
+    pthread_mutex_lock(&loop->lock);
+    loop->held = hold;
+    pthread_mutex_unlock(&loop->lock);
+    wake(loop);
     io_sync(loop);
 }
 

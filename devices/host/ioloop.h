@@ -25,6 +25,9 @@ IoWatch *io_add(IoLoop *loop, int fd, short events, IoFn *fn, void *opaque);
 void io_set_events(IoWatch *watch, short events);
 void io_remove(IoWatch *watch); /* NULL: nothing */
 
+/* While it holds, descriptors are not looked at; what io_run_once() was given runs. */
+void io_hold(IoLoop *loop, bool hold);
+
 /* Runs fn once on the loop's thread, soon. */
 void io_run_once(IoLoop *loop, IoFn *fn, void *opaque);
 

@@ -8,6 +8,7 @@ import lzma
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import suite  # noqa: E402
 import debian  # noqa: E402  (suite has put tools/ on the path)
 
 PACKAGES = ["linux-image-riscv64", "busybox-static"]
+CROSS = "riscv64-linux-gnu-gcc"
 FIRMWARE = "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"
 # In the order in which they are loaded; those that the kernel has built in are not there as files.
 MODULES = ["virtio", "virtio_ring", "virtio_mmio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev",
@@ -46,6 +48,9 @@ fi
 echo GUEST IS UP
 exec setsid cttyhack sh
 """
+
+
+HERE = os.path.dirname(os.path.realpath(__file__))
 
 
 class CannotRun(Exception):
@@ -77,13 +82,24 @@ def module_files(root):
     return found
 
 
-def initrd(root):
+def compiled(name, folder):
+    """The bytes of the static program made from the source NAME.c."""
+    program = os.path.join(folder, name)
+    subprocess.run([CROSS, "-O2", "-Wall", "-static", "-o", program, os.path.join(HERE, f"{name}.c")],
+                   check=True)
+    with open(program, "rb") as f:
+        return f.read()
+
+
+def initrd(root, folder):
+    """The archive; `folder` is for files on the way."""
     with open(os.path.join(root, "usr/bin/busybox"), "rb") as f:
         busybox = f.read()
     modules = module_files(root)
     entries = [(name, 0o40755, b"", (0, 0)) for name in ("bin", "dev", "modules", "modules/more")]
     entries += [("dev/console", 0o20600, b"", (5, 1)), ("bin/busybox", 0o100755, busybox, (0, 0)),
-                ("init", 0o100755, INIT.encode(), (0, 0))]
+                ("bin/writer", 0o100755, compiled("writer", folder), (0, 0)),
+               ("init", 0o100755, INIT.encode(), (0, 0))]
     for name, order in [("order", MODULES), *((f"more/{m}", order) for m, order in MORE_MODULES.items())]:
         text = "".join(f"{m}\n" for m in order if m in modules)
         entries.append((f"modules/{name}", 0o100644, text.encode(), (0, 0)))
@@ -97,6 +113,8 @@ class Images:
     def __init__(self, folder):
         if not os.path.exists(FIRMWARE):
             raise CannotRun("the package opensbi is not installed")
+        if not shutil.which(CROSS):
+            raise CannotRun("the package gcc-riscv64-linux-gnu is not installed")
         try:
             root = debian.sysroot("riscv64", PACKAGES)
         except (debian.DebianError, OSError) as e:
@@ -107,7 +125,7 @@ class Images:
         self.kernel = kernels[0]
         self.initrd = os.path.join(folder, "initrd.cpio")
         with open(self.initrd, "wb") as f:
-            f.write(initrd(root))
+            f.write(initrd(root, folder))
         self.folder = folder
 
     def gzipped_kernel(self):

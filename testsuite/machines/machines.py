@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import guest  # noqa: E402
 import control  # noqa: E402
+import kills  # noqa: E402
 import suite  # noqa: E402  (guest has put its folder on the path)
 import systems  # noqa: E402
 import tree  # noqa: E402
@@ -333,7 +334,8 @@ def cases(options, folder):
         ("console", lambda: console_case(options, linux)),
         ("disks", lambda: disk_case(options, linux, folder)),
         ("network", lambda: net_case(options, linux)),
-    ] + control.linux_cases(options, linux, folder) + systems.linux_cases(options, linux, folder)
+    ] + control.linux_cases(options, linux, folder) + systems.linux_cases(options, linux, folder) + \
+        kills.linux_cases(options, linux, folder)
 
 
 def verdict(case):
@@ -345,7 +347,9 @@ def verdict(case):
 
 
 def main():
-    options = suite.parser(__doc__).parse_args()
+    parser = suite.parser(__doc__)
+    parser.add_argument("--kills", type=int, default=9, help="how often a machine that writes is killed")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ketch-vm-") as folder:
         chosen = suite.choose(cases(options, folder), options, lambda c: c[0])
         return suite.run_all(chosen, verdict, options.jobs)

@@ -290,6 +290,7 @@ static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError 
         g_set_error(error, VM_ERROR, 0, "no thread could be made: %s", g_strerror(errno));
         return false;
     }
+    io_hold(vm->loop, true); /* what arrives is for the machine that prepare() leaves */
     if (!vm_drives(vm, error) || !make_netdevs(vm, error) || !vm_chardevs(vm, error) ||
         !make_board(vm, error)) {
         return false;
@@ -352,6 +353,7 @@ static bool prepare(Vm *vm)
         g_error_free(error);
         return false;
     }
+    io_hold(vm->loop, false);
     return true;
 }
 

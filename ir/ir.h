@@ -14,7 +14,7 @@
  * (or pinned), except those that a `setreg` right after the block's parameters names: such an
  * entry marker lets a register cross the edge as a value without being stored.  Markers form the
  * head of the block with the parameters: up to the first op that is none of param, setreg, const,
- * fcanon, fbox and sext (ir_is_entry()).  A marker that sets a constant may also stand for a
+ * fcanon, fbox and those of ir_is_calc() (ir_is_entry()).  A marker that sets a constant may also stand for a
  * register that nobody looks at before it is set again.
  *
  * Example (text form, which ir_parse() reads back):
@@ -240,13 +240,27 @@ static inline IrInsn *ir_insn(const IrFunc *f, IrRef ref)
 /* Effects of this very insn: the row's, or for `call` the helper's. */
 uint32_t ir_effects(const IrFunc *f, const IrInsn *i);
 
+/* An op of one operand, or of two when the second is a constant, that a backend may leave undone until
+ * somebody looks at the guest register that it is for. */
+static inline bool ir_is_calc(unsigned op)
+{
+    switch (op) {
+    case IR_OP_add: case IR_OP_and: case IR_OP_or: case IR_OP_xor:
+    case IR_OP_shl: case IR_OP_shr: case IR_OP_sar: case IR_OP_rotl: case IR_OP_rotr:
+    case IR_OP_not: case IR_OP_neg: case IR_OP_zext: case IR_OP_sext: case IR_OP_trunc:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* `ref` may stand among the parameters and entry markers of a block. */
 static inline bool ir_is_entry(const IrFunc *f, IrRef ref)
 {
     uint8_t op = ir_insn(f, ref)->op;
 
     return op == IR_OP_param || op == IR_OP_setreg || op == IR_OP_const || op == IR_OP_fcanon ||
-           op == IR_OP_fbox || op == IR_OP_sext;
+           op == IR_OP_fbox || ir_is_calc(op);
 }
 
 /* Walks the insns of block `id` of `f` in order; the current one may be removed. */

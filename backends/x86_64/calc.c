@@ -24,17 +24,9 @@ static bool is_link(const X64Gen *g, const IrInsn *i)
 {
     int32_t imm;
 
-    switch (i->op) {
-    case IR_OP_add: case IR_OP_and: case IR_OP_or: case IR_OP_xor:
-    case IR_OP_shl: case IR_OP_shr: case IR_OP_sar: case IR_OP_rotl: case IR_OP_rotr:
-        return i->type >= IR_I32 && x64_imm32_of(g, i->arg[1], &imm);
-    case IR_OP_not: case IR_OP_neg:
-        return i->type >= IR_I32;
-    case IR_OP_zext: case IR_OP_sext:
-        return i->type >= IR_I32 && x64_insn(g, i->arg[0])->type >= IR_I8;
-    default:
-        return false;
-    }
+    return ir_is_calc(i->op) && i->op != IR_OP_trunc && i->type >= IR_I32 &&
+           x64_insn(g, i->arg[0])->type >= IR_I8 &&
+           (!i->arg[1] || x64_imm32_of(g, i->arg[1], &imm));
 }
 
 static IrRef below(const X64Gen *g, IrRef ref)

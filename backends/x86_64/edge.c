@@ -394,14 +394,20 @@ typedef struct Fix {
     uint8_t flags[VCPU_SLOTS];
 } Fix;
 
+/* A slot that a marker gives the value, best one that has just the value. */
 static unsigned marked_slot(const Fix *x, IrRef ref)
 {
+    unsigned slot = X64_SLOT_NONE;
+
     for (unsigned s = 0; s < VCPU_SLOTS; s++) {
-        if (x->marked[s] == ref) {
+        if (x->marked[s] == ref && !x->flags[s]) {
             return s;
         }
+        if (x->marked[s] == ref && slot == X64_SLOT_NONE) {
+            slot = s;
+        }
     }
-    return X64_SLOT_NONE;
+    return slot;
 }
 
 /* The slot that has the value in memory as long as the unit runs, or X64_SLOT_NONE; each for one

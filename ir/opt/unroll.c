@@ -16,6 +16,7 @@
 #include "ir/cfg.h"
 #include "ir/opt/loops.h"
 #include "ir/opt/opt.h"
+#include "ir/opt/slots.h"
 #include "ir/opt/trips.h"
 
 enum {
@@ -24,6 +25,8 @@ enum {
     TIMES = 4,   /* at most so many iterations */
     WAY_OUT = 4, /* guest instructions of a way out that is copied */
     INSNS = 512, /* of the function */
+    PEEL = 100,      /* guest instructions of a loop whose first iteration is copied in front of it */
+    TEMPORARIES = 4, /* it has at least so many */
 };
 
 typedef struct Unroll {
@@ -36,6 +39,8 @@ typedef struct Unroll {
     IrBlockId *block;  /* of each block, in the latest copy; 0: none */
     IrBlockId *behind; /* of a loop's last block: the first of its copies, */
     uint32_t *n_behind; /* and how many there are */
+    IrBlockId *before;  /* of a header: the first block of the iteration in front of the loop, */
+    uint32_t *n_before; /* and how many there are */
     IrTrips *trips;     /* once they are needed */
 } Unroll;
 
@@ -276,6 +281,63 @@ static bool unroll(Unroll *u, IrLoop *loop, uint32_t n)
     return true;
 }
 
+/* ---- The first iteration ---- */
+
+/* How many registers the loop begins to set, after something that may trap, before it reads them, as
+ * a chain of ops on others. */
+static uint32_t temporaries(const Unroll *u, const IrLoop *loop)
+{
+    const IrFunc *f = u->f;
+    IrSlotSet known = { { 0 } };
+    bool visible = false;
+    uint32_t n = 0;
+
+    IR_FOR_EACH (f, loop->header, ref) {
+        const IrInsn *i = &f->insn[ref];
+
+        if (i->op == IR_OP_getreg || i->op == IR_OP_setreg) {
+            const IrInsn *value = &f->insn[i->arg[0]];
+
+            n += i->op == IR_OP_setreg && visible && !ir_slots_has(&known, (unsigned)i->imm) &&
+                 ir_is_calc(value->op);
+            ir_slots_add(&known, (unsigned)i->imm);
+        }
+        visible |= (ir_op_info[i->op].effects & IR_TRAPS) != 0;
+    }
+    return n;
+}
+
+/* Puts a copy of one iteration in front of the loop, so that all ways to its header come out of it:
+ * what only the guest's state has of the iteration before can then be computed (derive). */
+static void peel(Unroll *u, const IrLoop *loop)
+{
+    IrFunc *f = u->f;
+    IrBlockId first = f->n_blocks;
+
+    copy_body(u, loop);
+    for (IrBlockId b = 0; b < first; b++) {
+        if (b >= u->n_blocks || !loop->has[b]) {
+            turn_back_edges(f, b, loop->header, u->block[loop->header]);
+        }
+    }
+    u->before[loop->header] = first;
+    u->n_before[loop->header] = f->n_blocks - first;
+}
+
+static bool peel_one(Unroll *u, IrLoop *loop, uint32_t n)
+{
+    if (n > PEEL || temporaries(u, loop) < TEMPORARIES || u->n_guest + n > INSNS) {
+        return false;
+    }
+    add_ways_out(u, loop);
+    if (!is_closed(u, loop)) {
+        return false;
+    }
+    peel(u, loop);
+    u->n_guest += n;
+    return true;
+}
+
 /* ---- Loops of which nothing is left ---- */
 
 /* The branch at the end of `b` becomes a jump along edge `which`. */
@@ -351,6 +413,9 @@ static void renumber(const Unroll *u)
     uint32_t n = 0;
 
     for (IrBlockId b = 0; b < u->n_blocks; b++) {
+        for (uint32_t k = 0; k < u->n_before[b]; k++) {
+            order[n++] = u->before[b] + k;
+        }
         order[n++] = b;
         for (uint32_t k = 0; k < u->n_behind[b]; k++) {
             order[n++] = u->behind[b] + k;
@@ -370,6 +435,8 @@ static Unroll prepare(IrFunc *f)
         .block = ARENA_NEW(f->arena, IrBlockId, f->n_blocks),
         .behind = ARENA_NEW(f->arena, IrBlockId, f->n_blocks),
         .n_behind = ARENA_NEW(f->arena, uint32_t, f->n_blocks),
+        .before = ARENA_NEW(f->arena, IrBlockId, f->n_blocks),
+        .n_before = ARENA_NEW(f->arena, uint32_t, f->n_blocks),
     };
 
     for (IrBlockId b = 0; b < f->n_blocks; b++) {
@@ -396,7 +463,15 @@ bool ir_opt_unroll(IrFunc *f)
         IrLoop *loop = &loops.loop[k];
         uint32_t n = guest_insns_of(&u, loop);
 
-        changed |= is_innermost(&loops, loop) && (unroll_all(&u, loop, n) || unroll(&u, loop, n));
+        if (!is_innermost(&loops, loop)) {
+            continue;
+        }
+        if (unroll_all(&u, loop, n)) {
+            changed = true;
+        } else {
+            changed |= peel_one(&u, loop, n);
+            changed |= unroll(&u, loop, n);
+        }
     }
     if (changed) {
         renumber(&u);

@@ -11,10 +11,13 @@
  * Preserved: every value.
  * Terminates: each parameter is looked at once; what another one is computed from stays.
  */
+#include <string.h>
+
 #include "base/bits.h"
 #include "ir/cfg.h"
 #include "ir/opt/opt.h"
 #include "ir/opt/replace.h"
+#include "ir/opt/slots.h"
 
 enum {
     WAYS = 16,  /* into a block, at most */
@@ -24,13 +27,15 @@ enum {
 
 typedef struct Derive {
     IrFunc *f;
-    bool *needed; /* by value: by more than the guest's state */
+    bool *needed; /* by value: by more than the guest's state, */
+    bool *shown;  /* or by an exit */
     IrRef *work;
     uint32_t n_work;
     IrReplace replace;
 
     /* Of the block being looked at */
     IrBlockId b;
+    bool is_header;
     unsigned n_ways;
     const IrRef *args[WAYS]; /* of each way */
     IrRef behind; /* what comes behind the parameters */
@@ -41,43 +46,27 @@ typedef struct Derive {
 
 /* ---- What the program needs ---- */
 
-static void mark(Derive *d, IrRef ref)
+static void mark(Derive *d, bool *needed, IrRef ref)
 {
-    if (ref && !d->needed[ref]) {
-        d->needed[ref] = true;
+    if (ref && !needed[ref]) {
+        needed[ref] = true;
         d->work[d->n_work++] = ref;
     }
 }
 
-static void mark_operands(Derive *d)
+static void mark_operands(Derive *d, bool *needed)
 {
     while (d->n_work) {
         const IrInsn *i = &d->f->insn[d->work[--d->n_work]];
 
         for (unsigned k = 0; k < 3; k++) {
-            mark(d, i->arg[k]);
+            mark(d, needed, i->arg[k]);
         }
     }
-}
-
-static void mark_roots(Derive *d)
-{
-    const IrFunc *f = d->f;
-
-    for (IrBlockId b = 0; b < f->n_blocks; b++) {
-        IR_FOR_EACH (f, b, ref) {
-            const IrInsn *i = &f->insn[ref];
-
-            if (i->op != IR_OP_setreg && i->op != IR_OP_param && !(ir_effects(f, i) & IR_PURE)) {
-                mark(d, ref);
-            }
-        }
-    }
-    mark_operands(d);
 }
 
 /* Arguments of needed parameters are needed; true when that marked something. */
-static bool mark_arguments(Derive *d)
+static bool mark_arguments(Derive *d, bool *needed)
 {
     const IrFunc *f = d->f;
     bool changed = false;
@@ -90,13 +79,57 @@ static bool mark_arguments(Derive *d)
             for (uint32_t k = 0; k < edge->n_args; k++, param = f->insn[param].next) {
                 IrRef arg = f->edge_args[edge->first_arg + k];
 
-                changed |= d->needed[param] && !d->needed[arg];
-                mark(d, d->needed[param] ? arg : 0);
+                changed |= needed[param] && !needed[arg];
+                mark(d, needed, needed[param] ? arg : 0);
             }
         }
     }
-    mark_operands(d);
+    mark_operands(d, needed);
     return changed;
+}
+
+/* What ops with effects need. */
+static void find_needed(Derive *d)
+{
+    const IrFunc *f = d->f;
+
+    for (IrBlockId b = 0; b < f->n_blocks; b++) {
+        IR_FOR_EACH (f, b, ref) {
+            const IrInsn *i = &f->insn[ref];
+
+            if (i->op != IR_OP_setreg && i->op != IR_OP_param && !(ir_effects(f, i) & IR_PURE)) {
+                mark(d, d->needed, ref);
+            }
+        }
+    }
+    mark_operands(d, d->needed);
+    while (mark_arguments(d, d->needed)) {
+    }
+}
+
+/* What they need, or registers that an exit shows. */
+static void find_shown(Derive *d, const IrCfg *cfg)
+{
+    const IrFunc *f = d->f;
+    const IrSlotSet *used_in = ir_slots_used_in(f, cfg);
+
+    memcpy(d->shown, d->needed, f->n_insns * sizeof(bool));
+    for (uint32_t k = 0; k < cfg->n_order; k++) {
+        IrBlockId b = cfg->order[k];
+        IrSlotSet used = ir_slots_live_out(f, used_in, b);
+
+        for (IrRef ref = f->block[b].last; ref; ref = f->insn[ref].prev) {
+            const IrInsn *i = &f->insn[ref];
+
+            if (i->op == IR_OP_setreg && ir_slots_has(&used, (unsigned)i->imm)) {
+                mark(d, d->shown, i->arg[0]);
+            }
+            ir_slots_used_before(f, i, &used);
+        }
+    }
+    mark_operands(d, d->shown);
+    while (mark_arguments(d, d->shown)) {
+    }
 }
 
 /* ---- Chains ---- */
@@ -186,6 +219,12 @@ static IrRef make(Derive *d, IrRef top, IrRef leaf, unsigned links)
     return append(d, i);
 }
 
+/* At the header of a loop what an exit shows is not needed: the exit is taken once. */
+static bool is_needed(const Derive *d, IrRef param)
+{
+    return d->is_header ? d->needed[param] : d->shown[param];
+}
+
 /* What parameter `k` can be computed from, as a value of the block's head; 0: nothing. */
 static IrRef derive(Derive *d, unsigned k)
 {
@@ -202,7 +241,7 @@ static IrRef derive(Derive *d, unsigned k)
         links++;
     }
     if (!leaf || (!links && from == PARAMS) ||
-        (d->needed[param] && (links || d->f->insn[leaf].type != d->f->insn[param].type))) {
+        (is_needed(d, param) && (links || d->f->insn[leaf].type != d->f->insn[param].type))) {
         return 0;
     }
     d->stays[from] = true;
@@ -218,6 +257,7 @@ static bool look_at(Derive *d, const IrCfg *cfg, IrBlockId b)
 
     d->b = b;
     d->n_ways = 0;
+    d->is_header = false;
     for (uint32_t p = cfg->first_pred[b]; p < cfg->first_pred[b + 1]; p++) {
         IrBlockId from = cfg->preds[p];
         bool again = p > cfg->first_pred[b] && cfg->preds[p - 1] == from;
@@ -226,6 +266,7 @@ static bool look_at(Derive *d, const IrCfg *cfg, IrBlockId b)
         if (d->n_ways == WAYS) {
             return false;
         }
+        d->is_header |= ir_dominates(cfg, b, from);
         d->args[d->n_ways++] = &f->edge_args[ir_succ(f, from, which)->first_arg];
     }
     for (uint32_t k = 0; k < f->block[b].n_params; k++, param = f->insn[param].next) {
@@ -265,11 +306,11 @@ bool ir_opt_derive(IrFunc *f)
     }
     cfg = ir_cfg(f);
     d.needed = ARENA_NEW(f->arena, bool, f->n_insns);
+    d.shown = ARENA_NEW(f->arena, bool, f->n_insns);
     d.work = ARENA_NEW(f->arena, IrRef, f->n_insns);
     d.replace = ir_replace_new(f);
-    mark_roots(&d);
-    while (mark_arguments(&d)) {
-    }
+    find_needed(&d);
+    find_shown(&d, cfg);
     for (uint32_t k = 0; k < cfg->n_order; k++) {
         changed |= derive_block(&d, cfg, cfg->order[k]);
     }

@@ -72,7 +72,16 @@ IrSlotSet ir_slots_live_out(const IrFunc *f, const IrSlotSet *live_in, IrBlockId
     return live;
 }
 
-IrSlotSet *ir_slots_live_in(const IrFunc *f, const IrCfg *cfg)
+void ir_slots_used_before(const IrFunc *f, const IrInsn *i, IrSlotSet *live)
+{
+    if (!(ir_op_info[i->op].effects & IR_TRAPS)) {
+        ir_slots_before(f, i, live);
+    }
+}
+
+/* At each block, by `before`, which goes backward over one insn. */
+static IrSlotSet *find_in(const IrFunc *f, const IrCfg *cfg,
+                          void (*before)(const IrFunc *f, const IrInsn *i, IrSlotSet *live))
 {
     IrSlotSet *live_in = ARENA_NEW(f->arena, IrSlotSet, f->n_blocks);
     bool changed = true;
@@ -84,10 +93,20 @@ IrSlotSet *ir_slots_live_in(const IrFunc *f, const IrCfg *cfg)
             IrSlotSet live = ir_slots_live_out(f, live_in, b);
 
             for (IrRef ref = f->block[b].last; ref; ref = f->insn[ref].prev) {
-                ir_slots_before(f, &f->insn[ref], &live);
+                before(f, &f->insn[ref], &live);
             }
             changed |= ir_slots_join(&live_in[b], &live);
         }
     }
     return live_in;
+}
+
+IrSlotSet *ir_slots_live_in(const IrFunc *f, const IrCfg *cfg)
+{
+    return find_in(f, cfg, ir_slots_before);
+}
+
+IrSlotSet *ir_slots_used_in(const IrFunc *f, const IrCfg *cfg)
+{
+    return find_in(f, cfg, ir_slots_used_before);
 }

@@ -48,6 +48,10 @@ void ir_slots_before(const IrFunc *f, const IrInsn *i, IrSlotSet *live);
 /* For each block the slots whose value at its start somebody may still see. */
 IrSlotSet *ir_slots_live_in(const IrFunc *f, const IrCfg *cfg);
 
+/* The same when nothing traps on the way: what exits, calls and getregs see. */
+void ir_slots_used_before(const IrFunc *f, const IrInsn *i, IrSlotSet *live);
+IrSlotSet *ir_slots_used_in(const IrFunc *f, const IrCfg *cfg);
+
 /* The slots that are live at the end of `block`, from what its successors say. */
 IrSlotSet ir_slots_live_out(const IrFunc *f, const IrSlotSet *live_in, IrBlockId block);
 

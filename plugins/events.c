@@ -96,6 +96,16 @@ void plugins_vcpu_end(Vcpu *vcpu)
     CALL_ALL(vcpu_exit, vcpu_simple, p->id, vcpu->index);
 }
 
+void plugins_vcpu_idle(Vcpu *vcpu)
+{
+    CALL_ALL(vcpu_idle, vcpu_simple, p->id, vcpu->index);
+}
+
+void plugins_vcpu_resume(Vcpu *vcpu)
+{
+    CALL_ALL(vcpu_resume, vcpu_simple, p->id, vcpu->index);
+}
+
 void plugins_syscall(Vcpu *vcpu, uint64_t nr, const uint64_t a[6])
 {
     CALL_ALL(vcpu_syscall, vcpu_syscall, p->id, vcpu->index, (int64_t)nr, a[0], a[1], a[2], a[3],

@@ -29,7 +29,7 @@ typedef enum KetchInsnKind {
 /* The kind of an instruction, in a translation callback. */
 KetchInsnKind ketch_plugin_insn_kind(const struct qemu_plugin_insn *insn);
 
-/* A file that the guest has mapped, and a function of it. */
+/* A file that the guest has mapped, or that a machine was started with, and a function of it. */
 typedef struct KetchPlace {
     const char *file;   /* host path, or "[vdso]" and the like */
     uint64_t bias;      /* address in memory = address in the ELF file + bias */

@@ -279,6 +279,11 @@ static bool load(Plugin *p, GError **error)
     return ok;
 }
 
+bool plugins_wanted(void)
+{
+    return plugins != NULL;
+}
+
 bool plugins_load(const PluginTarget *target, const TrInstrument **instrument, GError **error)
 {
     *instrument = NULL;

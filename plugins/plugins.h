@@ -19,6 +19,9 @@
  * "name=on".  The same file again adds arguments. */
 MUST_USE bool plugins_add(const char *spec, GError **error);
 
+/* Something was added. */
+bool plugins_wanted(void);
+
 /* Loads what was added and calls each qemu_plugin_install(), in that order.  *instrument is then what the
  * translator needs (TrConfig.instrument), NULL when nothing was added: then nothing happens, and none of
  * the events below need be told. */
@@ -29,6 +32,10 @@ MUST_USE bool plugins_load(const PluginTarget *target, const TrInstrument **inst
 /* Before its first instruction, with its registers set; it ends, but not the whole guest. */
 void plugins_vcpu_start(Vcpu *vcpu);
 void plugins_vcpu_end(Vcpu *vcpu);
+
+/* Of a machine: it waits for an interrupt; the wait is over. */
+void plugins_vcpu_idle(Vcpu *vcpu);
+void plugins_vcpu_resume(Vcpu *vcpu);
 
 /* System calls of user mode, outside of translated code.  `result` as QEMU has it: -512 for a call that
  * will be done again, -513 for one without a result. */

@@ -8,8 +8,8 @@
  * unchanged.  "Since" below is the version that has a function first; nothing stops a plugin of an
  * earlier version from calling it.
  *
- * Addresses are the guest's.  A vcpu is a guest thread, numbered from 0; the number of a thread
- * that has ended is used again when it was the highest.  Callbacks of one vcpu run in its thread,
+ * Addresses are the guest's.  A vcpu is a guest thread, or a hart of a machine, numbered from 0; the number
+ * of a thread that has ended is used again when it was the highest.  Callbacks of one vcpu run in its thread,
  * those of several at the same time: what they share needs a lock.  Handles of blocks and
  * instructions are good for the translation callback that they are given to.
  *
@@ -48,7 +48,7 @@ typedef struct qemu_info_t {
         int min; /* versions of this interface that load */
         int cur;
     } version;
-    bool system_emulation; /* false: a user-mode run, the union below is zero */
+    bool system_emulation; /* a machine; false: a user-mode run, the union below is zero */
     union {
         struct {
             int smp_vcpus;
@@ -100,7 +100,8 @@ QEMU_PLUGIN_API void qemu_plugin_register_vcpu_init_cb(qemu_plugin_id_t id,
 QEMU_PLUGIN_API void qemu_plugin_register_vcpu_exit_cb(qemu_plugin_id_t id,
                                                        qemu_plugin_vcpu_simple_cb_t cb);
 
-/* A vcpu has nothing to do, or something again: never called in user mode.  Since 1. */
+/* A hart of a machine waits for an interrupt (WFI) that is not there; the wait is over.  Never called in user
+ * mode.  Since 1. */
 QEMU_PLUGIN_API void qemu_plugin_register_vcpu_idle_cb(qemu_plugin_id_t id,
                                                        qemu_plugin_vcpu_simple_cb_t cb);
 QEMU_PLUGIN_API void qemu_plugin_register_vcpu_resume_cb(qemu_plugin_id_t id,
@@ -266,7 +267,9 @@ QEMU_PLUGIN_API bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t info);
 /* What was loaded or stored.  Only in the callback.  Since 4. */
 QEMU_PLUGIN_API qemu_plugin_mem_value qemu_plugin_mem_get_value(qemu_plugin_meminfo_t info);
 
-/* The physical side of an access: NULL, false, 0 and NULL in user mode.  Since 1. */
+/* The physical side of an access of a machine, asked for in its callback; good until the next one in this
+ * thread.  NULL, false, 0 and NULL in user mode.  The name of memory is "RAM", that of a device stays.
+ * Since 1. */
 QEMU_PLUGIN_API struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(qemu_plugin_meminfo_t info,
                                                                   uint64_t vaddr);
 QEMU_PLUGIN_API bool qemu_plugin_hwaddr_is_io(const struct qemu_plugin_hwaddr *haddr);
@@ -276,7 +279,7 @@ QEMU_PLUGIN_API const char *qemu_plugin_hwaddr_device_name(const struct qemu_plu
 /* ---- Guest memory ---- */
 
 /* Makes `data` the `len` bytes at addr; false, and `data` unchanged, when not all are readable.
- * Any time.  Since 4. */
+ * Any time; in a machine, only in the thread of a vcpu, whose view of memory counts.  Since 4. */
 QEMU_PLUGIN_API bool qemu_plugin_read_memory_vaddr(uint64_t addr, GByteArray *data, size_t len);
 
 /* Writes all bytes of `data` at addr; false when the guest could not.  Code that is translated
@@ -292,7 +295,8 @@ enum qemu_plugin_hwaddr_operation_result {
     QEMU_PLUGIN_HWADDR_OPERATION_INVALID_ADDRESS_SPACE,
 };
 
-/* Physical memory, of which user mode has none: ERROR, ERROR, false.  Since 5. */
+/* Physical memory of a machine, RAM and ROM: INVALID_ADDRESS when there is none, or a device.  Where vaddr is
+ * for the vcpu of this thread; false: nowhere.  In user mode ERROR, ERROR, false.  Since 5. */
 QEMU_PLUGIN_API enum qemu_plugin_hwaddr_operation_result
 qemu_plugin_read_memory_hwaddr(uint64_t addr, GByteArray *data, size_t len);
 QEMU_PLUGIN_API enum qemu_plugin_hwaddr_operation_result
@@ -375,7 +379,7 @@ QEMU_PLUGIN_API void qemu_plugin_outs(const char *string);
 /* "on" "yes" "true", "off" "no" "false"; false when `val` is something else.  Since 1. */
 QEMU_PLUGIN_API bool qemu_plugin_bool_parse(const char *name, const char *val, bool *ret);
 
-/* The guest's program: its path, to be freed with g_free(); first address of its code, the first
+/* The guest's program, of which a machine has none: its path, to be freed with g_free(); first address of its code, the first
  * behind it, its entry.  NULL and 0 before it is loaded (in qemu_plugin_install()).  Since 1. */
 QEMU_PLUGIN_API const char *qemu_plugin_path_to_binary(void);
 QEMU_PLUGIN_API uint64_t qemu_plugin_start_code(void);
@@ -396,7 +400,7 @@ QEMU_PLUGIN_API void qemu_plugin_register_vcpu_mem_inline(struct qemu_plugin_ins
                                                           enum qemu_plugin_op op, void *ptr,
                                                           uint64_t imm);
 
-/* -1: user mode. */
+/* Of a machine; -1 in user mode. */
 QEMU_PLUGIN_API int qemu_plugin_n_vcpus(void);
 QEMU_PLUGIN_API int qemu_plugin_n_max_vcpus(void);
 

@@ -65,43 +65,61 @@ qemu_plugin_mem_value qemu_plugin_mem_get_value(qemu_plugin_meminfo_t info)
     return v;
 }
 
+/* ---- Physical addresses: of machines only ---- */
+
+struct qemu_plugin_hwaddr {
+    PluginPhysical at;
+};
+
+static bool translate(uint64_t vaddr, bool write, PluginPhysical *at)
+{
+    Vcpu *vcpu = plugin_target->self();
+
+    return vcpu && plugin_target->translate && plugin_target->translate(vcpu, vaddr, write, at);
+}
+
+/* Good until the next one of this thread. */
 struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(qemu_plugin_meminfo_t info, uint64_t vaddr)
 {
-    (void)info, (void)vaddr;
-    return NULL;
+    static _Thread_local struct qemu_plugin_hwaddr found;
+
+    return translate(vaddr, info & TR_ACCESS_STORE, &found.at) ? &found : NULL;
 }
 
 bool qemu_plugin_hwaddr_is_io(const struct qemu_plugin_hwaddr *haddr)
 {
-    (void)haddr;
-    return false;
+    return haddr && haddr->at.device;
 }
 
 uint64_t qemu_plugin_hwaddr_phys_addr(const struct qemu_plugin_hwaddr *haddr)
 {
-    (void)haddr;
-    return 0;
+    return haddr ? haddr->at.paddr : 0;
 }
 
 const char *qemu_plugin_hwaddr_device_name(const struct qemu_plugin_hwaddr *h)
 {
-    (void)h;
-    return NULL;
+    return !h ? NULL : h->at.device ? h->at.device : "RAM";
 }
 
 /* ---- Guest memory ---- */
 
-bool qemu_plugin_read_memory_vaddr(uint64_t addr, GByteArray *data, size_t len)
+/* `data` becomes the bytes at `copy`, which is freed, when it is `ok`. */
+static bool replace(GByteArray *data, uint8_t *copy, size_t len, bool ok)
 {
-    uint8_t *copy = len ? g_try_malloc(len) : NULL;
-    bool ok = copy && plugin_target->read(plugin_target->self(), addr, copy, len);
-
     if (ok) {
         g_byte_array_set_size(data, 0);
         g_byte_array_append(data, copy, (guint)len);
     }
     g_free(copy);
     return ok;
+}
+
+bool qemu_plugin_read_memory_vaddr(uint64_t addr, GByteArray *data, size_t len)
+{
+    uint8_t *copy = len ? g_try_malloc(len) : NULL;
+    bool ok = copy && plugin_target->read(plugin_target->self(), addr, copy, len);
+
+    return replace(data, copy, len, ok);
 }
 
 bool qemu_plugin_write_memory_vaddr(uint64_t addr, GByteArray *data)
@@ -112,21 +130,36 @@ bool qemu_plugin_write_memory_vaddr(uint64_t addr, GByteArray *data)
 enum qemu_plugin_hwaddr_operation_result
 qemu_plugin_read_memory_hwaddr(uint64_t addr, GByteArray *data, size_t len)
 {
-    (void)addr, (void)data, (void)len;
-    return QEMU_PLUGIN_HWADDR_OPERATION_ERROR;
+    uint8_t *copy = len && plugin_target->read_physical ? g_try_malloc(len) : NULL;
+
+    if (!copy) {
+        return QEMU_PLUGIN_HWADDR_OPERATION_ERROR;
+    }
+    return replace(data, copy, len, plugin_target->read_physical(addr, copy, len))
+               ? QEMU_PLUGIN_HWADDR_OPERATION_OK
+               : QEMU_PLUGIN_HWADDR_OPERATION_INVALID_ADDRESS;
 }
 
 enum qemu_plugin_hwaddr_operation_result qemu_plugin_write_memory_hwaddr(uint64_t addr,
                                                                          GByteArray *data)
 {
-    (void)addr, (void)data;
-    return QEMU_PLUGIN_HWADDR_OPERATION_ERROR;
+    if (!data->len || !plugin_target->write_physical) {
+        return QEMU_PLUGIN_HWADDR_OPERATION_ERROR;
+    }
+    return plugin_target->write_physical(addr, data->data, data->len)
+               ? QEMU_PLUGIN_HWADDR_OPERATION_OK
+               : QEMU_PLUGIN_HWADDR_OPERATION_INVALID_ADDRESS;
 }
 
 bool qemu_plugin_translate_vaddr(uint64_t vaddr, uint64_t *hwaddr)
 {
-    (void)vaddr, (void)hwaddr;
-    return false;
+    PluginPhysical at;
+    bool ok = translate(vaddr, false, &at);
+
+    if (ok) {
+        *hwaddr = at.paddr;
+    }
+    return ok;
 }
 
 /* ---- Registers: handles are the frontend's rows ---- */
@@ -217,12 +250,12 @@ void qemu_plugin_vcpu_for_each(qemu_plugin_id_t id, qemu_plugin_vcpu_simple_cb_t
 
 int qemu_plugin_n_vcpus(void)
 {
-    return -1;
+    return plugin_target->n_vcpus ? (int)plugin_target->n_vcpus : -1;
 }
 
 int qemu_plugin_n_max_vcpus(void)
 {
-    return -1;
+    return qemu_plugin_n_vcpus();
 }
 
 /* ---- Time ---- */

@@ -276,5 +276,5 @@ uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn)
 
 void *qemu_plugin_insn_haddr(const struct qemu_plugin_insn *insn)
 {
-    return (void *)(uintptr_t)insn_of(insn)->pc; /* user mode: guest addresses are host addresses */
+    return (void *)(uintptr_t)tr_insn_host(insn_of(insn));
 }

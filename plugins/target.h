@@ -25,6 +25,12 @@ typedef struct PluginPlace {
     uint64_t start, size;  /* of the function, in memory */
 } PluginPlace;
 
+/* What a machine has at an address. */
+typedef struct PluginPhysical {
+    uint64_t paddr;
+    const char *device; /* NULL: memory.  Lives as long as the machine */
+} PluginPhysical;
+
 /* The program that the guest is, or was started with; all zero before it is loaded. */
 typedef struct PluginProgram {
     const char *path;
@@ -51,6 +57,12 @@ typedef struct PluginTarget {
      * the inside out, as userland/unwind.h has it. */
     const char *(*syscall_name)(int64_t number);
     size_t (*unwind)(const Vcpu *vcpu, uint64_t *pc, size_t max);
+
+    /* Machines, else NULL: where `vcpu` finds vaddr; RAM and ROM at physical addresses.  False: there is no
+     * such memory, and nothing was done. */
+    bool (*translate)(Vcpu *vcpu, uint64_t vaddr, bool write, PluginPhysical *out);
+    bool (*read_physical)(uint64_t paddr, void *to, size_t size);
+    bool (*write_physical)(uint64_t paddr, const void *from, size_t size);
 } PluginTarget;
 
 #endif

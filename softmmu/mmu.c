@@ -683,6 +683,14 @@ bool mmu_access(Vcpu *vcpu, VcpuAccess *a)
     return done;
 }
 
+const uint8_t *mmu_host(const Vcpu *vcpu, uint64_t vaddr)
+{
+    const Mmu *mmu = mmu_of(vcpu);
+    uint64_t addend = get_entry(mmu, mmu->data, vaddr, false);
+
+    return addend ? (const uint8_t *)(uintptr_t)(vaddr + addend) : NULL;
+}
+
 /* ---- Fetches ---- */
 
 bool mmu_fetch(Vcpu *vcpu, uint64_t pc, uint64_t *paddr)

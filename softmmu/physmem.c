@@ -180,6 +180,22 @@ const PhysRegion *phys_find(const PhysMem *mem, uint64_t addr)
     return NULL;
 }
 
+/* RAM is behind all else. */
+bool phys_of_host(const PhysMem *mem, const uint8_t *host, uint64_t *addr)
+{
+    const View *view = atomic_load_explicit(&mem->view, memory_order_acquire);
+
+    for (unsigned i = view->n; i-- > 0;) {
+        const PhysRegion *r = view->region[i];
+
+        if (r->host && host >= r->host && (uint64_t)(host - r->host) < r->size) {
+            *addr = r->base + (uint64_t)(host - r->host);
+            return true;
+        }
+    }
+    return false;
+}
+
 const PhysRegion *phys_region(const PhysMem *mem, unsigned index)
 {
     const View *view = atomic_load_explicit(&mem->view, memory_order_acquire);

@@ -58,6 +58,9 @@ MUST_USE bool phys_move(PhysMem *mem, PhysRegion *region, uint64_t base, bool en
 /* The enabled region that contains `addr`; NULL: nothing is there. */
 const PhysRegion *phys_find(const PhysMem *mem, uint64_t addr);
 
+/* The address of a byte of the host's memory of RAM or ROM.  False: it is neither. */
+MUST_USE bool phys_of_host(const PhysMem *mem, const uint8_t *host, uint64_t *addr);
+
 /* Regions in order of their base; NULL behind the last. */
 const PhysRegion *phys_region(const PhysMem *mem, unsigned index);
 

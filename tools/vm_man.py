@@ -51,7 +51,11 @@ def options(lines):
             yield f".SS {roff(found[1])}\n"
         elif (found := ROW.match(line)) and found[3]:
             spelling, argument, text = found.groups()
-            name = f"\\fB{roff(spelling)}\\fP" + (f" \\fI{roff(argument)}\\fP" if argument else "")
+            name = f"\\fB{roff(spelling)}\\fP"
+            if argument and argument[0] == "[":
+                name += f"[=\\fI{roff(argument[1:-1])}\\fP]"
+            elif argument:
+                name += f" \\fI{roff(argument)}\\fP"
             text = re.sub(r"`([^`]*)`", lambda m: f"\x01{m[1]}\x02", text)
             text = roff(text).replace("\x01", "\\fB").replace("\x02", "\\fP")
             yield f".TP\n{name}\n{text[0].upper() + text[1:]}.\n"

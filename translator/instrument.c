@@ -29,6 +29,7 @@ enum {
 typedef struct Stop {
     struct Stop *next;
     uint64_t pc;
+    uint32_t page; /* of a machine: as the low half of TrPage */
     bool before; /* before that instruction; else after it */
 } Stop;
 
@@ -266,8 +267,9 @@ void tr_do_at_accesses(TrInsn *insn, const TrAction *action)
 static const Stop *stop_at(uint64_t pc)
 {
     const Stop *s = stops[(pc >> 1) % STOPS];
+    uint32_t page = s ? (uint32_t)source_page_of(pc) : 0;
 
-    while (s && s->pc != pc) {
+    while (s && (s->pc != pc || s->page != page)) {
         s = s->next;
     }
     return s;
@@ -277,7 +279,7 @@ void instrument_stop_locked(uint64_t pc, bool before)
 {
     Stop **chain = &stops[(pc >> 1) % STOPS], *s = ARENA_NEW(memory, Stop, 1);
 
-    *s = (Stop){ *chain, pc, before };
+    *s = (Stop){ *chain, pc, (uint32_t)source_page_of(pc), before };
     *chain = s;
 }
 
@@ -332,7 +334,7 @@ static TrBlock *block_new(const Scan *s)
     uint8_t *own = arena_alloc(memory, (size_t)s->n * SOURCE_INSN_BYTES);
     uint32_t at = 0;
 
-    *b = (TrBlock){ .pc = s->pc, .n_insns = s->n, .size = s->size };
+    *b = (TrBlock){ .pc = s->pc, .page = source_page_of(s->pc), .n_insns = s->n, .size = s->size };
     b->start.end = &b->start.first;
     b->bytes = arena_alloc(memory, s->size);
     memcpy(b->bytes, s->bytes, s->size);
@@ -354,13 +356,15 @@ TrBlock *instrument_block_locked(uint64_t pc, unsigned max)
 {
     static Scan s;
     TrBlock **chain = &table[(pc >> 1) % TABLE], *b;
+    TrPage page;
 
     scan(&s, pc, max);
     if (s.n == 0) {
         return NULL;
     }
+    page = source_page_of(pc);
     for (b = *chain; b; b = b->next) {
-        if (b->pc == pc && b->n_insns == s.n && b->size == s.size &&
+        if (b->pc == pc && b->page == page && b->n_insns == s.n && b->size == s.size &&
             memcmp(b->bytes, s.bytes, s.size) == 0) {
             return b;
         }
@@ -383,6 +387,12 @@ bool instrument_is_full_locked(void)
 }
 
 /* ---- Asking ---- */
+
+const uint8_t *tr_insn_host(const TrInsn *insn)
+{
+    return tr.system ? system_host(insn->block->page, insn->pc)
+                     : (const uint8_t *)(uintptr_t)(insn->pc + tr.config.mem_base);
+}
 
 void tr_access_value(uint64_t *low, uint64_t *high)
 {

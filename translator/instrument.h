@@ -10,7 +10,8 @@
  * Blocks are QEMU's translation blocks: from where execution arrives to the first jump or branch
  * of any kind, the end of the guest page, or 512 instructions.  Code that is reached in its middle
  * is a second block, which overlaps the first.  Units and regions are made of whole blocks, and a
- * block is shown once until the code cache is emptied, however many units contain it.
+ * block is shown once until the code cache is emptied, however many units contain it (in a machine: once
+ * for each physical page that it is found in).
  *
  * Words.  Each vcpu has TrInstrument.vcpu_memory bytes, zero at first, which generated code
  * addresses in one instruction.  The first few words that are reserved are registers to the
@@ -99,6 +100,7 @@ struct TrInsn {
 struct TrBlock {
     TrBlock *next; /* the translator's table */
     uint64_t pc;
+    uint64_t page; /* of a machine: where it is, for tr_insn_host() */
     uint32_t n_insns;
     uint32_t size;   /* bytes */
     uint8_t *bytes;
@@ -116,6 +118,9 @@ struct TrInstrument {
      * like (TR_NO_ADDRESS).  What comes behind it in the block was not executed. */
     void (*stopped)(Vcpu *vcpu, uint64_t vaddr);
 };
+
+/* Where the instruction is in the memory of this process; NULL: nowhere any more.  Not executable. */
+const uint8_t *tr_insn_host(const TrInsn *insn);
 
 /* Appends a copy of `action`.  Only from TrInstrument.block(), for its block. */
 void tr_do_at_block(TrBlock *block, const TrAction *action);

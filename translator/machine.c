@@ -45,6 +45,8 @@ struct Machine {
     Hart hart[MACHINE_HARTS];
 };
 
+static _Thread_local Vcpu *self;
+
 /* ---- Waking a hart ---- */
 
 /* The lock orders this after the hart's look at `kicked` and before its sleep. */
@@ -92,6 +94,13 @@ void machine_timer(Machine *m, unsigned hart)
 
 /* ---- What a hart does ---- */
 
+static void tell(const Hart *h, void (*event)(Vcpu *vcpu))
+{
+    if (event) {
+        event(h->vcpu);
+    }
+}
+
 static void handle_timer(Hart *h)
 {
     if (atomic_exchange(&h->timer_due, false)) {
@@ -124,33 +133,45 @@ static void wait_a_moment(Hart *h)
     pthread_mutex_unlock(&m->lock);
 }
 
+/* Until something has happened.  False: the wait for interrupts is over. */
+static bool sleep_once(Hart *h, bool *idle)
+{
+    Machine *m = h->machine;
+    bool over;
+
+    atomic_store(&h->kicked, false);
+    handle_timer(h);
+    if (m->fe->pending(h->vcpu, true)) {
+        if (++h->spins > SPINS) {
+            wait_a_moment(h);
+        }
+        return false;
+    }
+    h->spins = 0;
+    if (!*idle) {
+        *idle = true;
+        tell(h, m->config.events.idle);
+    }
+    pthread_mutex_lock(&m->lock);
+    while (!atomic_load(&h->kicked) && !m->paused && !m->ending) {
+        pthread_cond_wait(&h->wake, &m->lock);
+    }
+    over = m->paused || m->ending;
+    pthread_mutex_unlock(&m->lock);
+    return !over;
+}
+
 /* Until an interrupt is pending, also one that is not enabled, or somebody wants to pause. */
 static void wait_for_interrupt(Hart *h)
 {
-    Machine *m = h->machine;
+    bool idle = false;
 
-    for (;;) {
-        atomic_store(&h->kicked, false);
-        handle_timer(h);
-        if (m->fe->pending(h->vcpu, true)) {
-            if (++h->spins > SPINS) {
-                wait_a_moment(h);
-            }
-            return;
-        }
-        h->spins = 0;
-        pthread_mutex_lock(&m->lock);
-        while (!atomic_load(&h->kicked) && !m->paused && !m->ending) {
-            pthread_cond_wait(&h->wake, &m->lock);
-        }
-        if (m->paused || m->ending) {
-            pthread_mutex_unlock(&m->lock);
-            return;
-        }
-        pthread_mutex_unlock(&m->lock);
+    while (sleep_once(h, &idle)) {
+    }
+    if (idle) {
+        tell(h, h->machine->config.events.resume);
     }
 }
-
 /* False: the thread shall end. */
 static bool park(Hart *h)
 {
@@ -227,10 +248,16 @@ static void step(Hart *h)
 static void *run(void *opaque)
 {
     Hart *h = opaque;
+    bool begun = false;
 
+    self = h->vcpu;
     while (park(h)) {
         TrStop stop;
 
+        if (!begun) {
+            begun = true;
+            tell(h, h->machine->config.events.start);
+        }
         if (h->move == MACHINE_step) {
             step(h);
             continue;
@@ -247,6 +274,9 @@ static void *run(void *opaque)
 
 /* ---- Host signals ---- */
 
+/* Only there for the one who set it: a process has one machine. */
+static void (*on_crash)(int sig, const siginfo_t *info);
+
 /* An address that the guest has, but not the host; a floating-point exception; a tick of --profile. */
 static void on_signal(int sig, siginfo_t *info, void *ucontext)
 {
@@ -254,15 +284,22 @@ static void on_signal(int sig, siginfo_t *info, void *ucontext)
         return;
     }
     if (!tr_host_fault(sig, info, ucontext)) {
+        if (on_crash) {
+            on_crash(sig, info);
+        }
         signal(sig, SIG_DFL); /* again, without us */
+        if (info->si_code <= 0) {
+            raise(sig); /* nothing at fault that would do it: somebody has sent it */
+        }
     }
 }
 
-static void catch_signals(void)
+static void catch_signals(const MachineEvents *events)
 {
-    static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, TR_PROFILE_SIGNAL };
+    static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGABRT, TR_PROFILE_SIGNAL };
     struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_NODEFER };
 
+    on_crash = events->crash;
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
         sigaction(signals[i], &action, NULL);
@@ -344,7 +381,7 @@ Machine *machine_new(const MachineConfig *config, const char **error)
         tr_guest_has_threads();
     }
     machine_reset(m);
-    catch_signals();
+    catch_signals(&m->config.events);
     if (!start_threads(m)) {
         *error = "No thread for a processor of the machine.";
         machine_free(m);
@@ -499,6 +536,11 @@ unsigned machine_harts(const Machine *m)
 Vcpu *machine_hart(Machine *m, unsigned hart)
 {
     return m->hart[hart].vcpu;
+}
+
+Vcpu *machine_self(void)
+{
+    return self;
 }
 
 bool machine_read(Machine *m, unsigned hart, uint64_t vaddr, void *to, size_t size)

@@ -31,6 +31,15 @@ enum { MACHINE_HARTS = 8 };
 
 typedef struct Machine Machine;
 
+/* What an observer is told; in the hart's thread, outside of translated code.  Any may be NULL. */
+typedef struct MachineEvents {
+    void (*start)(Vcpu *vcpu);  /* before its first instruction */
+    void (*idle)(Vcpu *vcpu);   /* it waits for an interrupt, and there is none */
+    void (*resume)(Vcpu *vcpu); /* the wait is over */
+    void (*crash)(int sig, const siginfo_t *info); /* any thread, in a signal handler: a host fault that is
+                                                      not the guest's; when it returns, the process ends */
+} MachineEvents;
+
 /* Besides TrConfig.system: constant, copied. */
 typedef struct MachineConfig {
     unsigned n_harts;
@@ -40,6 +49,7 @@ typedef struct MachineConfig {
     const char *cpu;   /* options of -cpu, or NULL */
     uint64_t reset_pc; /* where each hart starts ... */
     uint64_t reset_arg; /* ... with its number and this in registers, see FeSystem.reset() */
+    MachineEvents events;
 } MachineConfig;
 
 /* Paused, reset.  NULL and *error, a sentence. */
@@ -109,6 +119,9 @@ unsigned machine_harts(const Machine *m);
 
 /* Paused: the registers are true (Frontend.registers, FeSystem.field). */
 Vcpu *machine_hart(Machine *m, unsigned hart);
+
+/* The vcpu of the hart whose thread calls; NULL: no hart's. */
+Vcpu *machine_self(void);
 
 /* Guest-virtual memory as the hart sees it now, without side effects on the page tables beyond what a
  * walk does; paused.  False: not all of it is RAM or ROM. */

@@ -196,6 +196,10 @@ IrTrap run_enter(TrVcpu *v, TrUnit *unit)
     v->entered = 1;
     trap = tr.backend->enter(&v->vcpu, &unit->code);
     v->entered = 0;
+    if (v->faulted) {
+        counts_undo(v->faulted, &v->vcpu);
+        v->faulted = NULL;
+    }
     profile_trap(trap);
     return trap;
 }
@@ -288,6 +292,13 @@ static bool reserved(TrVcpu *v)
     return tr.frontend->reserved && tr.frontend->reserved(&v->vcpu);
 }
 
+/* With instrumentation an instruction that is done again has been counted. */
+static uint32_t how_alone(IrTrap why, unsigned n)
+{
+    return why == IR_TRAP_again && n == 0 && tr.config.instrument ? TR_MODE_STEP | TR_MODE_BARE
+                                                                  : TR_MODE_STEP;
+}
+
 /* Instruction by instruction: from LR to its SC (IR_TRAP_exclusive), or until the one that makes
  * the access of a region fault (IR_TRAP_again).  Returns the trap that ended it early, or
  * IR_TRAP_interrupt. */
@@ -297,7 +308,7 @@ static IrTrap execute_alone(TrVcpu *v, IrTrap why)
 
     begin_alone(v);
     for (unsigned n = 0; n < ALONE_MAX; n++) {
-        trap = execute_one(v, TR_MODE_STEP);
+        trap = execute_one(v, how_alone(why, n));
         if (!is_done(trap)) {
             break;
         }

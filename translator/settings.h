@@ -15,5 +15,10 @@
 MUST_USE const char *tr_parse_tier(const char *arg, TrTier *out);
 MUST_USE const char *tr_parse_threshold(const char *arg, uint32_t *out);
 MUST_USE const char *tr_parse_cache_size(const char *arg, uint64_t *out); /* bytes */
+MUST_USE const char *tr_parse_perf(const char *arg, unsigned *out); /* TR_PERF_..., added; NULL: map */
+MUST_USE const char *tr_parse_range(const char *arg, TrRange *out); /* of -dfilter */
+
+/* Turns on an item of -d, also by QEMU's name; "nochain" is TrConfig.no_chain.  False: there is none such. */
+MUST_USE bool tr_parse_log(const char *item, bool *no_chain);
 
 #endif

@@ -93,10 +93,8 @@ struct TrUnit {
     BeCode *oracle;   /* --check: the same for the interpreter, not optimised */
     struct ProfileUnit *profile; /* --profile; else NULL */
     TrLink *links;    /* one for each direct exit of the code */
-    union {
-        TrUndo *undo;   /* of counts.c */
-        TrGuard *guard; /* whole machines; NULL: none */
-    };
+    TrUndo *undo;     /* of counts.c */
+    TrGuard *guard;   /* whole machines; NULL: none */
     uint32_t n_undo;
     uint16_t n_spans;
     uint16_t n_insns; /* of the guest */
@@ -155,6 +153,8 @@ struct TrVcpu {
     uint32_t borrowed_csr;         /* the guest's MXCSR, when a call has just lost it; else 0 */
     uint64_t accessed;             /* in a call at a memory access: what was loaded or stored */
     TrTag *tags;                   /* whole machines, see system_tag() */
+    bool (*access)(Vcpu *vcpu, VcpuAccess *access); /* with instrumentation: the MMU's */
+    const TrUnit *faulted;         /* likewise: whose access has just faulted; NULL: none */
     unsigned n_tags;
     uint8_t recent_tag[TR_RECENT_TAGS]; /* numbers of tags by a hash, or 0 */
     bool cached;                   /* jump_cache may hold host addresses */
@@ -396,6 +396,9 @@ bool system_write(Vcpu *vcpu, uint64_t vaddr, const void *from, size_t size);
 
 /* Bytes of a physical page from `offset` on, to its end at most: as TrConfig.fetch. */
 size_t system_copy(uint32_t half, uint64_t offset, uint8_t *buf, size_t want, bool *writable);
+
+/* Where code at `pc` is in this process; NULL: nowhere. */
+const uint8_t *system_host(TrPage page, uint64_t pc);
 
 /* The physical page behind page number `number`, when it has code; 0: not. */
 uint32_t system_code_page(TrVcpu *v, uint64_t number);

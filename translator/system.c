@@ -55,6 +55,14 @@ size_t system_copy(uint32_t half, uint64_t offset, uint8_t *buf, size_t want, bo
     return n;
 }
 
+const uint8_t *system_host(TrPage page, uint64_t pc)
+{
+    uint64_t paddr = address_of((uint32_t)page);
+    const PhysRegion *r = (uint32_t)page ? phys_find(tr.system->mem, paddr) : NULL;
+
+    return r && r->host ? r->host + (paddr - r->base) + pc % PHYS_PAGE : NULL;
+}
+
 uint32_t system_code_page(TrVcpu *v, uint64_t number)
 {
     uint64_t paddr;
@@ -242,9 +250,34 @@ static void on_write(void *opaque, uint64_t paddr, size_t size)
 
 bool system_start(const char **error)
 {
-    if (tr.config.instrument || tr.config.check) {
-        *error = "Plugins and --check are for programs, not for whole machines.";
+    if (tr.config.check) {
+        *error = "--check is for programs, not for whole machines.";
         return false;
+    }
+    return true;
+}
+
+/* Vcpu.access with instrumentation: of an access that faults the unit is noted, for counts_undo() when the
+ * registers are true. */
+static bool access_noting(Vcpu *vcpu, VcpuAccess *a)
+{
+    TrVcpu *v = vcpu->owner;
+    bool done = v->access(vcpu, a);
+
+    if (!done && a->site && codebuf_contains(tr.code, a->site)) {
+        v->faulted = cache_find_host(a->site);
+    }
+    return done;
+}
+
+static bool attach_mmu(TrVcpu *v, const MmuConfig *config)
+{
+    if (!mmu_attach(&v->vcpu, config)) {
+        return false;
+    }
+    if (tr.config.instrument && tr.code) {
+        v->access = v->vcpu.access;
+        v->vcpu.access = access_noting;
     }
     return true;
 }
@@ -259,7 +292,7 @@ bool system_attach(TrVcpu *v)
     }
     config.code = tr.code_pages;
     v->tags = calloc(TAGS, sizeof(*v->tags));
-    return tr.code_pages && v->tags && mmu_attach(&v->vcpu, &config);
+    return tr.code_pages && v->tags && attach_mmu(v, &config);
 }
 
 void system_detach(TrVcpu *v)

@@ -53,7 +53,8 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 static guint module_of(GArray *modules, const Block *block)
 {
     const KetchPlace *place = block->data;
-    Module new = { place->file, place->bias, block->vaddr + block->size };
+    uint64_t far = (block->vaddr - place->bias) & ~(uint64_t)UINT32_MAX; /* a kernel is: rows have 32 bits */
+    Module new = { place->file, place->bias + far, block->vaddr + block->size };
 
     for (guint i = 0; i < modules->len; i++) {
         Module *m = &g_array_index(modules, Module, i);

@@ -112,8 +112,11 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
                                            char **argv)
 {
-    (void)info;
     if (!plugin_args_parse(name, args, argc, argv)) {
+        return -1;
+    }
+    if (info->system_emulation) {
+        fprintf(stderr, "plugin %s: a machine makes no system calls; the programs in it do, unseen\n", name);
         return -1;
     }
     clock_gettime(CLOCK_MONOTONIC, &start);

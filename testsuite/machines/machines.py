@@ -315,7 +315,10 @@ def cases(options, folder):
         return found + [("machines", lambda: "skip: the package opensbi is not installed")]
     found += [(f"terminal, {name}", lambda how=how: terminal_case(options, how))
               for name, how in (("Ctrl-a x", "key"), ("SIGTERM", signal.SIGTERM),
-                                ("SIGABRT", signal.SIGABRT))]
+                                ("SIGHUP", signal.SIGHUP), ("SIGINT", signal.SIGINT),
+                                ("SIGQUIT", signal.SIGQUIT), ("SIGABRT", signal.SIGABRT),
+                                ("SIGSEGV", signal.SIGSEGV), ("SIGBUS", signal.SIGBUS),
+                                ("SIGFPE", signal.SIGFPE), ("SIGILL", signal.SIGILL))]
     found.append(("U-Boot", (lambda: uboot_case(options)) if os.path.exists(UBOOT) else
                   (lambda: "skip: the package u-boot-qemu is not installed")))
     found.append(("QMP", lambda: qmp_case(options, folder)))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ui/cli/options.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,29 +219,6 @@ static bool option_strace(RunOptions *o, const char *arg, GError **error)
     return true;
 }
 
-/* QEMU's names for what has another name here. */
-static const struct {
-    const char *qemu;
-    const char *ketch;
-} log_aliases[] = {
-    { "in_asm", "in" }, { "op", "ir" },           { "op_opt", "opt" },
-    { "out_asm", "out" }, { "guest_error", "guest_errors" }, { "nochain", NULL },
-};
-
-static bool log_item(RunOptions *o, const char *name)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(log_aliases); i++) {
-        if (!strcmp(name, log_aliases[i].qemu)) {
-            if (log_aliases[i].ketch) {
-                return log_enable(log_aliases[i].ketch, NULL);
-            }
-            o->no_chain = true;
-            return true;
-        }
-    }
-    return log_enable(name, NULL);
-}
-
 static bool option_log(RunOptions *o, const char *arg, GError **error)
 {
     char **items = g_strsplit(arg, ",", -1);
@@ -251,48 +227,12 @@ static bool option_log(RunOptions *o, const char *arg, GError **error)
     for (char **p = items; *p && ok; p++) {
         if (!strcmp(*p, "help") || !strcmp(*p, "?")) {
             o->action = RUN_LOG_HELP;
-        } else if (**p && !log_item(o, *p)) {
+        } else if (**p && !tr_parse_log(*p, &o->no_chain)) {
             ok = wrong(error, "-d: unknown log item (`-d help` lists them)", *p);
         }
     }
     g_strfreev(items);
     return ok;
-}
-
-/* One range of -dfilter: A..B (inclusive), A+N, A-N, or A alone. */
-static bool parse_range(const char *text, TrRange *range)
-{
-    char *end;
-    const char *second;
-    uint64_t a, b;
-
-    errno = 0;
-    a = strtoull(text, &end, 0);
-    if (end == text || errno) {
-        return false;
-    }
-    if (!*end) {
-        *range = (TrRange){ a, a };
-        return true;
-    }
-    second = end + (end[0] == '.' && end[1] == '.' ? 2 : 1);
-    b = strtoull(second, &end, 0);
-    if (end == second || *end || errno) {
-        return false;
-    }
-    switch (second[-1]) {
-    case '+':
-        *range = (TrRange){ a, a + b - 1 };
-        return b > 0;
-    case '-':
-        *range = (TrRange){ a - b + 1, a };
-        return b > 0 && b <= a + 1;
-    case '.':
-        *range = (TrRange){ a, b };
-        return second[-2] == '.' && a <= b;
-    default:
-        return false;
-    }
 }
 
 static bool option_dfilter(RunOptions *o, const char *arg, GError **error)
@@ -302,12 +242,11 @@ static bool option_dfilter(RunOptions *o, const char *arg, GError **error)
 
     for (char **p = items; *p && ok; p++) {
         TrRange range;
+        const char *wanted = tr_parse_range(*p, &range);
 
-        ok = parse_range(*p, &range);
+        ok = !wanted || wrong(error, wanted, *p);
         if (ok) {
             g_array_append_val(o->dfilter, range);
-        } else {
-            wrong(error, "-dfilter: not a range (A..B, A+N or A-N)", *p);
         }
     }
     g_strfreev(items);
@@ -360,20 +299,9 @@ static bool option_stats(RunOptions *o, const char *arg, GError **error)
 
 static bool option_perf(RunOptions *o, const char *arg, GError **error)
 {
-    static const struct {
-        const char *name;
-        unsigned bits;
-    } kinds[] = { { "map", TR_PERF_map },
-                  { "jitdump", TR_PERF_jitdump },
-                  { "both", TR_PERF_map | TR_PERF_jitdump } };
+    const char *wanted = tr_parse_perf(arg, &o->perf);
 
-    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        if (!arg || !strcmp(arg, kinds[i].name)) {
-            o->perf |= kinds[i].bits;
-            return true;
-        }
-    }
-    return wrong(error, "--perf is map, jitdump or both, not", arg);
+    return !wanted || wrong(error, wanted, arg);
 }
 
 static bool option_profile(RunOptions *o, const char *arg, GError **error)

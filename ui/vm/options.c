@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "devices/boards/board.h"
+#include "plugins/plugins.h"
 #include "translator/settings.h"
 #include "ui/vm/keys.h"
 
@@ -156,6 +157,8 @@ FLAG(non_security, accept_no_isolation)
 FLAG(no_reboot, no_reboot)
 FLAG(stopped, stopped)
 FLAG(stats, stats)
+FLAG(one_insn, one_insn)
+FLAG(gdb_jit, gdb_jit)
 
 #define ACTION(name, value)                                                    \
     static bool option_##name(VmOptions *o, const char *arg, GError **error)   \
@@ -267,15 +270,83 @@ static bool option_isolation(VmOptions *o, const char *arg, GError **error)
     return true;
 }
 
-static bool option_log(VmOptions *o, const char *arg, GError **error)
-{
-    const char *bad;
+/* ---- Looking at it ---- */
 
-    if (is_help(arg)) {
+static bool log_item(VmOptions *o, const char *item, GError **error)
+{
+    if (is_help(item)) {
         o->action = VM_LOG_HELP;
         return true;
     }
-    return log_enable(arg, &bad) || wrong(error, "-d: unknown log item (`-d help` lists them)", bad);
+    return !*item || tr_parse_log(item, &o->no_chain) ||
+           wrong(error, "-d: unknown log item (`-d help` lists them)", item);
+}
+
+static bool dfilter_item(VmOptions *o, const char *item, GError **error)
+{
+    TrRange range;
+    const char *wanted = tr_parse_range(item, &range);
+
+    if (wanted) {
+        return wrong(error, wanted, item);
+    }
+    g_array_append_val(o->dfilter, range);
+    return true;
+}
+
+/* Each of a list with commas. */
+static bool each_item(VmOptions *o, const char *arg, OptionFn *fn, GError **error)
+{
+    char **items = g_strsplit(arg, ",", -1);
+    bool ok = true;
+
+    for (char **p = items; *p && ok; p++) {
+        ok = fn(o, *p, error);
+    }
+    g_strfreev(items);
+    return ok;
+}
+
+static bool option_log(VmOptions *o, const char *arg, GError **error)
+{
+    return each_item(o, arg, log_item, error);
+}
+
+static bool option_dfilter(VmOptions *o, const char *arg, GError **error)
+{
+    return each_item(o, arg, dfilter_item, error);
+}
+
+static bool option_plugin(VmOptions *o, const char *arg, GError **error)
+{
+    (void)o;
+    return plugins_add(arg, error);
+}
+
+static bool option_perf(VmOptions *o, const char *arg, GError **error)
+{
+    const char *wanted = tr_parse_perf(arg, &o->perf);
+
+    return !wanted || wrong(error, wanted, arg);
+}
+
+static bool option_perfmap(VmOptions *o, const char *arg, GError **error)
+{
+    (void)arg;
+    return option_perf(o, "map", error);
+}
+
+static bool option_jitdump(VmOptions *o, const char *arg, GError **error)
+{
+    (void)arg;
+    return option_perf(o, "jitdump", error);
+}
+
+static bool option_profile(VmOptions *o, const char *arg, GError **error)
+{
+    (void)error;
+    o->profile = arg ? arg : "";
+    return true;
 }
 
 /* ---- The table ---- */
@@ -328,7 +399,8 @@ bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error)
                       .mmu = MMU_SCHEME_flat, .threshold = TR_HOT_THRESHOLD,
                       .drives = g_ptr_array_new(), .devices = g_ptr_array_new(),
                       .chardevs = g_ptr_array_new(), .netdevs = g_ptr_array_new(),
-                      .fw_cfgs = g_ptr_array_new() };
+                      .fw_cfgs = g_ptr_array_new(),
+                      .dfilter = g_array_new(FALSE, FALSE, sizeof(TrRange)) };
     for (int i = 1; i < argc; i++) {
         const char *arg, *text = argv[i];
         const OptionInfo *info = text[0] == '-' ? find_option(text, &arg) : NULL;
@@ -336,7 +408,7 @@ bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error)
         if (!info) {
             return wrong(error, "unknown option (--help lists them)", text);
         }
-        if (info->argument && !arg) {
+        if (info->argument && info->argument[0] != '[' && !arg) {
             if (++i == argc) {
                 g_set_error(error, VM_ERROR, 0, "option '%s' needs %s", text, info->argument);
                 return false;
@@ -357,6 +429,7 @@ void vm_options_fini(VmOptions *o)
     g_ptr_array_free(o->chardevs, TRUE);
     g_ptr_array_free(o->netdevs, TRUE);
     g_ptr_array_free(o->fw_cfgs, TRUE);
+    g_array_free(o->dfilter, TRUE);
     g_free((char *)(uintptr_t)o->dump_tree);
 }
 
@@ -369,8 +442,11 @@ void vm_options_help(void)
         if (!info->spelling) {
             printf("\n%s:\n", info->help);
         } else if (info->help) {
-            snprintf(left, sizeof(left), "%s%s%s", info->spelling, info->argument ? " " : "",
-                     info->argument ? info->argument : "");
+            bool optional = info->argument && info->argument[0] == '[';
+
+            snprintf(left, sizeof(left), "%s%s%s", info->spelling,
+                     optional ? "[=" : info->argument ? " " : "",
+                     info->argument ? info->argument + optional : "");
             printf("  %-20s %s\n", left, info->help);
         }
     }

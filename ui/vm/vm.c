@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "plugins/plugins.h"
 #include "ui/cli/version.h"
 #include "ui/monitor/snapshot.h"
 #include "ui/vm/commands.h"
 #include "ui/vm/gdb.h"
 #include "ui/vm/keys.h"
+#include "ui/vm/plugins.h"
 
 enum { EXIT_NO_ISOLATION = 78 };
 
@@ -83,7 +85,7 @@ static void commit(void *opaque)
         int r = block_flush(d->block);
 
         if (r) {
-            log_warn("drive '%s': %s\n", d->id, g_strerror(-r));
+            log_warn("drive '%s': %s", d->id, g_strerror(-r));
         }
     }
 }
@@ -141,9 +143,14 @@ static bool start_translator(Vm *vm, GError **error)
     static TrSystem system;
     TrConfig config = { .frontend = &fe_riscv64_machine, .system = &system, .tier = o->tier,
                         .cache_size = o->cache_size, .hot_threshold = o->threshold,
-                        .timed = o->stats };
+                        .one_insn = o->one_insn, .no_chain = o->no_chain, .perf = o->perf,
+                        .gdb_jit = o->gdb_jit, .profile = o->profile, .timed = o->stats,
+                        .dfilter = (const TrRange *)(const void *)o->dfilter->data,
+                        .n_dfilter = o->dfilter->len, .symbol = vm_symbol,
+                        .instrument = vm->instrument };
     MachineConfig machine = { .n_harts = o->harts, .time = time_of, .set_timer = set_timer,
-                              .opaque = vm, .cpu = o->cpu, .reset_pc = vm->board->type->reset_pc };
+                              .opaque = vm, .cpu = o->cpu, .reset_pc = vm->board->type->reset_pc,
+                              .events = vm_plugin_events };
     const char *why = NULL;
 
     system = (TrSystem){ &fe_riscv64_system, vm->env.mem, o->mmu };
@@ -272,6 +279,25 @@ static bool make_netdevs(Vm *vm, GError **error)
     return ok;
 }
 
+/* The first line of the log. */
+static void warn(Vm *vm)
+{
+    if (!vm->warned) {
+        log_warn("no isolation (accepted by --non-security): the guest runs under translation, "
+                 "which a hostile one can break out of");
+    }
+    vm->warned = true;
+}
+
+/* They may log what they like as soon as they are loaded. */
+static bool load_plugins(Vm *vm, GError **error)
+{
+    if (plugins_wanted() && !vm->options->dump_tree) {
+        warn(vm);
+    }
+    return vm_plugins_load(vm, &vm->instrument, error);
+}
+
 static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError **error)
 {
     *vm = (Vm){ .options = o,
@@ -291,7 +317,7 @@ static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError 
         return false;
     }
     io_hold(vm->loop, true); /* what arrives is for the machine that prepare() leaves */
-    if (!vm_drives(vm, error) || !make_netdevs(vm, error) || !vm_chardevs(vm, error) ||
+    if (!load_plugins(vm, error) || !vm_drives(vm, error) || !make_netdevs(vm, error) || !vm_chardevs(vm, error) ||
         !make_board(vm, error)) {
         return false;
     }
@@ -392,6 +418,19 @@ static bool write_tree(Vm *vm, GError **error)
     return g_file_set_contents(vm->options->dump_tree, data, (gssize)size, error);
 }
 
+/* What is said at the end. */
+static void report(Vm *vm)
+{
+    machine_pause(vm->machine);
+    if (vm->instrument) {
+        plugins_exit();
+    }
+    tr_profile_print();
+    if (vm->options->stats) {
+        tr_stats_print(log_fd());
+    }
+}
+
 static int run_vm(const VmOptions *o)
 {
     GError *error = NULL;
@@ -406,14 +445,14 @@ static int run_vm(const VmOptions *o)
     } else if (o->dump_tree) {
         status = 0;
     } else {
-        log_warn("no isolation (accepted by --non-security): the guest runs under translation, "
-                 "which a hostile one can break out of\n");
+        warn(&vm);
         status = run(&vm);
-        if (o->stats) {
-            tr_stats_print(log_fd());
-        }
+        report(&vm);
     }
     vm_free(&vm);
+    if (vm.instrument) {
+        _exit(status); /* destructors of plugins have been run, see plugins_exit() */
+    }
     return status;
 }
 

@@ -38,6 +38,8 @@ typedef struct Vm {
     bool serial_has_monitor; /* "mon:" */
     Board *board;
     Machine *machine;
+    bool warned; /* that nothing is isolated */
+    const TrInstrument *instrument; /* of plugins; NULL: there are none */
     FeCpu cpu;            /* of each hart */
     MonitorVm controlled;  /* what the monitor and the debugger see of it */
     Monitor *monitor;

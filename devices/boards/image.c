@@ -111,11 +111,14 @@ static bool unzstd(const uint8_t *data, size_t size, GByteArray *out, uint64_t l
     return z && r == 0 && used <= limit;
 }
 
-/* Linux, "zboot" header: MZ, "zimg", offset and size of what is compressed. */
+/* Linux, drivers/firmware/efi/libstub/zboot-header.S: MZ, "zimg", offset and size of what is packed, and
+ * with what. */
 typedef struct Zboot {
     char mz[4];
     char zimg[4];
     uint32_t offset, size;
+    uint32_t reserved[2];
+    char format[32];
 } Zboot;
 
 static GBytes *zboot_payload(GBytes *bytes, const char *path, GError **error)
@@ -126,7 +129,11 @@ static GBytes *zboot_payload(GBytes *bytes, const char *path, GError **error)
     GBytes *payload = NULL;
 
     memcpy(&z, data, sizeof(z));
-    if (z.offset > size || z.size > size - z.offset || z.size < 4 || z.offset < sizeof(z)) {
+    z.format[sizeof(z.format) - 1] = 0;
+    if (strcmp(z.format, "gzip") && strncmp(z.format, "zstd", 4)) {
+        g_set_error(error, BOARD_ERROR, 0, "%s: is an EFI zboot image packed with %s; gzip and zstd are "
+                    "understood", path, z.format);
+    } else if (z.offset > size || z.size > size - z.offset || z.size < 4 || z.offset < sizeof(z)) {
         fail(error, path, "is an EFI zboot image whose header points outside of it");
     } else {
         payload = g_bytes_new_from_bytes(bytes, z.offset, z.size);
@@ -154,6 +161,34 @@ static GBytes *decompress(GBytes *bytes, const char *path, const char *format,
     return g_byte_array_free_to_bytes(out);
 }
 
+/* What is certainly no program for this machine, and would only be executed as if it were one. */
+static const struct {
+    size_t at;
+    const char *magic;
+    const char *what;
+} foreign[] = {
+    { 0, "\xfd" "7zXZ", "is packed with xz; gzip and zstd are understood" },
+    { 0, "BZh", "is packed with bzip2; gzip and zstd are understood" },
+    { 0, "\x04\x22\x4d\x18", "is packed with lz4; gzip and zstd are understood" },
+    { 0, "\x02\x21\x4c\x18", "is packed with lz4; gzip and zstd are understood" },
+    { 0, "\x89LZO", "is packed with lzop; gzip and zstd are understood" },
+    { 0x38, "ARM\x64", "is a Linux kernel for another processor, not for RISC-V" },
+    { 0x202, "HdrS", "is a Linux kernel for another processor, not for RISC-V" },
+};
+
+static bool is_foreign(const uint8_t *data, size_t size, const char *path, GError **error)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(foreign); i++) {
+        size_t n = strlen(foreign[i].magic);
+
+        if (size >= foreign[i].at + n && !memcmp(data + foreign[i].at, foreign[i].magic, n)) {
+            fail(error, path, foreign[i].what);
+            return true;
+        }
+    }
+    return false;
+}
+
 GBytes *image_unpack(GBytes *bytes, const char *path, uint64_t limit, GError **error)
 {
     for (int layers = 0; bytes && layers < 4; layers++) {
@@ -166,6 +201,9 @@ GBytes *image_unpack(GBytes *bytes, const char *path, uint64_t limit, GError **e
             bytes = decompress(bytes, path, "gzip", gunzip, limit, error);
         } else if (size > 4 && !memcmp(data, "\x28\xb5\x2f\xfd", 4)) {
             bytes = decompress(bytes, path, "zstd", unzstd, limit, error);
+        } else if (is_foreign(data, size, path, error)) {
+            g_bytes_unref(bytes);
+            bytes = NULL;
         } else {
             break;
         }
@@ -191,45 +229,93 @@ static const char *elf_trouble(const Elf64_Ehdr *e, size_t size)
     return NULL;
 }
 
-static bool place_segment(Board *b, GBytes *bytes, const Elf64_Phdr *p, const char *path,
-                          ImagePlace *place, GError **error)
+/* The `i`th segment; false and error: it is not in the file. */
+static bool get_segment(GBytes *bytes, const Elf64_Ehdr *e, unsigned i, const char *path,
+                        Elf64_Phdr *p, GError **error)
 {
+    size_t size;
+    const uint8_t *data = g_bytes_get_data(bytes, &size);
+
+    memcpy(p, data + e->e_phoff + i * sizeof(*p), sizeof(*p));
     if (p->p_type != PT_LOAD || p->p_memsz == 0) {
+        p->p_memsz = 0;
         return true;
     }
-    if (p->p_offset > g_bytes_get_size(bytes) ||
-        p->p_filesz > g_bytes_get_size(bytes) - p->p_offset || p->p_filesz > p->p_memsz ||
+    if (p->p_offset > size || p->p_filesz > size - p->p_offset || p->p_filesz > p->p_memsz ||
         p->p_paddr + p->p_memsz < p->p_paddr) {
         return fail(error, path, "is an ELF file with a segment outside of it");
     }
-    place->start = p->p_paddr < place->start ? p->p_paddr : place->start;
-    place->end = p->p_paddr + p->p_memsz > place->end ? p->p_paddr + p->p_memsz : place->end;
-    return board_add_blob(b, path, p->p_paddr,
-                          g_bytes_new_from_bytes(bytes, p->p_offset, p->p_filesz), error);
+    return true;
 }
 
-static bool place_elf(Board *b, GBytes *bytes, const char *path, ImagePlace *place, GError **error)
+/* Where it wants to be; *virtual is the lowest of its virtual addresses. */
+static bool measure_elf(GBytes *bytes, const Elf64_Ehdr *e, const char *path, ImagePlace *place,
+                        uint64_t *virtual, GError **error)
+{
+    *place = (ImagePlace){ UINT64_MAX, 0, e->e_entry };
+    *virtual = UINT64_MAX;
+    for (unsigned i = 0; i < e->e_phnum; i++) {
+        Elf64_Phdr p;
+
+        if (!get_segment(bytes, e, i, path, &p, error)) {
+            return false;
+        }
+        if (p.p_memsz) {
+            uint64_t end = p.p_paddr + p.p_memsz;
+
+            place->start = p.p_paddr < place->start ? p.p_paddr : place->start;
+            place->end = end > place->end ? end : place->end;
+            *virtual = p.p_vaddr < *virtual ? p.p_vaddr : *virtual;
+        }
+    }
+    return place->end ? true : fail(error, path, "is an ELF file with nothing to load");
+}
+
+/* Linux's vmlinux has physical addresses from 0, where there is no memory, and its entry is a virtual
+ * address: it goes to `addr`, as an Image does. */
+static uint64_t move_vmlinux(const Board *b, uint64_t addr, uint64_t virtual, ImagePlace *place)
+{
+    uint64_t shift = addr - place->start;
+
+    if (!addr || place->end > b->type->ram_base) {
+        return 0;
+    }
+    *place = (ImagePlace){ addr, place->end + shift, addr + (place->entry - virtual) };
+    return shift;
+}
+
+static bool place_elf(Board *b, GBytes *bytes, const char *path, uint64_t addr, ImagePlace *place,
+                      GError **error)
 {
     size_t size;
     const uint8_t *data = g_bytes_get_data(bytes, &size);
     Elf64_Ehdr e = { 0 };
     const char *trouble;
+    uint64_t virtual, shift;
 
     memcpy(&e, data, size < sizeof(e) ? size : sizeof(e));
     trouble = elf_trouble(&e, size);
     if (trouble) {
         return fail(error, path, trouble);
     }
-    *place = (ImagePlace){ UINT64_MAX, 0, e.e_entry };
+    if (!measure_elf(bytes, &e, path, place, &virtual, error)) {
+        return false;
+    }
+    shift = move_vmlinux(b, addr, virtual, place);
+    if (place->entry < place->start || place->entry >= place->end) {
+        return fail(error, path, "is an ELF file that starts outside of what it loads");
+    }
     for (unsigned i = 0; i < e.e_phnum; i++) {
         Elf64_Phdr p;
 
-        memcpy(&p, data + e.e_phoff + i * sizeof(p), sizeof(p));
-        if (!place_segment(b, bytes, &p, path, place, error)) {
+        if (!get_segment(bytes, &e, i, path, &p, error) ||
+            (p.p_memsz && !board_add_blob(b, path, p.p_paddr + shift,
+                                          g_bytes_new_from_bytes(bytes, p.p_offset, p.p_filesz),
+                                          error))) {
             return false;
         }
     }
-    return place->end ? true : fail(error, path, "is an ELF file with nothing to load");
+    return true;
 }
 
 /* Linux, Documentation/arch/riscv/boot-image-header.rst. */
@@ -254,7 +340,7 @@ bool image_place(Board *b, GBytes *bytes, const char *path, uint64_t addr, Image
     bool ok;
 
     if (size >= SELFMAG && !memcmp(data, ELFMAG, SELFMAG)) {
-        ok = place_elf(b, bytes, path, place, error);
+        ok = place_elf(b, bytes, path, addr, place, error);
         g_bytes_unref(bytes);
         return ok;
     }

@@ -24,8 +24,9 @@ typedef struct ImagePlace {
     uint64_t start, end, entry;
 } ImagePlace;
 
-/* Adds it to the board: an ELF file for RISC-V where its segments say; a Linux Image or anything
- * else at `addr`, where it also starts.  Takes `bytes`. */
+/* Adds it to the board: an ELF file for RISC-V where its segments say, or at `addr`, unless that is 0,
+ * when there is no memory (Linux's vmlinux); a Linux Image or anything else at `addr`, where it also
+ * starts.  Takes `bytes`. */
 MUST_USE bool image_place(Board *b, GBytes *bytes, const char *path, uint64_t addr,
                           ImagePlace *place, GError **error);
 

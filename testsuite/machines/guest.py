@@ -3,7 +3,6 @@
 running machine to talk to."""
 
 import glob
-import gzip
 import lzma
 import os
 import re
@@ -127,12 +126,6 @@ class Images:
         with open(self.initrd, "wb") as f:
             f.write(initrd(root, folder))
         self.folder = folder
-
-    def gzipped_kernel(self):
-        path = os.path.join(self.folder, "kernel.gz")
-        with open(self.kernel, "rb") as f, open(path, "wb") as out:
-            out.write(gzip.compress(f.read(), 1))
-        return path
 
 
 class Failed(Exception):

@@ -19,6 +19,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import guest  # noqa: E402
+import boot  # noqa: E402
 import control  # noqa: E402
 import kills  # noqa: E402
 import suite  # noqa: E402  (guest has put its folder on the path)
@@ -332,13 +333,12 @@ def cases(options, folder):
         ("Linux", lambda: boot_case(options, linux)),
         ("Linux, 4 harts", lambda: boot_case(options, linux, "-smp", "4")),
         ("Linux, --mmu=tlb", lambda: boot_case(options, linux, "--mmu=tlb")),
-        ("Linux, kernel in gzip", lambda: boot_case(options, linux, kernel=linux.gzipped_kernel())),
         ("restart", lambda: restart_case(options, linux)),
         ("console", lambda: console_case(options, linux)),
         ("disks", lambda: disk_case(options, linux, folder)),
         ("network", lambda: net_case(options, linux)),
     ] + control.linux_cases(options, linux, folder) + systems.linux_cases(options, linux, folder) + \
-        kills.linux_cases(options, linux, folder)
+        kills.linux_cases(options, linux, folder) + boot.linux_cases(options, linux, folder)
 
 
 def verdict(case):

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -16,13 +17,16 @@
 
 #define STREAM_ERROR g_quark_from_static_string("ketch-stream")
 
-/* A vcpu holds one buffer; the rest are on their way to the file or back.  The thread is woken up for
- * several. */
-enum { MAX_WAITING = 16, WAKE_UP = 4 };
+/* A vcpu holds one buffer; the rest are on their way to the file or back.  Waking up takes as long as
+ * coding a quarter of a buffer: the thread is woken up for several, and so is a vcpu that waits for it. */
+enum { MAX_WAITING = 16, FEW_WAITING = 4, WAKE_UP = 4 };
 
 /* Of zstd: 0.5 ns for each byte that the code of stream_code.h leaves.  Level 1 halves them once more, in
  * ten times that. */
 enum { LEVEL = -200 };
+
+/* The file system gives room in pieces of so many bytes: one page at a time costs as much as the writing. */
+enum { ROOM = 16 << 20 };
 
 /* After a chunk that compression made less than an eighth smaller so many are written as they are. */
 enum { PLAIN_CHUNKS = 15 };
@@ -49,7 +53,7 @@ struct Stream {
 
     pthread_mutex_t lock;
     pthread_cond_t full;  /* something is in the queue, or `ending` */
-    pthread_cond_t empty; /* something left the queue */
+    pthread_cond_t empty; /* the queue has become short */
     pthread_t thread;
     bool running; /* the thread is there */
     bool ending;
@@ -110,6 +114,7 @@ typedef struct Writer {
     ZSTD_CCtx *zstd;
     StreamEncoder encoder;
     unsigned plain; /* see PLAIN_CHUNKS */
+    off_t size, room; /* bytes in the file, and those that it has room for */
     struct {
         StreamChunk header;
         uint8_t content[MAX_CODED];
@@ -125,6 +130,7 @@ static Writer *writer_new(void)
     Writer *w = g_new0(Writer, 1);
 
     w->zstd = ZSTD_createCCtx();
+    w->size = sizeof(StreamFileHeader);
     return w;
 }
 
@@ -159,6 +165,26 @@ static bool pack(Writer *w, size_t size, size_t *packed)
     return true;
 }
 
+/* Where there is no fallocate(), or no room, writing does what can be done. */
+static void make_room(const Stream *s, Writer *w, size_t size)
+{
+    w->size += (off_t)size;
+    if (w->size > w->room) {
+        (void)fallocate(s->fd, FALLOC_FL_KEEP_SIZE, w->room, ROOM);
+        w->room += ROOM;
+    }
+}
+
+/* What is left of the room goes back. */
+static void end_file(const Stream *s, const Writer *w)
+{
+    struct stat st;
+
+    if (w->room && fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        (void)!ftruncate(s->fd, st.st_size);
+    }
+}
+
 static bool write_chunk(const Stream *s, Writer *w, const Buffer *b)
 {
     size_t size = code(w, b), packed = size;
@@ -168,6 +194,7 @@ static bool write_chunk(const Stream *s, Writer *w, const Buffer *b)
     packed = is_packed ? packed : size;
     *chunk = (StreamChunk){ .type = b->type, .vcpu = b->vcpu, .size = (uint32_t)size,
                             .packed = (uint32_t)packed };
+    make_room(s, w, sizeof(*chunk) + packed);
     return write_all(s->fd, chunk, sizeof(*chunk) + packed);
 }
 
@@ -198,8 +225,9 @@ static void give_back(Stream *s, Buffer *b)
     pthread_mutex_lock(&s->lock);
     b->next = s->spare;
     s->spare = b;
-    s->waiting--;
-    pthread_cond_broadcast(&s->empty);
+    if (--s->waiting == FEW_WAITING) {
+        pthread_cond_broadcast(&s->empty);
+    }
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -215,6 +243,7 @@ static void *drain(void *stream)
         }
         give_back(s, b);
     }
+    end_file(s, w);
     writer_free(w);
     return NULL;
 }
@@ -270,8 +299,10 @@ static void enqueue_locked(Stream *s, Buffer *b)
         s->spare = b;
         return;
     }
-    while (s->waiting >= MAX_WAITING) {
-        pthread_cond_wait(&s->empty, &s->lock);
+    if (s->waiting >= MAX_WAITING) {
+        do {
+            pthread_cond_wait(&s->empty, &s->lock);
+        } while (s->waiting > FEW_WAITING);
     }
     b->next = NULL;
     *s->queue_end = b;

@@ -76,8 +76,10 @@ def mix_counts_kinds(run):
 
 
 def memtrace_is_complete(run, guest="one"):
-    """The file has each access of the log, in its order; `stat` counts as mix does."""
+    """The file has each access of the log, in its order, and keeps no room; `stat` counts as mix does."""
     text = run("memtrace,out=t", "execlog,out=log", "mix,memory=on", guest=guest)
+    status = os.stat(os.path.join(run.folder, "t"))
+    assert status.st_blocks * 512 < status.st_size + (64 << 10), status
     result = run.ketch("trace", "cat", "t")
     traced = [line.split() for line in result.output.decode().splitlines()[1:]]
     logged = []

@@ -90,8 +90,9 @@ static void park_locked(Task *t)
     }
 }
 
-/* Waits until the debugger has dealt with `event`; returns the signal it wants to be delivered. */
-static int report(Task *t, const GdbEvent *event, const siginfo_t *info)
+/* Waits until the debugger has dealt with `event`; returns the signal it wants to be delivered.  `info`
+ * is a signal's, or NULL. */
+static int report(Task *t, const GdbEvent *event, siginfo_t *info)
 {
     int sig = event->kind == GDB_EVENT_signal ? event->sig : 0;
     TaskDebug *d;
@@ -109,6 +110,9 @@ static int report(Task *t, const GdbEvent *event, const siginfo_t *info)
         notify();
         park_locked(t);
         sig = d->sig;
+        if (info) {
+            *info = d->info;
+        }
     }
     pthread_mutex_unlock(&debug.lock);
     return sig;
@@ -194,7 +198,7 @@ void debug_trap(Task *t, const TrStop *stop)
     report(t, &event, NULL);
 }
 
-int debug_signal(Task *t, int sig, const siginfo_t *info)
+int debug_signal(Task *t, int sig, siginfo_t *info)
 {
     if (!debug_is_attached() || t->in_vfork || debug.catch.pass_signals & SIG_BIT(sig)) {
         return sig;

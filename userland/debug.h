@@ -74,8 +74,9 @@ static inline void debug_stepped(Task *t, unsigned resumes)
 /* tr_run() returned with one of the debugger's traps. */
 void debug_trap(Task *t, const TrStop *stop);
 
-/* A signal is about to be delivered: the one to deliver instead, 0 for none. */
-int debug_signal(Task *t, int sig, const siginfo_t *info);
+/* A signal is about to be delivered: the one to deliver instead, 0 for none.  The debugger may write to
+ * *info. */
+int debug_signal(Task *t, int sig, siginfo_t *info);
 
 /* Around a system call, when a debugger is connected. */
 void debug_syscall_entry(Task *t, uint64_t nr);

@@ -117,15 +117,32 @@ static bool set_register(int tid, const FeRegister *r, uint64_t value)
     return t;
 }
 
-static bool siginfo(int tid, uint8_t info[GDB_SIGINFO])
+/* NULL when there is none. */
+static siginfo_t *siginfo_of(int tid)
 {
     const Task *t = find_task(tid);
 
-    if (!t || !t->debug || !t->debug->has_info) {
-        return false;
+    return t && t->debug && t->debug->has_info ? &t->debug->info : NULL;
+}
+
+static bool siginfo(int tid, uint8_t info[GDB_SIGINFO])
+{
+    const siginfo_t *from = siginfo_of(tid);
+
+    if (from) {
+        memcpy(info, from, GDB_SIGINFO);
     }
-    memcpy(info, &t->debug->info, GDB_SIGINFO);
-    return true;
+    return from != NULL;
+}
+
+static bool set_siginfo(int tid, const uint8_t info[GDB_SIGINFO])
+{
+    siginfo_t *to = siginfo_of(tid);
+
+    if (to) {
+        memcpy(to, info, GDB_SIGINFO);
+    }
+    return to != NULL;
 }
 
 /* ---- Memory: /proc/self/mem, which minds no protection ---- */
@@ -298,6 +315,7 @@ const GdbTarget debug_target = {
     .get_register = get_register,
     .set_register = set_register,
     .siginfo = siginfo,
+    .set_siginfo = set_siginfo,
     .read = read_memory,
     .write = write_memory,
     .set_point = set_point,

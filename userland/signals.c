@@ -451,28 +451,25 @@ static SigAction take_action(Task *t, int sig)
     return action;
 }
 
-/* False: the signal is dropped.  When it becomes another one, *info is made in `other`. */
-static bool ask_debugger(Task *t, int *sig, const siginfo_t **info, siginfo_t *other)
+/* False: the signal is dropped.  When it becomes another one, *info is made anew; as Linux does it for
+ * ptrace(2). */
+static bool ask_debugger(Task *t, int *sig, siginfo_t *info)
 {
-    int instead = debug_signal(t, *sig, *info);
-
-    if (instead && instead != *sig) {
-        memset(other, 0, sizeof(*other));
-        other->si_signo = instead;
-        other->si_code = SI_USER;
-        other->si_pid = getpid();
-        *info = other;
+    *sig = debug_signal(t, *sig, info);
+    if (*sig && *sig != info->si_signo) {
+        memset(info, 0, sizeof(*info));
+        info->si_signo = *sig;
+        info->si_code = SI_USER;
+        info->si_pid = getpid();
     }
-    *sig = instead;
-    return instead != 0;
+    return *sig != 0;
 }
 
-static void handle(Task *t, int sig, const siginfo_t *info)
+static void handle(Task *t, int sig, siginfo_t *info)
 {
-    siginfo_t other;
     SigAction action;
 
-    if (!ask_debugger(t, &sig, &info, &other)) {
+    if (!ask_debugger(t, &sig, info)) {
         return;
     }
     action = take_action(t, sig);
@@ -484,23 +481,23 @@ static void handle(Task *t, int sig, const siginfo_t *info)
     }
 }
 
-void sig_fault_info(Task *t, const siginfo_t *info)
+void sig_fault_info(Task *t, const siginfo_t *fault)
 {
-    int sig = info->si_signo;
-    siginfo_t other;
+    siginfo_t info = *fault;
+    int sig = info.si_signo;
     SigAction action;
 
-    if (!ask_debugger(t, &sig, &info, &other)) {
+    if (!ask_debugger(t, &sig, &info)) {
         return;
     }
     action = take_action(t, sig);
-    log_line(LOG_int, "fault: signal %d code %d address %p at pc %#llx\n", sig, info->si_code,
-             info->si_addr, (unsigned long long)t->vcpu->pc);
-    syscall_trace_signal(t, info);
+    log_line(LOG_int, "fault: signal %d code %d address %p at pc %#llx\n", sig, info.si_code,
+             info.si_addr, (unsigned long long)t->vcpu->pc);
+    syscall_trace_signal(t, &info);
     if (action.handler <= 1 || (t->sigmask & SIG_BIT(sig))) {
-        sig_die(sig, info);
+        sig_die(sig, &info);
     }
-    call_handler(t, sig, info, &action);
+    call_handler(t, sig, &info, &action);
     sig_release(t);
 }
 

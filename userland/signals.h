@@ -28,7 +28,7 @@ void sig_deliver(Task *t);
 
 /* A fault of the current instruction: cannot be blocked or ignored. */
 void sig_fault(Task *t, int sig, int code, uint64_t addr);
-void sig_fault_info(Task *t, const siginfo_t *info);
+void sig_fault_info(Task *t, const siginfo_t *fault);
 
 /* Blocks everything on the host.  False: a signal waits already, and the system call must be
  * restarted with -TASK_ERESTARTNOINTR. */

@@ -30,6 +30,7 @@ const uint64_t MEMORY = 0x1000, MEMORY_SIZE = 256;
 struct Fake {
     std::map<std::pair<int, int>, uint64_t> registers; /* by thread and number */
     uint8_t memory[MEMORY_SIZE];
+    uint8_t siginfo[GDB_SIGINFO];
     std::vector<int> threads{ PID, PID + 1 };
     std::vector<std::string> points;
     std::vector<GdbResume> resumed;
@@ -100,7 +101,11 @@ GdbTarget make_target()
         return has(tid);
     };
     t.siginfo = [](int tid, uint8_t info[GDB_SIGINFO]) {
-        memset(info, '#', GDB_SIGINFO);
+        memcpy(info, fake.siginfo, GDB_SIGINFO);
+        return tid == PID;
+    };
+    t.set_siginfo = [](int tid, const uint8_t info[GDB_SIGINFO]) {
+        memcpy(fake.siginfo, info, GDB_SIGINFO);
         return tid == PID;
     };
     t.read = [](uint64_t addr, void *bytes, size_t n) {
@@ -176,6 +181,7 @@ class Gdb : public testing::Test
         for (size_t i = 0; i < MEMORY_SIZE; i++) {
             fake.memory[i] = static_cast<uint8_t>(i);
         }
+        memset(fake.siginfo, '#', GDB_SIGINFO);
         s = gdb_session_new(&target, take, this);
         ASSERT_NE(nullptr, s);
     }
@@ -276,6 +282,19 @@ TEST_F(Gdb, EscapesInBothDirections)
     EXPECT_EQ(0, memcmp(fake.memory, "#$}*", 4));
     EXPECT_EQ("E16", ask("X1000,5:abcd"));
     EXPECT_EQ("l" + std::string(GDB_SIGINFO, '#'), ask("qXfer:siginfo:read::0,200"));
+}
+
+TEST_F(Gdb, SiginfoCanBeWritten)
+{
+    ASSERT_NE(std::string::npos, ask("qSupported").find(";qXfer:siginfo:write+;"));
+    EXPECT_EQ("4", ask("qXfer:siginfo:write::2:ab}\x03:"));
+    EXPECT_EQ("l##ab#:" + std::string(GDB_SIGINFO - 6, '#'), ask("qXfer:siginfo:read::0,200"));
+    EXPECT_EQ("1", ask("qXfer:siginfo:write::7f:z"));
+    EXPECT_EQ("E16", ask("qXfer:siginfo:write::80:z"));
+    EXPECT_EQ("E16", ask("qXfer:siginfo:write::ffffffffffffffff:z"));
+    EXPECT_EQ("E16", ask("qXfer:siginfo:write::7f:zz"));
+    EXPECT_EQ("E16", ask("qXfer:siginfo:write:7f"));
+    EXPECT_EQ('z', fake.siginfo[GDB_SIGINFO - 1]);
 }
 
 TEST_F(Gdb, RunLengths)

@@ -39,7 +39,8 @@ void gdb_supported(GdbSession *s, const char *args)
     gdb_put(&s->out, s->target->exec_file ? ";qXfer:exec-file:read+" : "");
     gdb_put(&s->out, s->target->libraries ? ";qXfer:libraries-svr4:read+" : "");
     gdb_put(&s->out, s->target->physical ? ";PhyMemMode+" : "");
-    gdb_put(&s->out, s->target->siginfo ? ";qXfer:siginfo:read+;QCatchSyscalls+" : "");
+    gdb_put(&s->out, s->target->siginfo ? ";qXfer:siginfo:read+;qXfer:siginfo:write+"
+                                            ";QCatchSyscalls+" : "");
     gdb_put(&s->out, s->catch.forks ? ";fork-events+" : "");
     gdb_put(&s->out, s->catch.vforks ? ";vfork-events+" : "");
     gdb_put(&s->out, s->catch.execs ? ";exec-events+" : "");

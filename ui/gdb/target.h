@@ -116,6 +116,8 @@ struct GdbTarget {
     bool (*set_register)(int tid, const FeRegister *r, uint64_t value);
     /* The signal that the thread has stopped for; false when none. */
     bool (*siginfo)(int tid, uint8_t info[GDB_SIGINFO]);
+    /* What is to be delivered in its place; false as above. */
+    bool (*set_siginfo)(int tid, const uint8_t info[GDB_SIGINFO]);
 
     /* Bytes done before the first address that is not mapped.  Protections do not matter. */
     size_t (*read)(uint64_t addr, void *bytes, size_t n);

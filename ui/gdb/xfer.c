@@ -216,3 +216,38 @@ void gdb_xfer_siginfo(GdbSession *s, const char *args)
         transfer(s, "siginfo", make_siginfo, args);
     }
 }
+
+/* ---- Writing ---- */
+
+static void write_siginfo(GdbSession *s, uint64_t offset, const char *bytes, size_t n)
+{
+    uint8_t info[GDB_SIGINFO];
+
+    if (offset > sizeof(info) || n > sizeof(info) - offset || !s->target->siginfo(s->general, info)) {
+        gdb_error(s, EINVAL);
+        return;
+    }
+    memcpy(info + offset, bytes, n);
+    if (s->target->set_siginfo(s->general, info)) {
+        gdb_putf(&s->out, "%zx", n);
+    } else {
+        gdb_error(s, EINVAL);
+    }
+}
+
+/* ANNEX:OFFSET:BYTES */
+void gdb_xfer_write_siginfo(GdbSession *s, const char *args)
+{
+    const char *colon = strchr(args, ':');
+    uint64_t offset;
+
+    if (!s->target->set_siginfo) {
+        return;
+    }
+    args = colon ? colon + 1 : args;
+    if (!colon || !gdb_number_then(&args, &offset, ':')) {
+        gdb_error(s, EINVAL);
+        return;
+    }
+    write_siginfo(s, offset, args, (size_t)(s->in.data + s->in.n - args));
+}

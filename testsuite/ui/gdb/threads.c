@@ -34,6 +34,21 @@ CALLED void handler(int sig)
     printf("signal %d\n", sig);
 }
 
+static void on_value(int sig, siginfo_t *info, void *context)
+{
+    (void)context;
+    printf("signal %d code %d value %d\n", sig, info->si_code, info->si_value.sival_int);
+}
+
+/* A signal with a value. */
+static void queue(void)
+{
+    struct sigaction action = { .sa_sigaction = on_value, .sa_flags = SA_SIGINFO };
+
+    sigaction(SIGUSR2, &action, NULL);
+    sigqueue(getpid(), SIGUSR2, (union sigval){ .sival_int = 3 });
+}
+
 static void *work(void *opaque)
 {
     long id = (long)opaque;
@@ -73,6 +88,8 @@ int main(int argc, char **argv)
     } else if (argc > 1 && strcmp(argv[1], "read") == 0) {
         char c;
         printf("read %zd\n", read(0, &c, 1));
+    } else if (argc > 1 && strcmp(argv[1], "queue") == 0) {
+        queue();
     }
     signal(SIGUSR1, handler);
     raise(SIGUSR1);

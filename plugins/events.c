@@ -56,6 +56,7 @@ static void on_block(TrBlock *block)
 static void finish_leaving(Plugin *p)
 {
     qemu_plugin_simple_cb_t after = p->after;
+    PluginRunning outer = plugin_running;
 
     for (unsigned e = 0; e < PLUGIN_EV_COUNT; e++) {
         atomic_store(&p->callback[e], NULL);
@@ -63,7 +64,9 @@ static void finish_leaving(Plugin *p)
     p->after = NULL;
     atomic_store(&p->leaving, false);
     if (after) {
+        plugin_running = (PluginRunning){ p, PLUGIN_EV_left };
         after(p->id);
+        plugin_running = outer;
     }
 }
 
@@ -159,6 +162,7 @@ static const char *const event_names[] = {
     [PLUGIN_EV_install] = "qemu_plugin_install()",
     [PLUGIN_EV_load] = "its constructors or destructors",
     [PLUGIN_EV_exec] = "a callback of translated code",
+    [PLUGIN_EV_left] = "its callback of qemu_plugin_reset() or qemu_plugin_uninstall()",
 };
 
 static PluginRunning running(void)

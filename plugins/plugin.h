@@ -24,6 +24,7 @@ typedef enum PluginEvent {
     PLUGIN_EV_install = PLUGIN_EV_COUNT, /* for messages only, with the following */
     PLUGIN_EV_load,
     PLUGIN_EV_exec,
+    PLUGIN_EV_left,
 } PluginEvent;
 
 typedef void PluginFn(void);

@@ -21,6 +21,17 @@
 #ifndef IN_EXEC
 #define IN_EXEC
 #endif
+#ifdef IN_UNINSTALLED
+void qemu_plugin_uninstall(uint64_t id, void (*cb)(uint64_t));
+
+static void uninstalled(uint64_t id)
+{
+    IN_UNINSTALLED;
+}
+#define UNINSTALL(id) qemu_plugin_uninstall(id, uninstalled)
+#else
+#define UNINSTALL(id)
+#endif
 #ifndef STATUS
 #define STATUS 0
 #endif
@@ -50,6 +61,7 @@ static void exec(unsigned vcpu, void *data)
 static void block(uint64_t id, void *tb)
 {
     IN_BLOCK;
+    UNINSTALL(id);
     qemu_plugin_register_vcpu_tb_exec_cb(tb, exec, 0, NULL);
 }
 

@@ -211,6 +211,7 @@ BAD = [
     ("-DVERSION=2 -DIN_BLOCK=CRASH", r"crashed in its vcpu_tb_trans callback: signal 11"),
     ("-DVERSION=2 -DIN_EXEC=CRASH", r"crashed in a callback of translated code: signal 11"),
     ("-DVERSION=2 -DIN_EXEC=abort()", r"called abort\(\) in a callback of translated code"),
+    ("-DVERSION=2 -DIN_UNINSTALLED=CRASH", r"crashed in its callback of .* qemu_plugin_uninstall\(\): signal 11"),
     ("-DVERSION=2 -DIN_CONSTRUCTOR=HANG", r"did not return within 10 seconds"),
 ]
 

@@ -296,7 +296,8 @@ static bool starts_here(const Scan *s, uint64_t at, const FeShape *shape)
 {
     const Stop *stop = stop_at(at);
 
-    if (!shape->length || (stop && stop->before && !source.c.one_insn)) {
+    if (!shape->length || (stop && stop->before && !source.c.one_insn) ||
+        (!source.bare && debug_breaks_locked(at, 1))) {
         return false;
     }
     return s->n == 0 || (at + shape->length - 1) / PAGE == s->pc / PAGE;

@@ -209,15 +209,13 @@ void source_open_block(const TrBlock *block)
     }
 }
 
-/* The instruction was left for the translator to run alone, or for a debugger: nothing of it has
- * been done. */
+/* The instruction was left for the translator to run alone: nothing of it has been done. */
 static bool is_put_off(void)
 {
     const IrFunc *f = source.c.b.f;
     const IrInsn *last = &f->insn[f->block[source.c.b.block].last];
 
-    return source.c.ended && last->op == IR_OP_exit_trap &&
-           (last->aux == IR_TRAP_exclusive || last->aux == IR_TRAP_debug);
+    return source.c.ended && last->op == IR_OP_exit_trap && last->aux == IR_TRAP_exclusive;
 }
 
 static void translate_or_break(const FeShape *shape)

@@ -364,6 +364,33 @@ def storm(options, tier, folder):
     return None if status == 6 else f"{suite.status_text(status)} {output}"
 
 
+def breaks_and_steps(client, at):
+    """Stops at `at` again and again, goes on from there and steps."""
+    for n in range(20):
+        client.ask(f"Z0,{at:x},2")
+        if client.ask("vCont;c")[:3] != "T05" or client.number(32) != at:
+            raise ValueError("no stop at the breakpoint")
+        client.ask(f"z0,{at:x},2")
+        for _ in range(n):
+            client.ask("vCont;s")
+
+
+def plugins_count_once(options, tier, folder):
+    """What has a breakpoint or is stepped is counted as it is without a debugger."""
+    binary = os.path.join(folder, "counted")
+    subprocess.run([COMPILER, "-O2", "-nostdlib", "-static", "-fno-stack-protector", "-o", binary,
+                    os.path.join(HERE, "..", "plugins", "guest", "mix.c")], check=True)
+    counts = []
+    for debug in (False, True):
+        guest = Guest(options, tier, folder, [binary], True, ("-d", "plugin", "-plugin", "mix"))
+        client = Client(guest.address)
+        if debug:
+            breaks_and_steps(client, addresses(binary)["fib"])
+        client.ask("vCont;c")
+        counts += re.findall(r"mix: (\d+) instructions", guest.end()[1])
+    return None if len(counts) == 2 and counts[0] == counts[1] else f"{counts}"
+
+
 def core_of(options, tier, folder, limit, args=()):
     """The core file (None: there is none) and the exit status, with RLIMIT_CORE at `limit`."""
     def set_limit():
@@ -405,7 +432,8 @@ def core_file(options, tier, folder):
     return f"a core file under a limit of 0: {core}" if core else None
 
 
-EXTRA = [catch_syscalls, interrupts, waiting_can_be_ended, sockets_of_children, storm, debian_program, core_file]
+EXTRA = [catch_syscalls, interrupts, waiting_can_be_ended, sockets_of_children, storm, debian_program, core_file,
+         plugins_count_once]
 
 
 def name_of(case):

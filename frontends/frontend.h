@@ -32,7 +32,8 @@ typedef enum FeKind {
 
 typedef struct FeShape {
     uint8_t length; /* bytes; 0: more bytes are needed than were given */
-    FeKind kind : 8;
+    FeKind kind : 7;
+    bool begins : 1; /* ask Frontend.sequence() */
     uint16_t insn;  /* these two: what the frontend has decoded */
     uint32_t bits;
     uint64_t target;
@@ -91,6 +92,12 @@ typedef struct Frontend {
 
     /* Control flow of the instruction in bytes[0, n). */
     FeShape (*shape)(uint64_t pc, const uint8_t *bytes, size_t n);
+
+    /* Bytes of the instructions in bytes[0, n) that are best taken as one; 0: there are none.  For a shape
+     * that says `begins`, whose length then becomes this one; translate() takes all of them.  What an
+     * access does is that of the last one, so a fault is none before each has been executed alone.
+     * NULL: there are no such sequences. */
+    unsigned (*sequence)(const uint8_t *bytes, size_t n);
 
     /* Appends the IR of the instruction at c->pc (the marker included) and sets c->next_pc.
      * An unknown instruction becomes exit_trap(IR_TRAP_illegal). */

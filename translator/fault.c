@@ -2,7 +2,8 @@
 /*
  * A host signal in the middle of guest code.  In a unit's code the stack map of the access gives
  * the guest's registers, and the host goes on at the backend's way out.  An access of a region may
- * stand for several instructions (ir/opt/opt.h): they are executed once more, one by one, and the
+ * stand for several instructions (ir/opt/opt.h), and so may one of a sequence that was taken as one
+ * (Frontend.sequence): they are executed once more, one by one, and the
  * one that faults is what the guest sees.  In C code called from
  * there (the interpreter, a helper) the vcpu is already exact, and vcpu_raise() goes back to the
  * run loop.
@@ -90,7 +91,7 @@ bool tr_host_fault(int sig, siginfo_t *info, void *ucontext)
         }
         counts_undo(unit, &v->vcpu);
         note(v, info);
-        if (tr.system || (unit->region && !tr.config.instrument)) {
+        if (tr.system || unit->fused || (unit->region && !tr.config.instrument)) {
             v->vcpu.exit_trap = IR_TRAP_again;
         }
         set_pc(uc, tr.backend->leave());

@@ -147,6 +147,8 @@ void source_place(uint64_t pc, TrPage page)
     source.start = pc;
     source.page = page;
     source.window_size = 0;
+    /* The interpreter reports faults at once. */
+    source.whole = tr.code && tr.frontend->sequence && !tr.config.instrument && !tr.config.one_insn;
 }
 
 IrFunc *source_begin(uint64_t pc, uint32_t mode, TrPage page)
@@ -167,6 +169,8 @@ IrFunc *source_begin(uint64_t pc, uint32_t mode, TrPage page)
     c->one_insn = mode & TR_MODE_STEP;
     c->poll_at_head = tr.config.instrument != NULL;
     source.bare = mode & TR_MODE_BARE;
+    source.whole &= !c->one_insn;
+    source.fused = false;
     source.writable = false;
     source.block = NULL;
     source.again = false;
@@ -174,6 +178,21 @@ IrFunc *source_begin(uint64_t pc, uint32_t mode, TrPage page)
     source.n_spans = 0;
     source.n_copy = 0;
     return f;
+}
+
+/* The instruction at `pc`, or all of the sequence that it begins. */
+static FeShape shape_of(uint64_t pc, const FeContext *c)
+{
+    FeShape s = tr.frontend->shape(pc, c->bytes, c->n_bytes);
+    unsigned length = 0;
+
+    if (s.begins && source.whole) {
+        length = tr.frontend->sequence(c->bytes, c->n_bytes);
+    }
+    if (length && length <= SOURCE_INSN_BYTES && !debug_breaks_locked(pc, length)) {
+        s.length = (uint8_t)length;
+    }
+    return s;
 }
 
 FeShape source_look(uint64_t pc)
@@ -191,7 +210,7 @@ FeShape source_look(uint64_t pc)
     }
     c->bytes = source.window + at;
     c->n_bytes = source.window_size - at;
-    return c->n_bytes ? tr.frontend->shape(pc, c->bytes, c->n_bytes) : (FeShape){ .length = 0 };
+    return c->n_bytes ? shape_of(pc, c) : (FeShape){ .length = 0 };
 }
 
 void source_open_span(uint64_t pc)
@@ -273,6 +292,7 @@ uint64_t source_translate(uint64_t pc, const FeShape *shape)
     source.n_copy += shape->length;
     source.span[source.n_spans - 1].size += shape->length;
     source.n_insns++;
+    source.fused |= shape->length > tr.frontend->max_insn;
     c->pc = pc;
     if (source.block) {
         translate_instrumented(shape);

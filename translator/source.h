@@ -15,7 +15,7 @@ enum {
     SOURCE_LOOK_AHEAD = 72, /* bytes that the frontend may want to see from an instruction on */
     SOURCE_INSNS = 512,     /* most instructions of a unit or region */
     SOURCE_SPANS = 64,
-    SOURCE_INSN_BYTES = 16,
+    SOURCE_INSN_BYTES = 48, /* or of a sequence of them that is taken as one */
 };
 
 typedef struct Source {
@@ -25,6 +25,8 @@ typedef struct Source {
     uint8_t window[SOURCE_WINDOW];
     bool writable; /* something of what was fetched may be changed by the guest */
     bool bare;     /* TR_MODE_BARE */
+    bool whole;    /* sequences of instructions may be taken as one */
+    bool fused;    /* one was */
     uint64_t start; /* these two: what source_place() was told */
     TrPage page;
     TrVcpu *across; /* code on other pages is taken too, as this vcpu sees it; NULL: not */

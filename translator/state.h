@@ -101,6 +101,7 @@ struct TrUnit {
     bool dead;        /* invalidated: nothing leads there */
     bool replaced;    /* by a region: found by host address and guest page only */
     bool region;
+    bool fused;       /* an access may stand for several instructions (Frontend.sequence) */
     bool asked_threads; /* must go when the guest gets its second thread */
     bool writable;      /* has a span with a copy of its bytes */
     uint8_t samples;    /* times that the counter has run out */

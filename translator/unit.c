@@ -220,6 +220,7 @@ TrUnit *unit_new_locked(uint64_t pc, uint32_t mode, TrPage page)
     if (unit) {
         unit->n_insns = (uint16_t)source.n_insns;
         unit->asked_threads = source.c.asked_threads;
+        unit->fused = source.fused;
         dump_guest(unit);
     }
     return unit;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "frontends/riscv/lrloop.h"
 #include "frontends/riscv/riscv.h"
 
 unsigned rv_fetch(const uint8_t *bytes, size_t n, uint32_t *bits)
@@ -92,6 +93,10 @@ FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n)
     case RV_sfence_vma:
     case RV_sinval_vma:
         s.kind = FE_STOP;
+        break;
+    case RV_lr_w:
+    case RV_lr_d:
+        s.begins = true;
         break;
     case RV_csrrw:
     case RV_csrrs:
@@ -190,6 +195,7 @@ const Frontend fe_riscv64 = {
     .n_registers = RV_REGISTERS,
     .pc_align = 2,
     .shape = rv_shape,
+    .sequence = rv_sequence,
     .translate = translate,
     .disassemble = disassemble,
     .mode = rv_mode,

@@ -64,6 +64,11 @@ class Code
         return fe_->shape(kPc, bytes_.data(), bytes_.size());
     }
 
+    unsigned sequence() const
+    {
+        return fe_->sequence(bytes_.data(), bytes_.size());
+    }
+
     std::string text() const
     {
         char text[128] = "";

@@ -181,6 +181,57 @@ TEST(Reservation, SaysThatItDependsOnThreads)
     EXPECT_TRUE(odd.c.asked_threads);
 }
 
+enum : uint32_t {
+    kLr = 0x100527af,   /* lr.w a5, (a0) */
+    kLrD = 0x160537af,  /* lr.d.aqrl a5, (a0) */
+    kOut = 0x00b79663,  /* bne a5, a1, +12 */
+    kSc = 0x18c5272f,   /* sc.w a4, a2, (a0) */
+    kScD = 0x1a05372f,  /* sc.d.rl a4, zero, (a0) */
+    kBack8 = 0xfe071ce3,  /* bnez a4, -8 */
+    kBack12 = 0xfe071ae3, /* bnez a4, -12 */
+    kAdd = 0x00b78633,  /* add a2, a5, a1 */
+    kAddBase = 0x00b78533, /* add a0, a5, a1 */
+    kMul = 0x02b78633,  /* mul a2, a5, a1 */
+};
+
+unsigned sequence(const std::vector<uint32_t> &insns)
+{
+    return Code(insns).sequence();
+}
+
+TEST(LrLoop, IsFoundWhole)
+{
+    EXPECT_TRUE(Code({ kLr }).shape().begins);
+    EXPECT_FALSE(Code({ kSc }).shape().begins);
+    EXPECT_EQ(16u, sequence({ kLr, kOut, kSc, kBack12 }));
+    EXPECT_EQ(12u, sequence({ kLr, kSc, kBack8 }));
+    EXPECT_EQ(12u, sequence({ kLrD, kScD, kBack8 }));
+    EXPECT_EQ(16u, sequence({ kLr, kAdd, kSc, kBack12 }));
+    EXPECT_EQ(20u, sequence({ kLr, kAdd, kOut, kSc, 0xfe0718e3 /* bnez a4, -16 */ }));
+    EXPECT_EQ(12u, sequence({ kLrD, 0xe781 /* bnez a5, +8 */, kScD, 0xfb7d /* bnez a4, -10 */ }));
+    EXPECT_EQ(12u, sequence({ kLr, 0x0785 /* addi a5, a5, 1 */, kSc, 0xfb7d }));
+}
+
+TEST(LrLoop, IsNoneWhenAnythingIsOdd)
+{
+    EXPECT_EQ(0u, sequence({ kLr, kOut, kSc })) << "cut off";
+    EXPECT_EQ(0u, sequence({ kLr, kOut, kSc, kBack8 })) << "goes back elsewhere";
+    EXPECT_EQ(0u, sequence({ kLr, kOut, kAdd, kSc, 0xfe0718e3 /* -16 */ })) << "leaves to the way back";
+    EXPECT_EQ(0u, sequence({ kLr, kAddBase, kSc, kBack12 })) << "changes the address";
+    EXPECT_EQ(0u, sequence({ kLr, kMul, kSc, kBack12 })) << "more than plain arithmetic";
+    EXPECT_EQ(0u, sequence({ kLr, kScD, kBack8 })) << "two widths";
+    EXPECT_EQ(0u, sequence({ kLr, 0x1805a72f /* sc.w a4, zero, (a1) */, kBack8 })) << "two addresses";
+    EXPECT_EQ(0u, sequence({ 0x1005202f /* lr.w zero */, kSc, kBack8 })) << "nothing is read";
+    EXPECT_EQ(0u, sequence({ kLr, kAdd, kAdd, kAdd, kAdd, kAdd, kAdd, kAdd, kAdd, kAdd, kSc,
+                             0xfc071ae3 /* -44 */ }))
+        << "too long";
+}
+
+TEST(LrLoop, IsNotTakenInWholeMachines)
+{
+    EXPECT_EQ(nullptr, fe_riscv64_machine.sequence);
+}
+
 TEST(Call, FarCallHasAKnownTarget)
 {
     /* auipc ra, 0x1; jalr ra, 16(ra) */

@@ -263,12 +263,19 @@ class Sequence:
         w, again, out = self.rnd.choice("wd"), self.new_label(), self.new_label()
         old, new = self.rnd.sample(self.xs, 2)
         self.emit("addi t0, a1, %d" % self.rnd.choice((0, 8, 16, 40)), again + ":",
-                  "lr.%s%s x%d, (t0)" % (w, self.rnd.choice(("", ".aq")), old))
-        if self.rnd.random() < 0.5:
+                  "lr.%s%s x%d, (t0)" % (w, self.rnd.choice(("", ".aq", ".aqrl")), old))
+        kind = self.rnd.random()
+        if kind < 0.4:
             self.emit("bne x%d, %s, %s" % (old, self.x(), out))
-        else:
+        elif kind < 0.7:
             self.emit("%s x%d, x%d, %s" % (self.rnd.choice(("add", "xor", "maxu")), new, old,
                                            self.x()))
+        else: # a part of the word
+            self.emit("and x%d, x%d, %s" % (new, old, self.x()))
+            if self.rnd.random() < 0.5:
+                self.emit("%s x%d, %s, %s" % (self.rnd.choice(("bne", "beq", "bltu")), new, self.x(), out),
+                          "andn x%d, x%d, %s" % (new, old, self.x()))
+            self.emit("or x%d, x%d, %s" % (new, new, self.x()))
         self.emit("sc.%s%s t1, x%d, (t0)" % (w, self.rnd.choice(("", ".rl")), new))
         self.emit("bnez t1, " + again, out + ":")
 

@@ -371,6 +371,31 @@ LOOP lr_sc
         bnez    a6, 1b
         NEXT
 END
+LOOP lr_sc_cas
+1:      lr.w.aqrl a5, (a0)
+        bne     a5, a3, 2f
+        sc.w.rl a6, a4, (a0)
+        bnez    a6, 1b
+2:      NEXT
+END
+LOOP lr_sc_cas_byte
+1:      lr.w.aqrl a5, (a0)
+        and     a6, a5, a3
+        bne     a6, a1, 2f
+        and     a6, a5, a7
+        or      a6, a6, a4
+        sc.w.rl a6, a6, (a0)
+        bnez    a6, 1b
+2:      NEXT
+END
+LOOP lr_sc_swap_byte
+1:      lr.w.aqrl a5, (a0)
+        and     a6, a5, a3
+        or      a6, a6, a4
+        sc.w.rl a6, a6, (a0)
+        bnez    a6, 1b
+        NEXT
+END
 LOOP fence_rw
         sd      a4, 0(a0)
         fence   rw, rw

@@ -219,6 +219,11 @@ uint32_t region_interval(void)
                                              : (tr.config.hot_threshold + SAMPLES - 1) / SAMPLES;
 }
 
+uint64_t region_work(void)
+{
+    return tr.config.region_work ? tr.config.region_work : REGION_WORK;
+}
+
 uint32_t region_entries(const TrUnit *unit)
 {
     if (unit->region || *unit->counter > region_interval()) {

@@ -59,6 +59,7 @@ typedef struct TrConfig {
     const char *profile;    /* --profile: file of the report, "" for the log; NULL: none */
     bool timed;             /* the time in translation is measured, for tr_stats_print() */
     uint32_t hot_threshold; /* entries before a unit is considered for a region; 0: never */
+    uint32_t region_work;   /* most work that a region may take (policy.h); 0: REGION_WORK */
     const TrInstrument *instrument; /* what to add to the guest's code; NULL: nothing */
 
     /* Copies up to `want` bytes of executable guest memory from `pc` to `buf`; returns how many

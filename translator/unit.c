@@ -197,7 +197,10 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
         counts_merge_locked(f, unit);
         counts_to_slots_locked(f);
     }
-    ir_opt_run(f, level);
+    if (!ir_opt_run(f, level, unit->region ? region_work() : UINT64_MAX)) {
+        tr.stats.slow_regions++;
+        return BE_BIG;
+    }
     verify(f);
     dump_ir(LOG_opt, f);
     profile_before(f, unit, &options);

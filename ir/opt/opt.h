@@ -33,7 +33,10 @@ enum {
 
 extern const IrPass ir_passes[IR_PASS_COUNT];
 
-void ir_opt_run(IrFunc *f, unsigned level);
+/* Runs the passes of `level`.  The time that they take is counted in insns and blocks looked at, what
+ * `f` has of them before each pass; when that comes to more than `most`, the rest is left out and
+ * false is returned. */
+bool ir_opt_run(IrFunc *f, unsigned level, uint64_t most);
 
 /* One pass each; see passes.def. */
 #define PASS(name, level, summary) bool ir_opt_##name(IrFunc *f);

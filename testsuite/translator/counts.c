@@ -79,7 +79,7 @@ static bool count_locked(const TrUnit *unit, RegionCount *out)
     bool ok;
 
     out->guest = source.n_insns;
-    ir_opt_run(f, 2);
+    ir_opt_run(f, 2, UINT64_MAX);
     c.block = blocks_of(f);
     c.where = options.where = ARENA_RAW(f->arena, uint32_t, f->n_insns);
     memset(options.where, 0xff, f->n_insns * sizeof(options.where[0]));

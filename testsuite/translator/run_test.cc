@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What tr_run() promises, with code written by hand.  `--tier=interp|jit|check`, `--hot=N`. */
+/*
+ * What tr_run() promises, with code written by hand.
+ * `--tier=interp|jit`, `--check`, `--hot=N`, `--work=N`.
+ */
 #include <atomic>
 #include <cstdlib>
 #include <sys/wait.h>
@@ -13,6 +16,7 @@ namespace
 
 TrTier tier = TR_TIER_jit;
 bool checking;
+uint32_t work; /* TrConfig.region_work */
 
 /* sum = 1 + ... + n in a0, n in a1. */
 uint64_t sum_loop(Asm &c)
@@ -50,6 +54,41 @@ TEST(Run, ChainedUnitsDoNotComeBackToTheRunLoop)
     cpu[a1] = 100000;
     cpu.run(cpu.vcpu->pc - 16);
     EXPECT_LT(counter("enters") - before, 10u);
+}
+
+/* An outer loop around `n` blocks, each of which may be left out; a1 counts, a0 is the sum. */
+uint64_t long_loop(Asm &c, int n)
+{
+    uint64_t start = c.li(a0, 0), loop = c.pc;
+    for (int k = 0; k < n; k++) {
+        c.beq(a2, zero, c.pc + 8);
+        c.addi(a0, a0, 1);
+    }
+    c.addi(a1, a1, -1);
+    c.bne(a1, zero, loop);
+    c.ecall();
+    return start;
+}
+
+TEST(Region, WhatTakesTooLongIsMadeSmallerOrNotTriedAgain)
+{
+    if (!work) {
+        GTEST_SKIP() << "without --work there is time enough";
+    }
+    Asm c(fresh_code());
+    uint64_t start = long_loop(c, 25), regions = counter("regions"), slow = counter("slow_regions");
+    Cpu cpu(start);
+
+    cpu[a1] = 2000;
+    cpu[a2] = 1;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(50000u, cpu[a0]);
+    EXPECT_LT(slow, counter("slow_regions"));
+    EXPECT_EQ(work > 1, counter("regions") > regions) << "half of it takes half the time";
+    slow = counter("slow_regions");
+    cpu[a1] = 2000;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run(start).trap);
+    EXPECT_EQ(slow, counter("slow_regions"));
 }
 
 /* Quotient and remainder of the same operands, in both orders, where RISC-V says what comes. */
@@ -1013,6 +1052,8 @@ int main(int argc, char **argv)
         } else if (arg == "--check") {
             config.tier = TR_TIER_jit;
             config.check = checking = true;
+        } else if (arg.rfind("--work=", 0) == 0) {
+            config.region_work = work = static_cast<uint32_t>(atoi(arg.c_str() + 7));
         } else if (arg.rfind("--hot=", 0) == 0) {
             config.hot_threshold = static_cast<uint32_t>(atoi(arg.c_str() + 6));
         } else {

@@ -167,7 +167,7 @@ int command_explain(int argc, char **argv)
     show_guest(fe, bytes, n);
     f = translate(fe, arena, bytes, n);
     if (show_ir("IR", f, arena)) {
-        ir_opt_run(f, 1);
+        ir_opt_run(f, 1, UINT64_MAX);
         if (show_ir("optimised IR", f, arena)) {
             status = show_host(f);
         }

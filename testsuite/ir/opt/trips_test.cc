@@ -138,7 +138,7 @@ TEST_F(Trips, LoopsMeanTheSame)
         ir_opt_unroll(f);
         ASSERT_TRUE(ir_verify(f, &error)) << error << "\n" << text << ir_print(f, arena_.get());
         gone += Loops(f) < loops;
-        ir_opt_run(f, 2);
+        ir_opt_run(f, 2, UINT64_MAX);
         ASSERT_TRUE(ir_verify(f, &error)) << error << "\n" << text << ir_print(f, arena_.get());
         for (uint64_t x1 : { UINT64_C(0), UINT64_C(0x1000), UINT64_C(0x7ffffffffffffff0), rng() }) {
             ASSERT_EQ("", Difference(Run(Parse(text), x1), Run(f, x1)))

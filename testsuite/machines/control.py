@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who controls a machine: snapshots, `ketch monitor`, gdb.  Cases of machines.py."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -137,6 +138,45 @@ def firmware_cases(options, folder):
     return [("ketch monitor", lambda: monitor_case(options, folder))] if os.path.exists(FIRMWARE) else []
 
 
+def wait_for(what, seconds=60):
+    end = time.monotonic() + seconds
+    while not what():
+        check(time.monotonic() < end, "it does not come to that")
+        time.sleep(0.2)
+
+
+def devices_case(options, linux, folder):
+    """The guest gives memory up and gets it back; sees its cable pulled out, by either name."""
+    path = os.path.join(folder, "devices")
+
+    def qmp(text):
+        return json.loads(monitor(options, path, text))
+
+    with Machine(options.ketch, "-qmp", f"unix:{path},server=on,wait=off", "-device", "virtio-balloon-device",
+                 "-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n,id=nic", linux=linux) as m:
+        m.up()
+        m.run("ip link set eth0 up")
+        check(qmp('{"execute": "query-balloon"}') == {"actual": 256 << 20}, "not all memory at first")
+        monitor(options, path, '{"execute": "balloon", "arguments": {"value": 134217728}}')
+        wait_for(lambda: qmp('{"execute": "query-balloon"}') == {"actual": 128 << 20})
+        check(int(m.run("awk '/MemTotal/ { print $2 }' /proc/meminfo")) < 128 << 10, "the guest has all memory")
+        check(monitor(options, path, "balloon", "256") == "", "balloon says something")
+        wait_for(lambda: "actual=256" in monitor(options, path, "info", "balloon"))
+        for off, on in (("set_link n off", "set_link n on"),
+                        ('{"execute": "set_link", "arguments": {"name": "nic", "up": false}}',
+                         '{"execute": "set_link", "arguments": {"name": "nic", "up": true}}')):
+            monitor(options, path, off)
+            check("link down" in monitor(options, path, "info", "network"), "the cable is not pulled out")
+            wait_for(lambda: m.run("cat /sys/class/net/eth0/carrier") == "0")
+            monitor(options, path, on)
+            wait_for(lambda: m.run("cat /sys/class/net/eth0/carrier") == "1")
+        said = monitor(options, path, "set_link x on")
+        check("'x' not found" in said, said)
+        m.send("poweroff -f\n")
+        m.end()
+
+
 def linux_cases(options, linux, folder):
-    return [("snapshot", lambda: snapshot_case(options, linux, folder)),
+    return [("balloon, set_link", lambda: devices_case(options, linux, folder)),
+            ("snapshot", lambda: snapshot_case(options, linux, folder)),
             ("gdb", lambda: gdb_case(options, linux, folder))]

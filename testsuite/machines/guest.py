@@ -24,7 +24,7 @@ CROSS = "riscv64-linux-gnu-gcc"
 FIRMWARE = "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"
 # In the order in which they are loaded; those that the kernel has built in are not there as files.
 MODULES = ["virtio", "virtio_ring", "virtio_mmio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev",
-           "virtio_pci", "virtio_blk", "failover", "net_failover", "virtio_net"]
+           "virtio_pci", "virtio_blk", "virtio_balloon", "failover", "net_failover", "virtio_net"]
 # Loaded when the kernel's command line has modules=NAME of them.
 MORE_MODULES = {"ext4": ["crc16", "mbcache", "jbd2", "crc32c_generic", "libcrc32c", "ext4"],
                 "9p": ["netfs", "9pnet", "9pnet_virtio", "9p"]}

@@ -247,8 +247,9 @@ static void add_peers(GString *out, const MonitorPeer *peers, size_t n)
     for (size_t i = 0; i < n; i++) {
         bool more = strcmp(peers[i].text, peers[i].kind) != 0;
 
-        g_string_append_printf(out, "%s: type=%s%s%s\n", peers[i].id, peers[i].kind,
-                               more ? "," : "", more ? peers[i].text : "");
+        g_string_append_printf(out, "%s: type=%s%s%s%s\n", peers[i].id, peers[i].kind, more ? "," : "",
+                               more ? peers[i].text : "",
+                               peers[i].netdev && !netdev_link(peers[i].netdev) ? " (link down)" : "");
     }
 }
 

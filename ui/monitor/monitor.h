@@ -20,6 +20,7 @@
 #include "devices/clock.h"
 #include "devices/device.h"
 #include "devices/host/block/block.h"
+#include "devices/host/net/net.h"
 #include "softmmu/physmem.h"
 #include "translator/machine.h"
 
@@ -33,6 +34,7 @@ typedef struct MonitorDrive {
 /* What else a person may ask about: "network" and "user,restrict=off". */
 typedef struct MonitorPeer {
     const char *id, *kind, *text;
+    Netdev *netdev; /* of a network, else NULL */
 } MonitorPeer;
 
 /* Why the machine gives no isolation: kind of component, which one, a sentence. */

@@ -13,8 +13,6 @@ const QmpCommand qmp_commands[] = {
     { NULL, NULL, NULL, NULL, NULL },
 };
 
-enum { CLASS_GENERIC, CLASS_NOT_FOUND }; /* codes of MONITOR_ERROR */
-
 static void send_node(MonitorSession *s, JsonNode *node)
 {
     char *text = json_to_string(node, FALSE);
@@ -107,7 +105,7 @@ static bool check_arguments(const QmpCommand *c, JsonObject *args, GError **erro
 
     for (GList *n = names; n && good; n = n->next) {
         if (!is_expected(c, n->data)) {
-            g_set_error(error, MONITOR_ERROR, CLASS_GENERIC, "Parameter '%s' is unexpected",
+            g_set_error(error, MONITOR_ERROR, MONITOR_GenericError, "Parameter '%s' is unexpected",
                         (const char *)n->data);
             good = false;
         }
@@ -117,10 +115,10 @@ static bool check_arguments(const QmpCommand *c, JsonObject *args, GError **erro
         JsonNode *node = json_object_get_member(args, m.name);
 
         if (!node && !m.optional) {
-            g_set_error(error, MONITOR_ERROR, CLASS_GENERIC, "Parameter '%s' is missing", m.name);
+            g_set_error(error, MONITOR_ERROR, MONITOR_GenericError, "Parameter '%s' is missing", m.name);
             good = false;
         } else if (node && !fits(node, &m)) {
-            g_set_error(error, MONITOR_ERROR, CLASS_GENERIC,
+            g_set_error(error, MONITOR_ERROR, MONITOR_GenericError,
                         "Invalid parameter type for '%s', expected: %s%s", m.name,
                         m.array ? "array of " : "", m.type);
             good = false;
@@ -147,12 +145,12 @@ static const QmpCommand *find_allowed(MonitorSession *s, const char *name, GErro
     bool negotiates = c && c->fn == qmp_capabilities;
 
     if (!s->negotiated && !negotiates) {
-        g_set_error(error, MONITOR_ERROR, CLASS_NOT_FOUND,
+        g_set_error(error, MONITOR_ERROR, MONITOR_CommandNotFound,
                     "Expecting capabilities negotiation with 'qmp_capabilities'");
         return NULL;
     }
     if (!c || (s->negotiated && negotiates)) {
-        g_set_error(error, MONITOR_ERROR, CLASS_NOT_FOUND, c ? "Capabilities negotiation is already "
+        g_set_error(error, MONITOR_ERROR, MONITOR_CommandNotFound, c ? "Capabilities negotiation is already "
                     "complete, command '%s' ignored" : "The command %s has not been found", name);
         return NULL;
     }
@@ -169,7 +167,7 @@ static bool check_request(JsonObject *request, GError **error)
     for (GList *n = names; n && good; n = n->next) {
         good = g_strv_contains(request_members, n->data);
         if (!good) {
-            g_set_error(error, MONITOR_ERROR, CLASS_GENERIC,
+            g_set_error(error, MONITOR_ERROR, MONITOR_GenericError,
                         "QMP input member '%s' is unexpected", (const char *)n->data);
         }
     }
@@ -190,12 +188,12 @@ static JsonNode *execute(MonitorSession *s, JsonObject *request, GError **error)
         return NULL;
     }
     if (!name || !has_type(name, "str")) {
-        g_set_error(error, MONITOR_ERROR, CLASS_GENERIC, name ? "QMP input member 'execute' must be "
+        g_set_error(error, MONITOR_ERROR, MONITOR_GenericError, name ? "QMP input member 'execute' must be "
                     "a string" : "QMP input lacks member 'execute'");
         return NULL;
     }
     if (args && !JSON_NODE_HOLDS_OBJECT(args)) {
-        g_set_error(error, MONITOR_ERROR, CLASS_GENERIC,
+        g_set_error(error, MONITOR_ERROR, MONITOR_GenericError,
                     "QMP input member 'arguments' must be an object");
         return NULL;
     }
@@ -208,6 +206,18 @@ static JsonNode *execute(MonitorSession *s, JsonObject *request, GError **error)
     return result;
 }
 
+static const char *class_of(const GError *error)
+{
+    static const char *const names[] = {
+        [MONITOR_GenericError] = "GenericError",
+        [MONITOR_CommandNotFound] = "CommandNotFound",
+        [MONITOR_DeviceNotActive] = "DeviceNotActive",
+        [MONITOR_DeviceNotFound] = "DeviceNotFound",
+    };
+
+    return names[error->domain == MONITOR_ERROR ? error->code : MONITOR_GenericError];
+}
+
 static void reply(MonitorSession *s, JsonNode *result, const GError *error, JsonNode *id)
 {
     JsonObject *object = json_object_new();
@@ -216,11 +226,7 @@ static void reply(MonitorSession *s, JsonNode *result, const GError *error, Json
     if (error) {
         JsonObject *what = json_object_new();
 
-        json_object_set_string_member(what, "class",
-                                      error->domain == MONITOR_ERROR &&
-                                              error->code == CLASS_NOT_FOUND
-                                          ? "CommandNotFound"
-                                          : "GenericError");
+        json_object_set_string_member(what, "class", class_of(error));
         json_object_set_string_member(what, "desc", error->message);
         json_object_set_object_member(object, "error", what);
     } else if (result) {
@@ -249,7 +255,7 @@ void qmp_execute(MonitorSession *s, const char *text)
         g_prefix_error(&error, "JSON parse error, ");
     }
     if (!error && (!root || !JSON_NODE_HOLDS_OBJECT(root))) {
-        g_set_error(&error, MONITOR_ERROR, CLASS_GENERIC, "QMP input must be a JSON object");
+        g_set_error(&error, MONITOR_ERROR, MONITOR_GenericError, "QMP input must be a JSON object");
     }
     if (!error) {
         id = json_object_get_member(json_node_get_object(root), "id");

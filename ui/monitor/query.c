@@ -277,6 +277,39 @@ COMMAND(query_chardev)
     return end_array(b);
 }
 
+COMMAND(query_balloon)
+{
+    JsonBuilder *b;
+    uint64_t bytes;
+
+    (void)args;
+    if (!monitor_balloon_get(s->monitor, &bytes, error)) {
+        return NULL;
+    }
+    b = object();
+    num(b, "actual", bytes);
+    return end_object(b);
+}
+
+COMMAND(qmp_balloon)
+{
+    gint64 bytes = json_object_get_int_member(args, "value");
+
+    if (bytes <= 0) {
+        g_set_error(error, MONITOR_ERROR, MONITOR_GenericError, "Parameter 'value' expects a size");
+    } else {
+        (void)!monitor_balloon_set(s->monitor, (uint64_t)bytes, error);
+    }
+    return NULL;
+}
+
+COMMAND(qmp_set_link)
+{
+    (void)!monitor_set_link(s->monitor, json_object_get_string_member(args, "name"),
+                            json_object_get_boolean_member(args, "up"), error);
+    return NULL;
+}
+
 COMMAND(query_isolation)
 {
     const MonitorVm *vm = &s->monitor->vm;

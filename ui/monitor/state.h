@@ -51,6 +51,14 @@ void monitor_release(MonitorHold hold);
 
 #define MONITOR_ERROR g_quark_from_static_string("ketch-monitor")
 
+/* Codes of MONITOR_ERROR: the classes of errors in QEMU's QMP reference, "Errors". */
+typedef enum MonitorErrorClass {
+    MONITOR_GenericError,
+    MONITOR_CommandNotFound,
+    MONITOR_DeviceNotActive,
+    MONITOR_DeviceNotFound,
+} MonitorErrorClass;
+
 /* A command: NULL and no error means an empty reply.  `args` has what the row says. */
 typedef JsonNode *QmpFn(MonitorSession *s, JsonObject *args, GError **error);
 
@@ -101,6 +109,15 @@ void hmp_execute(MonitorSession *s, const char *line, GString *out);
 
 /* The same for whoever has no session; with Monitor.command. */
 void hmp_human(Monitor *m, unsigned hart, const char *line, GString *out);
+
+/* ---- devices.c ---- */
+
+/* By its own name or that of the device that it is plugged into.  False and error: there is none. */
+MUST_USE bool monitor_set_link(Monitor *m, const char *name, bool up, GError **error);
+
+/* Bytes that the guest shall do with, and does with now.  False and error: there is no balloon. */
+MUST_USE bool monitor_balloon_set(Monitor *m, uint64_t bytes, GError **error);
+MUST_USE bool monitor_balloon_get(Monitor *m, uint64_t *bytes, GError **error);
 
 /* The value of an expression: numbers, $registers of the hart, ( ) * / % + - << >> & ^ | ~.
  * False: *why is a sentence. */

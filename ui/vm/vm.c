@@ -199,13 +199,13 @@ static void add_peers(Vm *vm)
 {
     for (unsigned i = 0; i < vm->chardevs->len; i++) {
         Chardev *c = vm->chardevs->pdata[i];
-        MonitorPeer peer = { chardev_id(c), "chardev", chardev_label(c) };
+        MonitorPeer peer = { chardev_id(c), "chardev", chardev_label(c), NULL };
 
         g_array_append_val(vm->peers, peer);
     }
     for (unsigned i = 0; i < vm->netdevs->len; i++) {
         Netdev *nd = vm->netdevs->pdata[i];
-        MonitorPeer peer = { netdev_id(nd), netdev_kind(nd), netdev_kind(nd) };
+        MonitorPeer peer = { netdev_id(nd), netdev_kind(nd), netdev_kind(nd), nd };
 
         g_array_append_val(vm->net_peers, peer);
     }

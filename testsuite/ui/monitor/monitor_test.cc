@@ -345,6 +345,11 @@ TEST_F(MonitorTest, QueriesReturnWhatTheirRowsSay)
         JsonNode *reply =
             json_from_string(ask(std::string("{\"execute\":\"") + c.name + "\"}").c_str(), nullptr);
         ASSERT_NE(nullptr, reply) << c.name;
+        if (std::string("query-balloon") == c.name) {
+            EXPECT_NE(std::string::npos, out.find("DeviceNotActive")) << out;
+            json_node_unref(reply);
+            continue; /* the machine has none */
+        }
         JsonNode *value = json_object_get_member(json_node_get_object(reply), "return");
         ASSERT_NE(nullptr, value) << c.name;
         check(value, c.result);

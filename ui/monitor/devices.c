@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Devices that are told something while the machine runs: the balloon, the cables of networks. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "devices/virtio/balloon.h"
+#include "ui/monitor/state.h"
+
+/* ---- Balloon ---- */
+
+static Dev *find_balloon(Monitor *m, GError **error)
+{
+    Dev *dev = virtio_balloon_find(m->vm.root);
+
+    if (!dev) {
+        g_set_error(error, MONITOR_ERROR, MONITOR_DeviceNotActive, "No balloon device has been activated");
+    }
+    return dev;
+}
+
+bool monitor_balloon_set(Monitor *m, uint64_t bytes, GError **error)
+{
+    Dev *dev = find_balloon(m, error);
+
+    if (dev) {
+        virtio_balloon_set(dev, bytes);
+    }
+    return dev;
+}
+
+bool monitor_balloon_get(Monitor *m, uint64_t *bytes, GError **error)
+{
+    Dev *dev = find_balloon(m, error);
+
+    if (dev) {
+        *bytes = virtio_balloon_get(dev);
+    }
+    return dev;
+}
+
+/* ---- Networks ---- */
+
+static Netdev *netdev_named(const MonitorVm *vm, const char *name)
+{
+    for (size_t i = 0; i < vm->n_netdevs; i++) {
+        if (!strcmp(vm->netdevs[i].id, name)) {
+            return vm->netdevs[i].netdev;
+        }
+    }
+    return NULL;
+}
+
+static Netdev *netdev_of(const Dev *dev)
+{
+    for (unsigned i = 0; dev && i < dev->type->n_props; i++) {
+        const DevProp *p = &dev->type->props[i];
+
+        if (p->kind == DEV_PROP_netdev) {
+            return *(Netdev *const *)(const void *)((const char *)dev + p->offset);
+        }
+    }
+    return NULL;
+}
+
+bool monitor_set_link(Monitor *m, const char *name, bool up, GError **error)
+{
+    Netdev *nd = netdev_named(&m->vm, name);
+
+    nd = nd ? nd : netdev_of(dev_find(m->vm.root, name));
+    if (nd) {
+        netdev_set_link(nd, up);
+    } else {
+        g_set_error(error, MONITOR_ERROR, MONITOR_DeviceNotFound, "Device '%s' not found", name);
+    }
+    return nd;
+}
+
+/* ---- For people ---- */
+
+static void say(Hmp *h, GError *error)
+{
+    if (error) {
+        g_string_append_printf(h->out, "%s\n", error->message);
+        g_error_free(error);
+    }
+}
+
+void hmp_balloon(Hmp *h)
+{
+    GError *error = NULL;
+    uint64_t megabytes;
+
+    if (!h->argv[0] || h->argv[1] || !size_parse(h->argv[0], &megabytes) || !megabytes ||
+        megabytes > UINT64_MAX >> 20) {
+        g_string_append(h->out, "balloon takes a number of megabytes\n");
+        return;
+    }
+    (void)!monitor_balloon_set(h->monitor, megabytes << 20, &error);
+    say(h, error);
+}
+
+void info_balloon(Hmp *h)
+{
+    GError *error = NULL;
+    uint64_t bytes;
+
+    if (monitor_balloon_get(h->monitor, &bytes, &error)) {
+        g_string_append_printf(h->out, "balloon: actual=%" PRIu64 "\n", bytes >> 20);
+    }
+    say(h, error);
+}
+
+void hmp_set_link(Hmp *h)
+{
+    const char *name = h->argv[0], *how = name ? h->argv[1] : NULL;
+    bool up = how && !strcmp(how, "on");
+    GError *error = NULL;
+
+    if (!how || h->argv[2] || (!up && strcmp(how, "off"))) {
+        g_string_append(h->out, "set_link takes the NAME of a network, and on or off\n");
+        return;
+    }
+    (void)!monitor_set_link(h->monitor, name, up, &error);
+    say(h, error);
+}

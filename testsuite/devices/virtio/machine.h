@@ -67,6 +67,11 @@ class Machine
             return;
         }
         dev_reset(bus);
+        enable_bus();
+    }
+    /* As firmware does after a reset. */
+    void enable_bus()
+    {
         if (setup.pci) {
             write_config(0x10, kBar);
             write_config(0x04, 2, 2);
@@ -167,29 +172,28 @@ class Machine
         set_status(VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK);
         return status() & VIRTIO_FEATURES_OK;
     }
+    void select_queue(unsigned index)
+    {
+        setup.pci ? write(kBar + 0x16, index, 2) : write(kBase + 0x30, index);
+    }
+    /* Enables a queue whose parts are anywhere. */
+    void place_queue(unsigned index, uint16_t size, uint64_t desc, uint64_t driver, uint64_t device)
+    {
+        select_queue(index);
+        setup.pci ? write(kBar + 0x18, size, 2) : write(kBase + 0x38, size);
+        write_address(setup.pci ? kBar + 0x20 : kBase + 0x80, desc);
+        write_address(setup.pci ? kBar + 0x28 : kBase + 0x90, driver);
+        write_address(setup.pci ? kBar + 0x30 : kBase + 0xa0, device);
+        setup.pci ? write(kBar + 0x1c, 1, 2) : write(kBase + 0x44, 1);
+    }
     void add_queue(unsigned index, uint16_t size)
     {
         auto q = make_queue(ram, setup.packed, size, setup.event);
 
-        if (setup.pci) {
-            write(kBar + 0x16, index, 2);
-            EXPECT_GE(read(kBar + 0x18, 2), size);
-            write(kBar + 0x18, size, 2);
-            write_address(kBar + 0x20, q->desc);
-            write_address(kBar + 0x28, q->driver);
-            write_address(kBar + 0x30, q->device);
-            write(kBar + 0x1c, 1, 2);
-            EXPECT_EQ(read(kBar + 0x1c, 2), 1u);
-        } else {
-            write(kBase + 0x30, index);
-            EXPECT_GE(read(kBase + 0x34), size);
-            write(kBase + 0x38, size);
-            write_address(kBase + 0x80, q->desc);
-            write_address(kBase + 0x90, q->driver);
-            write_address(kBase + 0xa0, q->device);
-            write(kBase + 0x44, 1);
-            EXPECT_EQ(read(kBase + 0x44), 1u);
-        }
+        select_queue(index);
+        EXPECT_GE(setup.pci ? read(kBar + 0x18, 2) : read(kBase + 0x34), size);
+        place_queue(index, size, q->desc, q->driver, q->device);
+        EXPECT_EQ(setup.pci ? read(kBar + 0x1c, 2) : read(kBase + 0x44), 1u);
         q->ask_signal(true);
         if (queues.size() <= index) {
             queues.resize(index + 1);

@@ -129,7 +129,7 @@ void virtio_config_write(Virtio *v, uint64_t offset, unsigned size, uint64_t val
 
 bool virtio_live(const VirtioQueue *q)
 {
-    return q->ring.desc && !q->v->paused && !atomic_load(&q->v->stopping);
+    return q->ring.desc && !atomic_load(&q->v->paused) && !atomic_load(&q->v->stopping);
 }
 
 static void ring_doorbell(const VirtioQueue *q)
@@ -479,17 +479,12 @@ void virtio_dev_loaded(Dev *dev)
     }
 }
 
+/* One lock at a time: what serves one queue may wait for the lock of another. */
 void virtio_pause(Virtio *v, bool paused)
 {
-    if (paused) {
-        atomic_store(&v->stopping, true);
-    }
+    atomic_store(&v->paused, paused);
     for (unsigned i = 0; i < v->n_queues; i++) {
         pthread_mutex_lock(&v->queue[i].lock);
-    }
-    v->paused = paused;
-    atomic_store(&v->stopping, false);
-    for (unsigned i = 0; i < v->n_queues; i++) {
         pthread_mutex_unlock(&v->queue[i].lock);
         ring_doorbell(&v->queue[i]);
     }

@@ -100,7 +100,7 @@ struct Virtio {
     unsigned n_queues;
     VirtioQueue queue[VIRTIO_QUEUES];
     _Atomic bool stopping; /* somebody waits for the queues' locks */
-    bool paused;
+    _Atomic bool paused;   /* set, then each queue's lock taken once: none is served after that */
     pthread_mutex_t publish; /* all below */
     uint8_t status;
     uint8_t isr;

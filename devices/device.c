@@ -311,7 +311,7 @@ void dev_each_field(Dev *dev, void (*fn)(void *opaque, const DevField *field, vo
     for (unsigned b = 0; b < dev->type->n_banks; b++) {
         for (unsigned i = 0; i < dev->type->banks[b].n_regs; i++) {
             const DevReg *r = &dev->type->banks[b].regs[i];
-            DevField field = { r->name, r->field, r->size, r->count ? r->count : 1, r->size };
+            DevField field = { r->name, r->field, r->size, r->count ? r->count : 1, r->size, false };
 
             if (r->field) {
                 fn(opaque, &field, storage(dev, r, 0));

@@ -69,18 +69,23 @@ typedef struct DevBank {
 typedef struct DevField {
     const char *name;
     uint32_t offset, size, count, stride;
+    bool is_bool; /* 0 or 1: a file that says otherwise is damaged */
 } DevField;
 
-#define DEV_FIELD(Type, member) \
-    { #member, offsetof(Type, member), sizeof(((Type *)0)->member), 1, 0 }
-#define DEV_FIELD_ARRAY(Type, member)                                       \
-    { #member, offsetof(Type, member), sizeof(((Type *)0)->member[0]),      \
-      sizeof(((Type *)0)->member) / sizeof(((Type *)0)->member[0]), sizeof(((Type *)0)->member[0]) }
+#define DEV_IS_BOOL(value) _Generic((value), bool: true, default: false)
+#define DEV_FIELD(Type, member)                                                       \
+    { #member, offsetof(Type, member), sizeof(((Type *)0)->member), 1, 0,             \
+      DEV_IS_BOOL(((Type *)0)->member) }
+#define DEV_FIELD_ARRAY(Type, member)                                                 \
+    { #member, offsetof(Type, member), sizeof(((Type *)0)->member[0]),                \
+      sizeof(((Type *)0)->member) / sizeof(((Type *)0)->member[0]),                   \
+      sizeof(((Type *)0)->member[0]), DEV_IS_BOOL(((Type *)0)->member[0]) }
 /* The same member of each element of an array of structs. */
-#define DEV_FIELD_EACH(Type, array, member)                                       \
-    { #array "." #member, offsetof(Type, array[0].member),                        \
-      sizeof(((Type *)0)->array[0].member),                                       \
-      sizeof(((Type *)0)->array) / sizeof(((Type *)0)->array[0]), sizeof(((Type *)0)->array[0]) }
+#define DEV_FIELD_EACH(Type, array, member)                                           \
+    { #array "." #member, offsetof(Type, array[0].member),                            \
+      sizeof(((Type *)0)->array[0].member),                                           \
+      sizeof(((Type *)0)->array) / sizeof(((Type *)0)->array[0]),                     \
+      sizeof(((Type *)0)->array[0]), DEV_IS_BOOL(((Type *)0)->array[0].member) }
 
 /* How -device sets a member before realize(). */
 typedef enum DevPropKind {
@@ -138,6 +143,8 @@ struct DevType {
     void (*loaded)(Dev *dev);                   /* state came from a snapshot: lines, timers */
     void (*pause)(Dev *dev, bool paused);       /* without the lock: no thread of the device works
                                                    on requests or touches RAM while paused */
+    /* Memory of its own that snapshots keep, besides `fields`. */
+    uint8_t *(*memory)(Dev *dev, size_t *size);
     bool (*plug)(Dev *bus, Dev *child, GError **error); /* before child's realize() */
 };
 

@@ -305,6 +305,12 @@ static void reset(Dev *dev)
     f->left = f->sector = f->low = f->high = 0;
 }
 
+static uint8_t *memory(Dev *dev, size_t *size)
+{
+    *size = BYTES;
+    return flash_of(dev)->data;
+}
+
 /* A snapshot may say anything. */
 static void loaded(Dev *dev)
 {
@@ -335,4 +341,5 @@ const DevType dev_flash = {
     .unrealize = unrealize,
     .reset = reset,
     .loaded = loaded,
+    .memory = memory,
 };

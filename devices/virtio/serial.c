@@ -467,6 +467,16 @@ static void port_unrealize(Dev *dev)
     }
 }
 
+/* A snapshot may say anything: what is pending must be events that the port has. */
+static void port_loaded(Dev *dev)
+{
+    Port *p = (Port *)dev;
+    unsigned events = 1u << EVENT_PORT_ADD | 1u << EVENT_CONSOLE_PORT | 1u << EVENT_PORT_OPEN |
+                      (p->name ? 1u << EVENT_PORT_NAME : 0);
+
+    p->pending &= (uint8_t)events;
+}
+
 static const DevProp port_props[] = {
     { "chardev", DEV_PROP_chardev, offsetof(Port, chardev), "where its bytes go", 0 },
     { "name", DEV_PROP_string, offsetof(Port, name), "its name for the guest", 0 },
@@ -491,6 +501,7 @@ static const DevField port_fields[] = {
         .n_props = G_N_ELEMENTS(port_props),                                                       \
         .realize = port_realize,                                                                   \
         .unrealize = port_unrealize,                                                               \
+        .loaded = port_loaded,                                                                     \
     };
 PORT_TYPE(virtconsole, "console: hvc0 and on")
 PORT_TYPE(virtserialport, "stream of bytes with a name")

@@ -236,6 +236,39 @@ TEST_P(EveryDevice, ResetRestoresAllState)
   }
 }
 
+// A snapshot may say anything: whatever the fields hold, a device goes on without harm.
+TEST_P(EveryDevice, SurvivesAnyLoadedState)
+{
+  std::mt19937_64 rng(11);
+  for (int round = 0; round < 300; round++) {
+    dev_pause(h.root, true);
+    dev_each_field(dev, [](void *opaque, const DevField *f, void *data) {
+      auto &rng = *static_cast<std::mt19937_64 *>(opaque);
+      for (unsigned i = 0; i < f->count; i++) {
+        uint64_t v = rng() % 2 ? rng() : rng() % 2 ? rng() % 4 : ~UINT64_C(0);
+        v = f->is_bool ? v % 2 : v;
+        memcpy(static_cast<char *>(data) + size_t(i) * f->stride, &v, f->size);
+      }
+    }, &rng);
+    if (dev->type->loaded) {
+      pthread_mutex_lock(dev->lock);
+      dev->type->loaded(dev);
+      pthread_mutex_unlock(dev->lock);
+    }
+    dev_pause(h.root, false);
+    for (int i = 0; dev->type->n_banks && i < 40; i++) {
+      unsigned b = unsigned(rng() % dev->type->n_banks), size = 1u << rng() % 4;
+      uint64_t v, addr = dev->region[b]->base + pick_offset(rng, dev->type->banks[b]);
+      if (rng() % 2)
+        (void)!phys_load(h.mem, addr, size, &v);
+      else
+        (void)!phys_store(h.mem, addr, size, pick_value(rng));
+    }
+    if (round % 8 == 7)
+      dev_reset(h.root);
+  }
+}
+
 std::string type_name(const testing::TestParamInfo<const DevType *> &info)
 {
   std::string name = info.param->name;

@@ -26,19 +26,32 @@ def monitor(options, path, *command):
     return r.output.decode()
 
 
+def disk_is(machine, word):
+    machine.run("echo 3 > /proc/sys/vm/drop_caches")
+    check(machine.run(f"head -c {len(word)} /dev/vda") == word, f"the disk is not {word}")
+
+
 def snapshot_case(options, linux, folder):
-    """A shell's variables, a file in memory and a counter in the background go on in another process,
-    which starts from the snapshot; and back again in that one."""
+    """A shell's variables, a file in memory, a counter in the background and a disk that is being written
+    go on in another process, which starts from the snapshot; and back again in that one."""
     qmp, saved = os.path.join(folder, "snap.qmp"), os.path.join(folder, "saved")
-    args = ["-smp", "2", "-qmp", f"unix:{qmp},server=on,wait=off"]
+    disk = os.path.join(folder, "snap.qcow2")
+    r = suite.run([options.ketch, "image", "create", "-q", "-f", "qcow2", disk, "64M"], 60)
+    check(r.status == 0, f"{r.errors}")
+    args = ["-smp", "2", "-qmp", f"unix:{qmp},server=on,wait=off", "-drive",
+            f"file={disk},format=qcow2,if=none,id=d", "-device", "virtio-blk-pci,drive=d,packed=on,num-queues=2"]
     with Machine(options.ketch, *args, linux=linux) as m:
         m.up()
+        m.run("put() { echo $1 | dd of=/dev/vda conv=fsync; }")
+        m.run("fill() { dd if=/bin/busybox of=/dev/vda bs=64k seek=16; }")
+        m.run("put before 2>/dev/null")
         m.run("x=kept; echo text > /tmp/file; "
               "(i=0; while :; do i=$((i+1)); echo $i > /tmp/count; usleep 10000; done) & true")
+        m.run("(while :; do fill; sync; done 2>/dev/null) & true")
         m.run("sleep 1")
         before = int(m.run("cat /tmp/count"))
         check(monitor(options, qmp, "savevm", saved) == "", "savevm says something")
-        m.run("x=changed; rm /tmp/file")
+        m.run("x=changed; rm /tmp/file; put behind 2>&-")
         monitor(options, qmp, "quit")
         m.end()
     with Machine(options.ketch, *args, "-loadvm", saved, linux=linux) as m:
@@ -48,15 +61,21 @@ def snapshot_case(options, linux, folder):
             m.send("\n")
             m.expect("ready> ")
             check(m.run("echo $x; cat /tmp/file") == "kept\ntext", "something is not as it was")
+            disk_is(m, "before")
             m.run("sleep 1")
             check(int(m.run("cat /tmp/count")) > before, "what ran in the background does not")
-            m.run("x=changed; rm /tmp/file")
+            m.run("x=changed; rm /tmp/file; put behind 2>&-")
+            disk_is(m, "behind")
             check(monitor(options, qmp, "loadvm", saved) == "", "loadvm says something")
         monitor(options, qmp, "quit")
         m.end()
-    with Machine(options.ketch, "-smp", "1", "-loadvm", saved, linux=linux) as m:
-        m.expect("does not fit this machine: it is of board=virt harts=2")
-        m.end(1)
+    r = suite.run([options.ketch, "image", "check", disk], 60)
+    check(r.status == 0, f"the disk is damaged: {r.output} {r.errors}")
+    for change, why in ((["-smp", "1"], "does not fit this machine: it is of board=virt harts=2"),
+                        (["-device", "virtio-rng-device"], "it has not all harts and devices of this machine")):
+        with Machine(options.ketch, *args, *change, "-loadvm", saved, linux=linux) as m:
+            m.expect(why)
+            m.end(1)
 
 
 GDB = """set pagination off

@@ -189,31 +189,61 @@ void hmp_cpu(Hmp *h)
     h->session->hart = (unsigned)hart;
 }
 
-static void snapshot(Hmp *h, bool (*fn)(const MonitorVm *vm, const char *path, GError **error))
+/* The one FILE of a command; NULL, and told: there is none, or more. */
+static const char *file_argument(Hmp *h)
 {
-    GError *error = NULL;
-    MonitorHold hold;
+    if (h->argv[0] && !h->argv[1]) {
+        return h->argv[0];
+    }
+    g_string_append(h->out, "the name of one FILE is expected\n");
+    return NULL;
+}
 
-    if (!h->argv[0] || h->argv[1]) {
-        g_string_append(h->out, "the name of one FILE is expected\n");
-        return;
-    }
-    hold = monitor_hold(h->monitor);
-    if (!fn(&h->monitor->vm, h->argv[0], &error)) {
-        g_string_append_printf(h->out, "%s\n", error->message);
-        g_error_free(error);
-    }
-    monitor_release(hold);
+static void tell_error(Hmp *h, GError *error)
+{
+    g_string_append_printf(h->out, "%s\n", error->message);
+    g_error_free(error);
 }
 
 void hmp_savevm(Hmp *h)
 {
-    snapshot(h, snapshot_save);
+    bool with_disks = !h->argv[0] || strcmp(h->argv[0], "-m") != 0;
+    GError *error = NULL;
+    MonitorHold hold;
+    const char *path;
+
+    h->argv += with_disks ? 0 : 1;
+    path = file_argument(h);
+    if (!path) {
+        return;
+    }
+    hold = monitor_hold(h->monitor);
+    if (!snapshot_save(&h->monitor->vm, path, with_disks, &error)) {
+        tell_error(h, error);
+    }
+    monitor_release(hold);
 }
 
+/* A machine that is not whole does not go on. */
 void hmp_loadvm(Hmp *h)
 {
-    snapshot(h, snapshot_load);
+    const char *path = file_argument(h);
+    GError *error = NULL;
+    MonitorHold hold;
+    bool whole;
+
+    if (!path) {
+        return;
+    }
+    hold = monitor_hold(h->monitor);
+    whole = snapshot_load(&h->monitor->vm, path, &error) || error->code != SNAPSHOT_HALF;
+    monitor_release(hold);
+    if (!whole) {
+        monitor_stop(h->monitor);
+    }
+    if (error) {
+        tell_error(h, error);
+    }
 }
 
 void hmp_log(Hmp *h)

@@ -9,16 +9,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 #include <zstd.h>
 
+#include "ui/monitor/snapshot_disks.h"
 #include "ui/monitor/state.h"
 
 enum {
-    VERSION = 1,
-    CHUNK = 1 << 20, /* bytes of RAM in a section */
+    VERSION = 2,
+    CHUNK = 1 << 20, /* bytes of memory in a section */
     LEVEL = 1,       /* of zstd: the disk is slower than more of it gains */
     MAX_THREADS = 8,
-    NAME = 64,
+    NAME = 256,
 };
 
 static const char magic[8] = "KETCHVM\n";
@@ -30,11 +32,14 @@ typedef enum Kind {
     KIND_device,
     KIND_ram,
     KIND_end,
+    KIND_disk,
+    KIND_memory,
 } Kind;
 
 typedef struct SectionHeader {
     uint32_t kind, name_size;
     uint64_t size;
+    uint32_t check, zero;
 } SectionHeader;
 
 typedef struct FieldHeader {
@@ -51,6 +56,17 @@ static bool fail(GError **error, const char *fmt, ...)
     *error = g_error_new_valist(MONITOR_ERROR, 0, fmt, args);
     va_end(args);
     return false;
+}
+
+/* CRC-32 of a section: its header with no check, its name, its data. */
+static uint32_t check_of(SectionHeader h, const char *name, const void *data)
+{
+    uLong crc;
+
+    h.check = 0;
+    crc = crc32(0, (const Bytef *)&h, sizeof(h));
+    crc = crc32(crc, (const Bytef *)name, h.name_size);
+    return (uint32_t)(h.size ? crc32_z(crc, data, h.size) : crc);
 }
 
 /* ---- What a machine consists of, in one order ---- */
@@ -93,6 +109,14 @@ static size_t stride(const DevField *f)
     return f->stride ? f->stride : f->size;
 }
 
+/* Memory whose chunks are named by their addresses, behind an owner or none. */
+typedef struct Memory {
+    Kind kind;
+    const char *owner;
+    uint8_t *host;
+    uint64_t base, size;
+} Memory;
+
 /* ---- Saving ---- */
 
 typedef struct Writer {
@@ -101,9 +125,10 @@ typedef struct Writer {
     pthread_mutex_t lock; /* the file and `sections` */
     uint64_t sections;
     bool failed;
+    bool too_long; /* a name */
     GByteArray *fields; /* of the section that is being made */
-    _Atomic uint64_t next; /* chunk */
-    const PhysRegion *region;
+    const Memory *memory; /* being compressed */
+    _Atomic uint64_t next; /* chunk of it */
 } Writer;
 
 static void put(Writer *w, const void *bytes, size_t n)
@@ -113,9 +138,11 @@ static void put(Writer *w, const void *bytes, size_t n)
 
 static void put_section(Writer *w, Kind kind, const char *name, const void *data, size_t size)
 {
-    SectionHeader h = { kind, (uint32_t)strlen(name), size };
+    SectionHeader h = { .kind = kind, .name_size = (uint32_t)strlen(name), .size = size };
 
+    h.check = check_of(h, name, data);
     pthread_mutex_lock(&w->lock);
+    w->too_long |= h.name_size >= NAME;
     put(w, &h, sizeof(h));
     put(w, name, h.name_size);
     put(w, data, size);
@@ -160,23 +187,23 @@ static bool is_zero(const uint8_t *bytes, size_t n)
 static void *compress_chunks(void *opaque)
 {
     Writer *w = opaque;
-    const PhysRegion *r = w->region;
+    const Memory *m = w->memory;
     size_t room = ZSTD_compressBound(CHUNK);
     ZSTD_CCtx *context = ZSTD_createCCtx();
     uint8_t *out = g_malloc(room);
     uint64_t at;
 
     ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL);
-    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
-    while ((at = atomic_fetch_add(&w->next, CHUNK)) < r->size) {
-        size_t n = MIN(CHUNK, r->size - at);
+    while ((at = atomic_fetch_add(&w->next, CHUNK)) < m->size) {
+        size_t n = MIN(CHUNK, m->size - at);
         char name[NAME];
 
-        if (!is_zero(r->host + at, n)) {
-            size_t size = ZSTD_compress2(context, out, room, r->host + at, n);
+        if (!is_zero(m->host + at, n)) {
+            size_t size = ZSTD_compress2(context, out, room, m->host + at, n);
 
-            snprintf(name, sizeof(name), "%" PRIx64, r->base + at);
-            put_section(w, KIND_ram, name, out, size);
+            if (snprintf(name, sizeof(name), "%s%" PRIx64, m->owner, m->base + at) < NAME) {
+                put_section(w, m->kind, name, out, size);
+            }
         }
     }
     g_free(out);
@@ -184,13 +211,13 @@ static void *compress_chunks(void *opaque)
     return NULL;
 }
 
-static void put_ram(Writer *w, const PhysRegion *r)
+static void put_memory(Writer *w, const Memory *m)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     pthread_t thread[MAX_THREADS];
     unsigned n = 0, wanted = (unsigned)CLAMP(cores, 1, MAX_THREADS) - 1;
 
-    w->region = r;
+    w->memory = m;
     atomic_store(&w->next, 0);
     while (n < wanted && pthread_create(&thread[n], NULL, compress_chunks, w) == 0) {
         n++;
@@ -201,7 +228,19 @@ static void put_ram(Writer *w, const PhysRegion *r)
     }
 }
 
-static void put_machine(Writer *w)
+static void put_device_memory(void *opaque, Dev *dev, unsigned depth)
+{
+    size_t size = 0;
+    uint8_t *host = dev->type->memory ? dev->type->memory(dev, &size) : NULL;
+    char *owner = g_strdup_printf("%s:", dev->id);
+    Memory m = { KIND_memory, owner, host, 0, size };
+
+    (void)depth;
+    put_memory(opaque, &m);
+    g_free(owner);
+}
+
+static void put_machine(Writer *w, const GArray *disks)
 {
     const MonitorVm *vm = w->vm;
     uint32_t version = VERSION;
@@ -213,6 +252,11 @@ static void put_machine(Writer *w)
     put(w, &version, sizeof(version));
     put_section(w, KIND_about, "", text, strlen(text));
     put_section(w, KIND_clock, "", &ns, sizeof(ns));
+    for (unsigned i = 0; disks && i < disks->len; i++) {
+        const DiskSnapshot *d = &g_array_index(disks, DiskSnapshot, i);
+
+        put_section(w, KIND_disk, d->drive->id, d->text, strlen(d->text));
+    }
     for (unsigned i = 0; i < machine_harts(vm->machine); i++) {
         snprintf(name, sizeof(name), "%u", i);
         each_hart_field(vm, i, add_field, w);
@@ -221,9 +265,10 @@ static void put_machine(Writer *w)
     dev_for_each(vm->root, put_device, w);
     for (unsigned i = 0; (r = phys_region(vm->mem, i)); i++) {
         if (r->kind == PHYS_ram) {
-            put_ram(w, r);
+            put_memory(w, &(Memory){ KIND_ram, "", r->host, r->base, r->size });
         }
     }
+    dev_for_each(vm->root, put_device_memory, w);
     put_section(w, KIND_end, "", &w->sections, sizeof(w->sections));
     g_free(text);
 }
@@ -234,15 +279,16 @@ static bool finish(Writer *w, const char *part, const char *path, GError **error
     bool good = !w->failed && fflush(w->file) == 0 && fsync(fileno(w->file)) == 0;
 
     good = fclose(w->file) == 0 && good;
-    if (good && rename(part, path) == 0) {
+    if (good && !w->too_long && rename(part, path) == 0) {
         return true;
     }
-    fail(error, "the snapshot cannot be written to %s: %s", path, g_strerror(errno));
+    fail(error, "the snapshot cannot be written to %s: %s", path,
+         w->too_long ? "the id of a device is too long" : g_strerror(errno));
     unlink(part);
     return false;
 }
 
-bool snapshot_save(const MonitorVm *vm, const char *path, GError **error)
+static bool save_to(const MonitorVm *vm, const char *path, const GArray *disks, GError **error)
 {
     char *part = g_strconcat(path, ".part", NULL);
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -254,14 +300,34 @@ bool snapshot_save(const MonitorVm *vm, const char *path, GError **error)
     } else {
         w.fields = g_byte_array_new();
         pthread_mutex_init(&w.lock, NULL);
-        dev_pause(vm->root, true);
-        put_machine(&w);
-        dev_pause(vm->root, false);
+        put_machine(&w, disks);
         pthread_mutex_destroy(&w.lock);
         g_byte_array_free(w.fields, TRUE);
         good = finish(&w, part, path, error);
     }
     g_free(part);
+    return good;
+}
+
+bool snapshot_save(const MonitorVm *vm, const char *path, bool with_disks, GError **error)
+{
+    char *name = g_path_get_basename(path);
+    GArray *disks = NULL;
+    bool good;
+
+    dev_pause(vm->root, true);
+    disks = with_disks ? disk_snapshots_make(vm, name, error) : NULL;
+    good = (disks || !with_disks) && save_to(vm, path, disks, error);
+    dev_pause(vm->root, false);
+    if (disks) {
+        if (good) {
+            disk_snapshots_keep(disks, name);
+        } else {
+            disk_snapshots_undo(disks);
+        }
+        g_array_free(disks, TRUE);
+    }
+    g_free(name);
     return good;
 }
 
@@ -285,6 +351,7 @@ typedef struct Reader {
     const char *owner; /* of these: "hart 0" */
     uint64_t found;   /* harts and devices */
     GHashTable *seen; /* "kind name" of the sections so far */
+    GArray *disks;    /* DiskSnapshots that belong to it */
     bool has_end, has_about, has_clock;
     uint8_t *chunk;
     GError *error;
@@ -313,6 +380,9 @@ static bool next_section(Reader *r, Section *s)
         !take(&r->at, r->end, s->name, h.name_size) || h.size > (uint64_t)(r->end - r->at)) {
         return damaged(r, "it ends in the middle of a section");
     }
+    if (h.check != check_of(h, s->name, r->at)) {
+        return damaged(r, "a section is not what was written");
+    }
     s->kind = (Kind)h.kind;
     s->name[h.name_size] = '\0';
     s->data = r->at;
@@ -339,6 +409,11 @@ static void take_field(void *opaque, const DevField *field, void *data)
         return;
     }
     for (uint32_t i = 0; i < h.count; i++, at += h.size) {
+        if (field->is_bool && *at > 1) {
+            fail(&r->error, "%s is damaged: the field %s of %s is neither on nor off", r->path, name,
+                 r->owner);
+            return;
+        }
         if (r->apply) {
             memcpy((uint8_t *)data + i * stride(field), at, h.size);
         }
@@ -395,26 +470,64 @@ static bool load_device(Reader *r, const Section *s)
     return good;
 }
 
+/* The memory that has the chunk at `addr`. */
+static bool load_chunk(Reader *r, const Section *s, const Memory *m, uint64_t addr)
+{
+    uint64_t at = addr - m->base;
+    size_t n = addr >= m->base && at < m->size ? MIN(CHUNK, m->size - at) : 0;
+
+    if (n == 0) {
+        return fail(&r->error, "%s does not fit this machine: there is no memory at %s", r->path,
+                    s->name);
+    }
+    if (ZSTD_decompress(r->apply ? m->host + at : r->chunk, n, s->data, s->size) != n) {
+        return damaged(r, "a piece of memory does not decompress");
+    }
+    return true;
+}
+
 static bool load_ram(Reader *r, const Section *s)
 {
-    guint64 addr;
+    Memory m = { .kind = KIND_ram };
     const PhysRegion *ram;
-    size_t n;
+    guint64 addr;
 
     if (!g_ascii_string_to_unsigned(s->name, 16, 0, G_MAXUINT64, &addr, NULL)) {
         return damaged(r, "an address of RAM is none");
     }
     ram = phys_find(r->vm->mem, addr);
-    n = ram && ram->kind == PHYS_ram ? MIN(CHUNK, ram->size - (addr - ram->base)) : 0;
-    if (n == 0) {
-        return fail(&r->error, "%s does not fit this machine: there is no RAM at 0x%" PRIx64, r->path,
-                    (uint64_t)addr);
+    if (ram && ram->kind == PHYS_ram) {
+        m = (Memory){ KIND_ram, "", ram->host, ram->base, ram->size };
     }
-    if (ZSTD_decompress(r->apply ? ram->host + (addr - ram->base) : r->chunk, n, s->data, s->size) !=
-        n) {
-        return damaged(r, "a piece of RAM does not decompress");
+    return load_chunk(r, s, &m, addr);
+}
+
+static bool load_memory(Reader *r, const Section *s)
+{
+    const char *colon = strrchr(s->name, ':');
+    char *id = colon ? g_strndup(s->name, (gsize)(colon - s->name)) : NULL;
+    Dev *dev = id ? dev_find(r->vm->root, id) : NULL;
+    Memory m = { .kind = KIND_memory };
+    guint64 at = 0;
+    bool good = colon && g_ascii_string_to_unsigned(colon + 1, 16, 0, G_MAXUINT64, &at, NULL);
+
+    g_free(id);
+    if (dev && dev->type->memory) {
+        m.host = dev->type->memory(dev, &m.size);
     }
-    return true;
+    return good ? load_chunk(r, s, &m, at) : damaged(r, "an address of a device's memory is none");
+}
+
+static bool load_disk(Reader *r, const Section *s)
+{
+    char *text = g_strndup((const char *)s->data, s->size);
+    bool good = r->apply || disk_snapshots_find(r->vm, s->name, text, r->disks, &r->error);
+
+    if (!good) {
+        g_prefix_error(&r->error, "%s does not fit: ", r->path);
+    }
+    g_free(text);
+    return good;
 }
 
 static bool load_about(Reader *r, const Section *s)
@@ -475,6 +588,10 @@ static bool load_section(Reader *r, const Section *s)
         return load_device(r, s);
     case KIND_ram:
         return load_ram(r, s);
+    case KIND_memory:
+        return load_memory(r, s);
+    case KIND_disk:
+        return load_disk(r, s);
     case KIND_end:
         return load_end(r, s);
     }
@@ -507,6 +624,10 @@ static bool load_all(Reader *r, bool apply)
     if (!r->has_about || !r->has_clock || r->found != wanted) {
         return damaged(r, "it has not all harts and devices of this machine");
     }
+    if (r->disks->len && !disk_snapshots_complete(r->vm, r->disks, &r->error)) {
+        g_prefix_error(&r->error, "%s does not fit: ", r->path);
+        return false;
+    }
     return true;
 }
 
@@ -520,8 +641,19 @@ static void call_loaded(void *opaque, Dev *dev, unsigned depth)
     }
 }
 
-/* RAM that the file leaves out is zero. */
-static void clear_ram(const MonitorVm *vm)
+static void clear_device_memory(void *opaque, Dev *dev, unsigned depth)
+{
+    size_t size = 0;
+    uint8_t *host = dev->type->memory ? dev->type->memory(dev, &size) : NULL;
+
+    (void)opaque, (void)depth;
+    if (size) {
+        memset(host, 0, size);
+    }
+}
+
+/* Memory that the file leaves out is zero. */
+static void clear_memory(const MonitorVm *vm)
 {
     const PhysRegion *r;
 
@@ -531,18 +663,29 @@ static void clear_ram(const MonitorVm *vm)
             phys_written(vm->mem, r->base, r->size);
         }
     }
+    dev_for_each(vm->root, clear_device_memory, NULL);
 }
 
+/* The disks first: if they cannot be taken back, the machine stays as it is. */
 static bool apply(Reader *r)
 {
     const MonitorVm *vm = r->vm;
+    unsigned done;
     bool good;
 
     dev_pause(vm->root, true);
-    clear_ram(vm);
-    good = load_all(r, true);
-    machine_replaced(vm->machine);
-    dev_for_each(vm->root, call_loaded, NULL);
+    done = disk_snapshots_apply(r->disks, &r->error);
+    good = done == r->disks->len;
+    if (good) {
+        clear_memory(vm);
+        good = load_all(r, true);
+        machine_replaced(vm->machine);
+        dev_for_each(vm->root, call_loaded, NULL);
+    }
+    if (!good && done > 0) {
+        r->error->code = SNAPSHOT_HALF;
+        g_prefix_error(&r->error, "the machine is not what it was, and must be reset or loaded again: ");
+    }
     dev_pause(vm->root, false);
     return good;
 }
@@ -577,9 +720,11 @@ bool snapshot_load(const MonitorVm *vm, const char *path, GError **error)
     r.start = (const uint8_t *)g_mapped_file_get_contents(file);
     r.end = r.start + g_mapped_file_get_length(file);
     r.chunk = g_malloc(CHUNK);
+    r.disks = disk_snapshots_new();
     r.seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     good = load_file(&r);
     g_hash_table_destroy(r.seen);
+    g_array_free(r.disks, TRUE);
     g_free(r.chunk);
     g_mapped_file_unref(file);
     if (r.error) {

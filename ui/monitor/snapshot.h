@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ui/monitor/snapshot.h - a whole machine to a file and back: RAM, harts, devices, time.
+ * ui/monitor/snapshot.h - a whole machine to a file and back: RAM, harts, devices, time, disks.
  *
- * What is on its disks is not part of it: the disks must be as they were (`ketch image snapshot`).
- * A file fits a machine of the same board, harts, RAM and devices, each with the same named fields;
- * anything else, and a damaged file, is refused before anything of the machine is changed.
+ * What is on the disks stays in them, as a snapshot of the file's name in each disk that can be
+ * written; these must be qcow2 images.  The file has the name and the time of each, so that it finds
+ * its own.  A machine that is saved without its disks needs them to be as they were.
  *
- * Format: "KETCHVM\n", version, then sections {kind, length of name, size, name, data}:
+ * A file fits a machine of the same board, harts, RAM, devices and disks, each with the same named
+ * fields; anything else, and a damaged file, is refused before anything of the machine is changed.
+ *
+ * Format: "KETCHVM\n", version, then sections {kind, length of name, size, CRC-32, 0, name, data}:
  *   about   lines "key=value": board, harts, ram, isolation
  *   clock   nanoseconds
+ *   disk DRIVE  "TIME NAME" of its snapshot
  *   hart N  fields       device ID  fields; a field is {length of name, size, count, name, data}
- *   ram ADDRESS          one zstd frame with a checksum: CHUNK bytes; chunks of zeros are left out
+ *   ram ADDRESS, memory DEVICE:OFFSET  one zstd frame: CHUNK bytes; chunks of zeros are left out
  *   end     the number of sections before it
  * Integers are little-endian.
  */
@@ -19,8 +23,12 @@
 
 #include "ui/monitor/monitor.h"
 
-/* The machine and its clock are paused, by the caller.  The file is complete or not there. */
-MUST_USE bool snapshot_save(const MonitorVm *vm, const char *path, GError **error);
+/* Code of an error of snapshot_load(): the machine was changed, and is not whole. */
+enum { SNAPSHOT_HALF = 1 };
+
+/* The machine and its clock are paused, by the caller.  The file, and the snapshots of the disks, are
+ * complete or not there; a file and snapshots of that name that were there before are replaced. */
+MUST_USE bool snapshot_save(const MonitorVm *vm, const char *path, bool with_disks, GError **error);
 MUST_USE bool snapshot_load(const MonitorVm *vm, const char *path, GError **error);
 
 #endif

@@ -241,6 +241,31 @@ TEST(SerialFlow, ASlowReaderHoldsTheGuestBack)
     unlink(path.c_str());
 }
 
+/* A snapshot says that the name of a port without one is to be told. */
+TEST(SerialSnapshot, OnlyEventsThatThePortHasAreTold)
+{
+    Machine m({ false, false, true, false }, "virtio-serial");
+    GError *error = nullptr;
+    Dev *port = dev_plug(m.bus, "virtserialport", &error);
+    ASSERT_NE(port, nullptr);
+    m.start(4, 16);
+    dev_each_field(port, [](void *, const DevField *f, void *data) {
+        if (!strcmp(f->name, "pending")) {
+            memset(data, 0xff, f->size);
+        }
+    }, nullptr);
+    port->type->loaded(port);
+    std::vector<unsigned> events;
+    for (int i = 0; i < 3; i++) {
+        uint64_t a = m.ram.alloc(64);
+        EXPECT_EQ(m.request(2, {}, { { a, 64 } }), 8u);
+        events.push_back(m.ram.get<uint16_t>(a + 4));
+    }
+    EXPECT_EQ(events, (std::vector<unsigned>{ 1, 4, 6 }));
+    m.submit(2, {}, { { m.ram.alloc(64), 64 } });
+    EXPECT_FALSE(m.wait(2, 0));
+}
+
 TEST(SerialOptions, PortZeroIsAConsole)
 {
     Machine m({ false, false, false, false }, "virtio-serial");

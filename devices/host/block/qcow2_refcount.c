@@ -191,39 +191,56 @@ typedef struct Growth {
     uint64_t entries;
 } Growth;
 
+/* Blocks that count themselves and `clusters` more behind them. */
+static uint64_t blocks_for(const Qcow2 *q, uint64_t clusters)
+{
+    uint64_t per_block = UINT64_C(1) << q->refblock_bits, blocks = 1, needed;
+
+    while ((needed = (blocks + clusters + per_block - 1) / per_block) > blocks) {
+        blocks = needed;
+    }
+    return blocks;
+}
+
 static Growth plan_growth(const Qcow2 *q, uint64_t least)
 {
-    uint64_t per_block = UINT64_C(1) << q->refblock_bits, per_cluster = q->cluster_size / 8;
+    uint64_t per_cluster = q->cluster_size / 8, blocks = 0;
     Growth g = { .start = q->refcount_entries << q->refblock_bits, .blocks = 1 };
 
-    for (;;) {
+    while (g.blocks > blocks) {
         uint64_t entries = MAX(least, q->refcount_entries + q->refcount_entries / 2);
-        uint64_t needed;
 
-        entries = MAX(entries, q->refcount_entries + g.blocks);
+        blocks = g.blocks;
+        entries = MAX(entries, q->refcount_entries + blocks);
         g.table = (entries + per_cluster - 1) / per_cluster;
         g.entries = g.table * per_cluster;
-        needed = (g.blocks + g.table + per_block - 1) / per_block;
-        if (needed <= g.blocks) {
-            return g;
-        }
-        g.blocks = needed;
+        g.blocks = MAX(blocks, blocks_for(q, g.table));
     }
+    return g;
+}
+
+/* Blocks from the cluster `start` on, the first that they count; `used` clusters of these are in use,
+ * the blocks among them.  They are in `table` then. */
+static int write_blocks(Qcow2 *q, uint64_t *table, uint64_t start, uint64_t blocks, uint64_t used)
+{
+    uint64_t per_block = UINT64_C(1) << q->refblock_bits, at = start << q->h.cluster_bits;
+    int r = qcow2_owners_check(q, at, used << q->h.cluster_bits);
+
+    for (uint64_t i = 0; i < blocks && r == 0; i++) {
+        uint64_t counted = used > i * per_block ? MIN(per_block, used - i * per_block) : 0;
+
+        table[(start >> q->refblock_bits) + i] = at + i * q->cluster_size;
+        r = write_block(q, at + i * q->cluster_size, 0, counted);
+    }
+    return r;
 }
 
 static int write_growth(Qcow2 *q, const Growth *g, uint64_t *table)
 {
-    uint64_t per_block = UINT64_C(1) << q->refblock_bits, used = g->blocks + g->table;
     uint8_t *image = g_malloc(8 * g->entries), fields[12];
-    uint64_t start = g->start << q->h.cluster_bits, at = start + g->blocks * q->cluster_size;
-    int r = qcow2_owners_check(q, start, used * q->cluster_size);
+    uint64_t at = (g->start + g->blocks) << q->h.cluster_bits;
+    int r = write_blocks(q, table, g->start, g->blocks, g->blocks + g->table);
 
-    for (uint64_t i = 0; i < g->blocks && r == 0; i++) {
-        uint64_t counted = used > i * per_block ? MIN(per_block, used - i * per_block) : 0;
-
-        table[q->refcount_entries + i] = start + i * q->cluster_size;
-        r = write_block(q, start + i * q->cluster_size, 0, counted);
-    }
     for (uint64_t i = 0; i < g->entries; i++) {
         qcow2_put64(image + 8 * i, table[i]);
     }
@@ -285,6 +302,40 @@ static int need_block(Qcow2 *q, uint64_t cluster)
 }
 
 /* ---- allocation ---- */
+
+/* As long a run as a refcount block counts, or longer: behind everything, where no cluster is counted
+ * yet, the blocks first.  1: the table was made larger for it, look again. */
+static int take_long_run(Qcow2 *q, uint64_t clusters, uint64_t *first)
+{
+    uint64_t blocks = blocks_for(q, clusters), i = q->refcount_entries, start, end;
+    int r;
+
+    while (i > 0 && !(q->refcount_table[i - 1] & QCOW2_REFTABLE_MASK)) {
+        i--;
+    }
+    i = MAX(i, ((q->file_end >> q->h.cluster_bits) >> q->refblock_bits) + 1);
+    start = i << q->refblock_bits;
+    end = start + blocks + clusters;
+    if (end > QCOW2_OFFSET_MOST >> q->h.cluster_bits) {
+        return -ENOSPC;
+    }
+    if (i + blocks > q->refcount_entries) {
+        r = grow_table(q, i + blocks);
+        return r < 0 ? r : 1;
+    }
+    r = write_blocks(q, q->refcount_table, start, blocks, blocks + clusters);
+    if (r < 0) {
+        memset(q->refcount_table + i, 0, 8 * blocks);
+        return r;
+    }
+    for (uint64_t k = i; k < i + blocks; k++) {
+        g_array_append_val(q->refcount_dirty, k);
+    }
+    qcow2_owners_set(q, start << q->h.cluster_bits, blocks << q->h.cluster_bits,
+                     QCOW2_OWNER_REFCOUNT_BLOCK);
+    *first = start + blocks;
+    return 0;
+}
 
 /* How many refcounts from `cluster` on are 0 (*free) or are not, at most `most`. */
 static int scan(Qcow2 *q, uint64_t cluster, uint64_t most, bool *is_free, uint64_t *n)
@@ -370,17 +421,17 @@ static int take_run(Qcow2 *q, uint64_t first, uint64_t n)
 int qcow2_alloc_locked(Qcow2 *q, uint64_t want, uint64_t min, uint64_t *offset, uint64_t *got,
                        bool *fresh)
 {
-    uint64_t first = 0, n = 0, end;
+    /* A new refcount block is the first cluster of those that it counts. */
+    bool is_long = min >= UINT64_C(1) << q->refblock_bits;
+    uint64_t first = 0, n = min, end;
     int r;
 
-    /* A new refcount block is the first cluster of those that it counts, so no longer run is free. */
-    if (min >= UINT64_C(1) << q->refblock_bits) {
-        return -EFBIG;
-    }
     do {
-        r = q->failed ? -EIO : find_run(q, want, min, &first, &n);
-        r = r < 0 ? r : qcow2_owners_check(q, first << q->h.cluster_bits, n << q->h.cluster_bits);
-        r = r < 0 ? r : take_run(q, first, n);
+        r = q->failed ? -EIO : is_long ? take_long_run(q, min, &first) : find_run(q, want, min, &first, &n);
+        if (r == 0 && !is_long) {
+            r = qcow2_owners_check(q, first << q->h.cluster_bits, n << q->h.cluster_bits);
+            r = r < 0 ? r : take_run(q, first, n);
+        }
     } while (r == 1);
     if (r < 0) {
         return r;

@@ -429,18 +429,36 @@ TEST_F(Qcow2, Resize)
     ExpectClean(path_);
 }
 
-// An L1 table that is longer than a refcount block counts: an error, not a search without end.
-TEST_F(Qcow2, ResizeBeyondOneRefcountBlock)
+// L1 tables that are longer than a refcount block counts: made, enlarged, copied for snapshots.
+TEST_F(Qcow2, TablesLongerThanOneRefcountBlockCounts)
 {
-    ImageCreate c = Options(path_, MiB);
-    c.cluster_size = 512;
-    Create(c);
-    Disk d(path_, "qcow2");
-    ASSERT_EQ(0, block_resize(d, 500 * MiB));
-    EXPECT_EQ(-EFBIG, block_resize(d, 600 * MiB));
-    ASSERT_EQ(0, d.Fill(400 * MiB, MiB, 1));
-    ASSERT_EQ(0, d.Close());
-    ExpectClean(path_);
+    for (unsigned bits : {16, 64, 1}) {
+        ImageCreate c = Options(path_, MiB);
+        ImageSnapshot s = {};
+        c.cluster_size = 512;
+        c.refcount_bits = bits;
+        Create(c);
+        Disk d(path_, "qcow2");
+        ASSERT_EQ(0, block_resize(d, 500 * MiB));
+        ASSERT_EQ(0, d.Fill(400 * MiB, MiB, 1));
+        ASSERT_EQ(0, block_resize(d, 600 * MiB));
+        ASSERT_EQ(0, d.Fill(599 * MiB, MiB, 2));
+        ASSERT_EQ(0, block_resize(d, 3000 * MiB));
+        ASSERT_EQ(0, d.Fill(2999 * MiB, MiB, 3));
+        if (bits > 1) { // the copy of a cluster needs a refcount of 2
+            s.name = "long";
+            ASSERT_EQ(0, image_snapshot_create(d, &s));
+            ASSERT_EQ(0, d.Fill(400 * MiB, 2 * MiB, 4));
+            ASSERT_EQ(0, image_snapshot_apply(d, "long"));
+            EXPECT_EQ(-1, Difference(Bytes(MiB, 0), d.Read(401 * MiB, MiB)));
+            ASSERT_EQ(0, image_snapshot_delete(d, "long"));
+        }
+        EXPECT_EQ(-1, Difference(Bytes(MiB, 1), d.Read(400 * MiB, MiB)));
+        EXPECT_EQ(-1, Difference(Bytes(MiB, 2), d.Read(599 * MiB, MiB)));
+        EXPECT_EQ(-1, Difference(Bytes(MiB, 3), d.Read(2999 * MiB, MiB)));
+        ASSERT_EQ(0, d.Close());
+        ExpectClean(path_);
+    }
 }
 
 TEST_F(Qcow2, Preallocation)

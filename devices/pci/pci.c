@@ -63,12 +63,11 @@ void pci_set_bar(PciDev *p, unsigned index, uint32_t size, const PhysOps *ops)
     make_writable(p, PCI_BAR0 + 4 * index, 4, ~(size - 1));
 }
 
+/* What can be written is zero. */
 void pci_reset(PciDev *p)
 {
-    pci_config_put(p, PCI_COMMAND, 2, 0);
-    pci_config_put(p, PCI_INTERRUPT_LINE, 1, 0);
-    for (unsigned i = 0; i < PCI_BARS; i++) {
-        pci_config_put(p, PCI_BAR0 + 4 * i, 4, 0);
+    for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++) {
+        p->config[i] &= (uint8_t)~p->writable[i];
     }
 }
 

@@ -207,6 +207,24 @@ static uint32_t serve(Virtio *v, VirtioQueue *q, const RingChain *c)
     return chain_write(c, c->in_size - 1, &status, 1) ? (uint32_t)c->in_size : 0;
 }
 
+static void set_writeback(Virtio *v, bool on)
+{
+    uint8_t byte = on;
+
+    virtio_config_set(v, offsetof(BlkConfig, writeback), &byte, 1);
+}
+
+/* "If VIRTIO_BLK_F_FLUSH is not negotiated", the cache starts as one that needs none. */
+static void negotiated(Virtio *v)
+{
+    set_writeback(v, virtio_has(v, BLK_FLUSH));
+}
+
+static void stopped(Virtio *v)
+{
+    set_writeback(v, true);
+}
+
 static const VirtioKind kind = {
     .name = "virtio-blk",
     .id = 2,
@@ -215,6 +233,8 @@ static const VirtioKind kind = {
     .config_size = sizeof(BlkConfig),
     .rw_at = offsetof(BlkConfig, writeback),
     .rw_size = 1,
+    .negotiated = negotiated,
+    .stopped = stopped,
 };
 
 static void configure(VirtioBlk *b)

@@ -185,6 +185,14 @@ static uint64_t read_ones(Dev *dev, unsigned i, uint64_t stored)
     return UINT32_MAX; /* "there is no shared memory region": length -1 */
 }
 
+static void wrote_queue_reset(Dev *dev, unsigned i, uint64_t value)
+{
+    (void)i;
+    if (selected(dev) && value == 1) {
+        virtio_queue_reset(selected(dev));
+    }
+}
+
 static uint64_t read_generation(Dev *dev, unsigned i, uint64_t stored)
 {
     (void)i, (void)stored;
@@ -215,6 +223,7 @@ static const DevReg regs[] = {
     { "SHMSel", 0x0ac, 4, 4, .rw = 0 },
     { "SHMLen", 0x0b0, 4, 4, 2, .read = read_ones },
     { "SHMBase", 0x0b8, 4, 4, 2, .read = read_ones },
+    { "QueueReset", 0x0c0, 4, 4, .wrote = wrote_queue_reset },
     { "ConfigGeneration", 0x0fc, 4, 4, .read = read_generation },
 };
 

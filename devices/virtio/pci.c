@@ -147,6 +147,17 @@ static void wrote_queue_enable(Dev *dev, unsigned i, uint64_t value)
     }
 }
 
+/* The reset is over when the register is read next. */
+static void wrote_queue_reset(Dev *dev, unsigned i, uint64_t value)
+{
+    VirtioQueue *q = virtio_selected(of(dev));
+
+    (void)i;
+    if (q && value == 1) {
+        virtio_queue_reset(q);
+    }
+}
+
 static uint64_t read_notify_off(Dev *dev, unsigned i, uint64_t stored)
 {
     (void)i, (void)stored;
@@ -195,6 +206,8 @@ static const DevReg common_regs[] = {
     { "QUEUE_ENABLE", 0x1c, 2, 2, .read = read_queue_enable, .wrote = wrote_queue_enable },
     { "QUEUE_NOTIFY_OFF", 0x1e, 2, 2, .read = read_notify_off },
     { "QUEUE_ADDRESS", 0x20, 4, 4, 6, .read = read_address, .wrote = wrote_address },
+    { "QUEUE_NOTIFY_DATA", 0x38, 2, 2, .rw = 0 },
+    { "QUEUE_RESET", 0x3a, 2, 2, .wrote = wrote_queue_reset },
 };
 
 const DevBank virtio_pci_common = { "common", PAGE, common_regs, G_N_ELEMENTS(common_regs), NULL };
@@ -312,7 +325,7 @@ void virtio_pci_init(Virtio *v)
     pci_config_put(p, PCI_SUBSYSTEM_VENDOR, 2, VENDOR);
     pci_config_put(p, PCI_SUBSYSTEM, 2, SUBSYSTEM);
     pci_set_bar(p, 0, BAR_SIZE, &bar_ops);
-    add_structure(p, CFG_COMMON, 0, 0x38, 0);
+    add_structure(p, CFG_COMMON, 0, 0x3c, 0);
     add_structure(p, CFG_ISR, PAGE, 1, 0);
     if (v->kind->config_size) { /* an empty one would be an error for drivers */
         add_structure(p, CFG_DEVICE, 2 * PAGE, v->kind->config_size, 0);

@@ -138,6 +138,9 @@ bool ring_setup(Ring *r, PhysMem *mem, const RingLayout *l)
     if (!(l->packed ? map_packed(r, l) : map_split(r, l))) {
         return fail(r, "queue is not in RAM or not aligned");
     }
+    if (!l->packed && l->event_index) {
+        put_device16(r, 0, 0); /* "the device MUST set flags to 0" */
+    }
     return true;
 }
 

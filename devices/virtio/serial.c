@@ -337,6 +337,16 @@ static void filled(Virtio *v, VirtioQueue *q)
     }
 }
 
+/* What of a request was written belongs to that request. */
+static void dropped(Virtio *v, VirtioQueue *q)
+{
+    Port *p = ((VirtioSerial *)v)->port[port_of(q->index)];
+
+    if (p && q == tx_queue(p)) {
+        p->sent = 0;
+    }
+}
+
 static void stopped(Virtio *v)
 {
     VirtioSerial *s = (VirtioSerial *)v;
@@ -347,7 +357,6 @@ static void stopped(Virtio *v)
         if (s->port[i]) {
             s->port[i]->guest_open = s->port[i]->ready = false;
             s->port[i]->pending = 0;
-            s->port[i]->sent = 0;
         }
     }
     pthread_mutex_unlock(&q->lock);
@@ -376,6 +385,7 @@ static const VirtioKind kind = {
     .stopped = stopped,
     .configured = configured,
     .filled = filled,
+    .dropped = dropped,
 };
 
 static bool realize(Dev *dev, GError **error)

@@ -260,6 +260,27 @@ VirtioQueue *virtio_selected(Virtio *v)
     return v->queue_select < v->n_queues ? &v->queue[v->queue_select] : NULL;
 }
 
+/* With the queue's lock. */
+static void clear_queue(VirtioQueue *q)
+{
+    q->ready = false;
+    q->size = q->max_size;
+    q->desc = q->driver = q->device = 0;
+    ring_reset(&q->ring);
+    if (q->v->kind->dropped) {
+        q->v->kind->dropped(q->v, q);
+    }
+}
+
+void virtio_queue_reset(VirtioQueue *q)
+{
+    if (virtio_has(q->v, VIRTIO_F_RING_RESET)) {
+        pthread_mutex_lock(&q->lock);
+        clear_queue(q);
+        pthread_mutex_unlock(&q->lock);
+    }
+}
+
 void virtio_queue_enable(VirtioQueue *q, bool ready)
 {
     Virtio *v = q->v;
@@ -271,6 +292,8 @@ void virtio_queue_enable(VirtioQueue *q, bool ready)
         ring_reset(&q->ring);
         if (ready && started) {
             set_up_ring(q);
+        } else if (!ready && v->kind->dropped) {
+            v->kind->dropped(v, q);
         }
     }
     pthread_mutex_unlock(&q->lock);
@@ -323,10 +346,7 @@ static void stop(Virtio *v)
         VirtioQueue *q = &v->queue[i];
 
         pthread_mutex_lock(&q->lock);
-        q->ready = false;
-        q->size = q->max_size;
-        q->desc = q->driver = q->device = 0;
-        ring_reset(&q->ring);
+        clear_queue(q);
         pthread_mutex_unlock(&q->lock);
     }
     if (v->kind->stopped) {
@@ -363,6 +383,9 @@ void virtio_set_status(Virtio *v, uint8_t status)
     if (!((old | added) & VIRTIO_FEATURES_OK)) {
         added &= (uint8_t)~VIRTIO_DRIVER_OK;
     }
+    if ((added & VIRTIO_FEATURES_OK) && v->kind->negotiated) {
+        v->kind->negotiated(v);
+    }
     pthread_mutex_lock(&v->publish);
     v->status |= added;
     pthread_mutex_unlock(&v->publish);
@@ -377,7 +400,7 @@ bool virtio_init(Virtio *v, const VirtioKind *kind, GError **error)
 {
     v->kind = kind;
     v->offered = kind->features | VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT | VIRTIO_F_EVENT_INDEX |
-                 (v->packed ? VIRTIO_F_PACKED : 0);
+                 VIRTIO_F_RING_RESET | (v->packed ? VIRTIO_F_PACKED : 0);
     pthread_mutex_init(&v->publish, NULL);
     v->io = io_new();
     if (!v->io) {

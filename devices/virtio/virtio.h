@@ -46,6 +46,7 @@ enum {
 #define VIRTIO_F_VERSION_1   (UINT64_C(1) << 32)
 #define VIRTIO_F_PACKED      (UINT64_C(1) << 34)
 #define VIRTIO_F_IN_ORDER    (UINT64_C(1) << 35)
+#define VIRTIO_F_RING_RESET  (UINT64_C(1) << 40)
 
 /* Reasons of an interrupt, as in the transports' interrupt status. */
 enum { VIRTIO_ISR_queue = 1, VIRTIO_ISR_config = 2 };
@@ -65,11 +66,14 @@ typedef struct VirtioKind {
     uint64_t features; /* of the kind; realize() may add to Virtio.offered */
     uint16_t config_size;
     uint16_t rw_at, rw_size;       /* the bytes of the configuration that the driver may write */
+    void (*negotiated)(Virtio *v); /* the features are settled */
     void (*started)(Virtio *v);    /* the driver is ready; queues are served from now on */
     void (*stopped)(Virtio *v);    /* it was reset; no queue is served any more */
     void (*configured)(Virtio *v); /* the driver has written to the configuration */
     void (*filled)(Virtio *v,
                    VirtioQueue *q); /* buffers in a queue that has no serve(); q locked */
+    void (*dropped)(Virtio *v,
+                    VirtioQueue *q); /* it was reset with all that is in it; q locked */
 } VirtioKind;
 
 struct VirtioQueue {
@@ -215,6 +219,8 @@ void virtio_config_write(Virtio *v, uint64_t offset, unsigned size, uint64_t val
 /* The selected queue; NULL: there is none of that number. */
 VirtioQueue *virtio_selected(Virtio *v);
 void virtio_queue_enable(VirtioQueue *q, bool ready);
+/* "Virtqueue Reset": nothing without the feature. */
+void virtio_queue_reset(VirtioQueue *q);
 void virtio_notify(Virtio *v, uint64_t index);
 
 #endif

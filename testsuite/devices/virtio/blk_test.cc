@@ -206,6 +206,22 @@ TEST_P(Blk, Fuzz)
         });
 }
 
+/* "5.2.5.2": writeback starts as 0 for a driver that cannot flush, and anew after a reset. */
+TEST_P(Blk, TheCacheStartsAsTheDriverCanUseIt)
+{
+    EXPECT_EQ(m.config(32, 1), 1u);
+    ASSERT_TRUE(m.negotiate(UINT64_C(1) << 9));
+    EXPECT_EQ(m.config(32, 1), 0u);
+    m.set_status(0);
+    EXPECT_EQ(m.config(32, 1), 1u);
+    ASSERT_TRUE(m.negotiate());
+    EXPECT_EQ(m.config(32, 1), 1u);
+    m.set_config(32, 0, 1);
+    EXPECT_EQ(m.config(32, 1), 0u);
+    m.set_status(0);
+    EXPECT_EQ(m.config(32, 1), 1u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Setups, Blk, testing::ValuesIn(all_setups()), setup_name);
 
 TEST(BlkReadOnly, RefusesWrites)

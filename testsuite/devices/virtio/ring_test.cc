@@ -166,6 +166,18 @@ TEST_P(Rings, NobodyIsForgotten)
     EXPECT_GT(done, 5000u);
 }
 
+/* "If VIRTIO_F_EVENT_IDX is negotiated, the device MUST set flags to 0." */
+TEST_P(Rings, FlagsAreZeroWhenThereAreEventIndexes)
+{
+    start(8);
+    if (GetParam().packed || !GetParam().event) {
+        GTEST_SKIP() << "only split rings have these";
+    }
+    ram.put<uint16_t>(q->device, 0xffff);
+    ASSERT_TRUE(ring_setup(&ring, ram.mem, &layout));
+    EXPECT_EQ(0, ram.get<uint16_t>(q->device));
+}
+
 TEST_P(Rings, SuppressedSignalsAreNotSent)
 {
     uint64_t data = ram.alloc(64);

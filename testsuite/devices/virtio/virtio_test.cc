@@ -113,6 +113,58 @@ TEST_P(Core, PauseHoldsRequestsBack)
     EXPECT_TRUE(m.wait(0));
 }
 
+void reset_queue(Machine &m, unsigned index)
+{
+    m.select_queue(index);
+    m.setup.pci ? m.write(Machine::kBar + 0x3a, 1, 2) : m.write(Machine::kBase + 0xc0, 1);
+    EXPECT_EQ(0u, m.setup.pci ? m.read(Machine::kBar + 0x3a, 2) : m.read(Machine::kBase + 0xc0));
+}
+
+bool is_enabled(Machine &m)
+{
+    return m.setup.pci ? m.read(Machine::kBar + 0x1c, 2) : m.read(Machine::kBase + 0x44);
+}
+
+/* One queue starts anew, with another size and elsewhere, while the device goes on. */
+TEST_P(Core, AQueueIsResetByItself)
+{
+    m.start(1, 16);
+    uint64_t to = m.ram.alloc(16);
+    EXPECT_EQ(m.request(0, {}, { { to, 16 } }), 16u);
+    reset_queue(m, 0);
+    EXPECT_FALSE(is_enabled(m));
+    EXPECT_EQ(64u, m.setup.pci ? m.read(Machine::kBar + 0x18, 2) : m.read(Machine::kBase + 0x34));
+    m.queues[0]->add({}, { { to, 16 } });
+    m.kick(0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_FALSE(m.queues[0]->take()) << "it belongs to the driver";
+    m.add_queue(0, 32);
+    EXPECT_EQ(m.request(0, {}, { { to, 16 } }), 16u);
+    EXPECT_FALSE(m.status() & VIRTIO_NEEDS_RESET);
+}
+
+TEST_P(Core, AQueueIsNotResetWithoutTheFeature)
+{
+    m.start(1, 16, VIRTIO_F_RING_RESET);
+    uint64_t to = m.ram.alloc(16);
+    m.select_queue(0);
+    m.setup.pci ? m.write(Machine::kBar + 0x3a, 1, 2) : m.write(Machine::kBase + 0xc0, 1);
+    EXPECT_TRUE(is_enabled(m));
+    EXPECT_EQ(m.request(0, {}, { { to, 16 } }), 16u);
+}
+
+/* A broken ring, too: the other queues need not stop for it. */
+TEST_P(Core, AResetQueueStartsCleanly)
+{
+    m.start(1, 16);
+    m.submit(0, {}, { { 0x1234, 16 } });
+    ASSERT_TRUE(m.eventually([&] { return m.status() & VIRTIO_NEEDS_RESET; }));
+    reset_queue(m, 0);
+    m.add_queue(0, 16);
+    uint64_t to = m.ram.alloc(16);
+    EXPECT_EQ(m.request(0, {}, { { to, 16 } }), 16u);
+}
+
 /* State goes over a snapshot by its named fields alone. */
 TEST_P(Core, SnapshotsGoOn)
 {
@@ -205,6 +257,24 @@ TEST(PciBus, BarsTellTheirSizeAndMove)
     EXPECT_EQ(m.read(0x50000012, 2), 0xffffu) << "memory is off";
     m.write_config(0x00, 0xdeadbeef);
     EXPECT_EQ(m.read_config(0), 0x10441af4u) << "read-only";
+}
+
+TEST(PciBus, AResetLeavesNothingOfWhatWasWritten)
+{
+    Machine m({ true, false, false, false }, "virtio-rng");
+    std::string fresh, after;
+    dev_reset(m.bus);
+    for (unsigned at = 0; at < 256; at++) {
+        fresh += (char)m.read_config(at, 1);
+    }
+    for (unsigned at = 0; at < 256; at++) {
+        m.write_config(at, 0xff, 1);
+    }
+    dev_reset(m.bus);
+    for (unsigned at = 0; at < 256; at++) {
+        after += (char)m.read_config(at, 1);
+    }
+    EXPECT_EQ(fresh, after);
 }
 
 TEST(PciBus, ConfigurationAccessCapability)

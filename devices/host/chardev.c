@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/unix_socket.h"
+
 enum { LAST_WORDS_MS = 1000 };
 
 static void can_write(void *opaque, short ready);
@@ -348,15 +350,6 @@ bool chardev_connect(Chardev *c, int in, int out, GError **error)
 }
 
 /* Only the same user (or root) may connect: a console is as good as the machine. */
-static bool is_ours(int fd)
-{
-    struct ucred peer;
-    socklen_t length = sizeof(peer);
-
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
-           (peer.uid == geteuid() || peer.uid == 0);
-}
-
 static void can_accept(void *opaque, short ready)
 {
     Chardev *c = opaque;
@@ -366,7 +359,7 @@ static void can_accept(void *opaque, short ready)
     if (fd < 0) {
         return;
     }
-    if (!is_ours(fd) || !chardev_connect(c, fd, fd, NULL)) {
+    if (!unix_peer_is_ours(fd) || !chardev_connect(c, fd, fd, NULL)) {
         close(fd);
         return;
     }
@@ -395,6 +388,16 @@ const char *chardev_option(char **options, const char *name)
     return NULL;
 }
 
+/* `known` is "NAME=on|off", or "NAME=WORD" with any value. */
+static bool option_fits(const char *option, const char *known)
+{
+    static const char *const switches[] = { "on", "off", "yes", "no", NULL };
+    size_t length = strcspn(known, "=") + 1;
+
+    return !strncmp(option, known, length) &&
+           (strcmp(known + length, "on|off") != 0 || g_strv_contains(switches, option + length));
+}
+
 /* Every option is one that the kind has. */
 static bool check_options(const ChardevKind *kind, char **options, GError **error)
 {
@@ -402,11 +405,9 @@ static bool check_options(const ChardevKind *kind, char **options, GError **erro
     bool ok = true;
 
     for (char **o = options; *o && ok; o++) {
-        ok = g_str_has_prefix(*o, "mux=") || g_str_has_prefix(*o, "id=");
+        ok = option_fits(*o, "mux=on|off") || g_str_has_prefix(*o, "id=");
         for (char **k = known; *k && !ok; k++) {
-            size_t length = strcspn(*k, "=") + 1;
-
-            ok = !strncmp(*o, *k, length);
+            ok = option_fits(*o, *k);
         }
         if (!ok) {
             g_set_error(error, CHARDEV_ERROR, 0, "chardev %s has no option '%s'; it has: %s",

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/unix_socket.h"
 #include "devices/host/chardev_impl.h"
 
 static bool fail(GError **error, const char *what, const char *name)
@@ -106,60 +106,23 @@ static bool open_pty(Chardev *c, char **options, GError **error)
 
 /* ---- socket ---- */
 
-static bool socket_address(const char *path, struct sockaddr_un *addr, GError **error)
+static bool serve(Chardev *c, const char *path, bool wait, GError **error)
 {
-    *addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    if (strlen(path) >= sizeof(addr->sun_path)) {
-        g_set_error(error, CHARDEV_ERROR, 0, "socket '%s': the path is longer than %zu bytes", path,
-                    sizeof(addr->sun_path) - 1);
-        return false;
-    }
-    strcpy(addr->sun_path, path);
-    return true;
-}
+    int fd = unix_listen(path, 8), peer = -1;
 
-/* A file that is a socket nobody listens on is left over from a process that was killed. */
-static void remove_stale(const struct sockaddr_un *addr)
-{
-    struct stat st;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (fd >= 0 && lstat(addr->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-        connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 && errno == ECONNREFUSED) {
-        unlink(addr->sun_path);
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-}
-
-static bool serve(Chardev *c, const struct sockaddr_un *addr, bool wait, GError **error)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), peer = -1;
-    mode_t mask;
-    bool ok;
-
-    remove_stale(addr);
-    mask = umask(0177);
-    ok = fd >= 0 && bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 &&
-         listen(fd, 8) == 0;
-    umask(mask);
-    if (!ok) {
-        fail(error, "socket", addr->sun_path);
-        if (fd >= 0) {
-            close(fd);
-        }
-        return false;
+    if (fd < 0) {
+        errno = -fd;
+        return fail(error, "socket", path);
     }
     c->listening = fd;
-    c->unlink_path = g_strdup(addr->sun_path);
+    c->unlink_path = g_strdup(path);
     if (wait) {
-        fprintf(stderr, "ketch: waiting for a connection to %s\n", addr->sun_path);
+        fprintf(stderr, "ketch: waiting for a connection to %s\n", path);
         do {
             peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         } while (peer < 0 && errno == EINTR);
         if (peer < 0) {
-            return fail(error, "socket", addr->sun_path);
+            return fail(error, "socket", path);
         }
         if (!chardev_connect(c, peer, peer, error)) {
             return false;
@@ -172,7 +135,6 @@ static bool serve(Chardev *c, const struct sockaddr_un *addr, bool wait, GError 
 static bool open_socket(Chardev *c, char **options, GError **error)
 {
     const char *path = chardev_option(options, "path");
-    struct sockaddr_un addr;
     int fd;
 
     if (!path || !*path) {
@@ -180,19 +142,13 @@ static bool open_socket(Chardev *c, char **options, GError **error)
                     "which anybody could connect to, is not offered");
         return false;
     }
-    if (!socket_address(path, &addr, error)) {
-        return false;
-    }
     if (option_on(options, "server", false)) {
-        return serve(c, &addr, option_on(options, "wait", true), error);
+        return serve(c, path, option_on(options, "wait", true), error);
     }
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0) {
-        fail(error, "socket", path);
-        if (fd >= 0) {
-            close(fd);
-        }
-        return false;
+    fd = unix_connect(path);
+    if (fd < 0) {
+        errno = -fd;
+        return fail(error, "socket", path);
     }
     fcntl(fd, F_SETFL, O_NONBLOCK);
     return chardev_connect(c, fd, fd, error);

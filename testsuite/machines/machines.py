@@ -6,6 +6,7 @@ trees like QEMU's; what wrong options say."""
 import http.server
 import os
 import pty
+import re
 import shutil
 import signal
 import socket
@@ -78,6 +79,8 @@ COMMANDS = [
     ("vm --non-security -serial tcp:localhost:1", 1, "TCP"),
     ("vm --non-security -serial chardev:x", 1, "no such -chardev"),
     ("vm --non-security -chardev pigeon,id=x", 1, "'pigeon'"),
+    ("vm --non-security -chardev socket,id=x,path=x,server=maybe", 1, "'server=maybe'"),
+    ("vm --non-security -monitor ,", 1, "no place for a monitor"),
     ("vm --non-security -netdev pigeon,id=x", 1, "'pigeon'"),
     ("vm --non-security -monitor tcp:localhost:1", 1, "tcp"),
     ("vm --non-security -monitor stdio -serial stdio", 1, "two of"),
@@ -112,6 +115,40 @@ def command_case(options, row):
     check(r.status == status, f"{suite.status_text(r.status)}, not {status}: {text}")
     check(pattern in text, f"nothing of '{pattern}' in: {text}")
     check(status == 0 or text.count("\n") == 1, f"more than a sentence: {text}")
+
+
+# ---- Every option with values that it does not have ----
+
+WRONG = ["", ",", "=", "nonsense", "x=y,,z", "-1", "99999999999999999999", "%s%n", "\u00e9\x01", "help,help", "id=",
+         "unix:", "file=", "a" * 5000]
+# Any text is a value of these, and a file of that name is made for -D.
+ANY_TEXT = {"-name", "-append", "-D"}
+
+
+def option_names():
+    """Of options.def, those that take an argument."""
+    with open(os.path.join(suite.TOP, "ui/vm/options.def"), encoding="utf-8") as f:
+        return re.findall(r'^OPTION\(\w+, +"(\S+)", +"', f.read(), re.MULTILINE)
+
+
+def wrong_case(options, name, folder):
+    """Each value is refused with a sentence, and nothing is written."""
+    empty = os.path.join(folder, "empty" + name)
+    os.mkdir(empty)
+    refused = 0
+    for value in WRONG:
+        # The device tree alone is made, so that a value that is right ends at once.
+        args = ["vm", "--non-security", "-bios", "none", "-serial", "none", name, value]
+        args += [] if name == "-loadvm" else ["-M", "virt,dumpdtb=/dev/null"]
+        r = suite.run([options.ketch, *args], 20, cwd=empty)
+        text = (r.output + r.errors).decode(errors="replace")
+        text = re.sub(r"^ketch: no isolation .*\n", "", text)  # the first line of a log
+        what = f"{name} {value[:40]!r}: {suite.status_text(r.status)}: {text[:200]}"
+        check(r.status in (0, 1), what)
+        check(r.status == 0 or (text.startswith("ketch vm: ") and text.count("\n") == 1), what)
+        check(not os.listdir(empty), f"{name} {value[:40]!r} has written {os.listdir(empty)}")
+        refused += r.status
+    check(refused >= len(WRONG) - 4 or name in ANY_TEXT, f"{refused} of {len(WRONG)} values of {name} are refused")
 
 
 # ---- The device tree ----
@@ -310,6 +347,8 @@ def terminal_case(options, how):
 
 def cases(options, folder):
     found = [(f"`{row[0]}`", lambda row=row: command_case(options, row)) for row in COMMANDS]
+    found += [(f"wrong values of {name}", lambda name=name: wrong_case(options, name, folder))
+              for name in option_names() if name != "-D"]
     found.append(("manual page", manual_case))
     found.append(("device tree", lambda: tree_case(options, folder)))
     if not os.path.exists(guest.FIRMWARE):

@@ -13,17 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/ownfd.h"
+#include "base/unix_socket.h"
 #include "ui/gdb/session.h"
 
 typedef union Address {
     struct sockaddr any;
-    struct sockaddr_un un;
     struct sockaddr_in in;
     struct sockaddr_in6 in6;
 } Address;
@@ -127,68 +126,48 @@ bool gdb_server_set(const char *spec, const char **error)
 
 /* ---- Listening ---- */
 
-static bool unix_address(Address *a, socklen_t *size)
+/* The %d of a path is the process. */
+static int listen_unix(void)
 {
     const char *path = unix_path(), *percent = strstr(path, "%d");
-    int n;
+    size_t room = sizeof(server.socket_path);
+    int n = percent ? snprintf(server.socket_path, room, "%.*s%d%s", (int)(percent - path), path,
+                               (int)getpid(), percent + 2)
+                    : snprintf(server.socket_path, room, "%s", path);
+    int fd = n > 0 && (size_t)n < room ? unix_listen(server.socket_path, 1) : -ENAMETOOLONG;
 
-    memset(a, 0, sizeof(*a));
-    a->un.sun_family = AF_UNIX;
-    if (percent) {
-        n = snprintf(a->un.sun_path, sizeof(a->un.sun_path), "%.*s%d%s", (int)(percent - path),
-                     path, (int)getpid(), percent + 2);
-    } else {
-        n = snprintf(a->un.sun_path, sizeof(a->un.sun_path), "%s", path);
+    if (fd < 0) {
+        server.socket_path[0] = '\0';
     }
-    *size = sizeof(a->un);
-    errno = ENAMETOOLONG;
-    return n > 0 && (size_t)n < sizeof(a->un.sun_path);
-}
-
-/* A socket that nobody listens to any more is in nobody's way. */
-static void remove_stale(const Address *a, socklen_t size)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct stat st;
-
-    if (fd >= 0 && connect(fd, &a->any, size) < 0 && errno == ECONNREFUSED &&
-        lstat(a->un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        unlink(a->un.sun_path);
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-}
-
-static bool bind_to(int fd, const Address *a, socklen_t size)
-{
-    int one = 1;
-
-    if (a->any.sa_family != AF_UNIX) {
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-        return bind(fd, &a->any, size) == 0;
-    }
-    remove_stale(a, size);
-    if (bind(fd, &a->any, size) < 0) {
-        return false;
-    }
-    snprintf(server.socket_path, sizeof(server.socket_path), "%s", a->un.sun_path);
     server.owner = getpid();
-    return chmod(a->un.sun_path, 0600) == 0; /* nobody can connect before listen() */
+    return fd;
+}
+
+static int listen_tcp(void)
+{
+    Address a;
+    socklen_t size;
+    int one = 1, fd = tcp_address(&a, &size) ? socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (bind(fd, &a.any, size) < 0 || listen(fd, 1) < 0) {
+        int error = errno;
+
+        close(fd);
+        return -error;
+    }
+    return fd;
 }
 
 static bool start_listening(void)
 {
-    Address a;
-    socklen_t size;
-    bool known = unix_path() ? unix_address(&a, &size) : tcp_address(&a, &size);
-    int fd = known ? socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+    int fd = unix_path() ? listen_unix() : listen_tcp();
 
-    if (fd < 0 || !bind_to(fd, &a, size) || listen(fd, 1) < 0) {
-        log_warn("-g %s: cannot listen: %s", server.spec, strerror(errno));
-        if (fd >= 0) {
-            close(fd);
-        }
+    if (fd < 0) {
+        log_warn("-g %s: cannot listen: %s", server.spec, strerror(-fd));
         return false;
     }
     server.listener = ownfd_take(fd);

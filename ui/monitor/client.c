@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "base/unix_socket.h"
 
 #define CLIENT_ERROR g_quark_from_static_string("ketch-monitor-client")
 
@@ -28,22 +29,14 @@ static Client client = { .fd = -1 };
 
 static bool connect_to(const char *path, GError **error)
 {
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
-
-    if (strlen(path) >= sizeof(a.sun_path)) {
-        g_set_error(error, CLIENT_ERROR, 0, "the path of a socket is not that long: %s", path);
-        return false;
-    }
-    strcpy(a.sun_path, path);
-    client.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (client.fd < 0 || connect(client.fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
+    client.fd = unix_connect(path);
+    if (client.fd < 0) {
         g_set_error(error, CLIENT_ERROR, 0,
                     "no monitor answers at %s: %s (ketch vm -qmp unix:%s,server=on,wait=off "
                     "starts one)",
-                    path, g_strerror(errno), path);
-        return false;
+                    path, g_strerror(-client.fd), path);
     }
-    return true;
+    return client.fd >= 0;
 }
 
 /* The next line, without its end; NULL when there will be none. */

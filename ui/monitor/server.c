@@ -7,11 +7,10 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/unix_socket.h"
 
 struct MonitorServer {
     Monitor *monitor;
@@ -79,15 +78,6 @@ static void serve(MonitorServer *server, int in, int out)
     monitor_close(session);
 }
 
-static bool is_trusted(int fd)
-{
-    struct ucred peer;
-    socklen_t size = sizeof(peer);
-
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-           (peer.uid == geteuid() || peer.uid == 0);
-}
-
 static void *serve_socket(void *opaque)
 {
     MonitorServer *server = opaque;
@@ -98,7 +88,7 @@ static void *serve_socket(void *opaque)
         if (fd < 0) {
             continue;
         }
-        if (is_trusted(fd)) {
+        if (unix_peer_is_ours(fd)) {
             serve(server, fd, fd);
         } else {
             log_warn("monitor: a client of another user was refused");
@@ -118,26 +108,13 @@ static void *serve_terminal(void *opaque)
 
 static bool bind_socket(MonitorServer *server, GError **error)
 {
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
-
-    if (strlen(server->path) >= sizeof(a.sun_path)) {
+    server->listener = unix_listen(server->path, 4);
+    if (server->listener < 0) {
         g_set_error(error, g_quark_from_static_string("ketch-monitor"), 0,
-                    "the path of a monitor's socket has at most %zu bytes: %s",
-                    sizeof(a.sun_path) - 1, server->path);
-        return false;
+                    "the monitor cannot listen at %s: %s", server->path,
+                    g_strerror(-server->listener));
     }
-    strcpy(a.sun_path, server->path);
-    server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    /* The mode of the socket becomes that of its file, so nobody else can connect in between. */
-    if (server->listener < 0 || fchmod(server->listener, 0600) != 0 ||
-        bind(server->listener, (struct sockaddr *)&a, sizeof(a)) != 0 ||
-        listen(server->listener, 4) != 0) {
-        g_set_error(error, g_quark_from_static_string("ketch-monitor"), 0,
-                    "the monitor cannot listen at %s: %s%s", server->path, g_strerror(errno),
-                    errno == EADDRINUSE ? " (remove it when no machine uses it)" : "");
-        return false;
-    }
-    return true;
+    return server->listener >= 0;
 }
 
 static bool check_option(const char *option, GError **error)
@@ -157,12 +134,13 @@ static bool check_option(const char *option, GError **error)
 
 static bool parse(MonitorServer *server, const char *spec, GError **error)
 {
-    char **words = g_strsplit(spec, ",", -1);
+    char **words = g_strsplit(spec, ",", -1); /* of "": none */
+    const char *place = words[0] ? words[0] : "";
     bool good = true;
 
-    if (g_str_has_prefix(words[0], "unix:") && words[0][5]) {
-        server->path = g_strdup(words[0] + 5);
-    } else if (strcmp(words[0], "stdio") != 0) {
+    if (g_str_has_prefix(place, "unix:") && place[5]) {
+        server->path = g_strdup(place + 5);
+    } else if (strcmp(place, "stdio") != 0) {
         g_set_error(error, g_quark_from_static_string("ketch-monitor"), 0,
                     g_str_has_prefix(spec, "tcp:") || g_str_has_prefix(spec, "telnet:")
                         ? "a monitor is not served over TCP, where anybody could control the "

@@ -142,7 +142,7 @@ def wrong_case(options, name, folder):
         args += [] if name == "-loadvm" else ["-M", "virt,dumpdtb=/dev/null"]
         r = suite.run([options.ketch, *args], 20, cwd=empty)
         text = (r.output + r.errors).decode(errors="replace")
-        text = re.sub(r"^ketch: no isolation .*\n", "", text)  # the first line of a log
+        text = re.sub(r"^ketch: no isolation .*\n", "", text).lstrip()  # the first line of a log
         what = f"{name} {value[:40]!r}: {suite.status_text(r.status)}: {text[:200]}"
         check(r.status in (0, 1), what)
         check(r.status == 0 or (text.startswith("ketch vm: ") and text.count("\n") == 1), what)

@@ -200,7 +200,7 @@ static void handle_fault(Hart *h)
 static void stop_for_debugger(Hart *h, const TrStop *stop)
 {
     h->stop = *stop;
-    machine_request(h->machine, (MachineEvent){ MACHINE_debug, (int)h->number });
+    machine_request(h->machine, (MachineEvent){ MACHINE_debug, (int)h->number, NULL });
 }
 
 static void handle_stop(Hart *h, const TrStop *stop)

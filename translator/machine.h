@@ -89,6 +89,7 @@ typedef enum MachineEventKind {
 typedef struct MachineEvent {
     MachineEventKind kind;
     int value;
+    const char *reason; /* of shutdown and restart: ShutdownCause of QEMU's QMP reference; a constant */
 } MachineEvent;
 
 /* Posts an event; the harts execute little more until it is dealt with (they are asked to pause, as

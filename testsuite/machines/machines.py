@@ -4,6 +4,7 @@
 trees like QEMU's; what wrong options say."""
 
 import http.server
+import json
 import os
 import pty
 import re
@@ -251,6 +252,86 @@ def qmp_case(options, folder):
     check(not os.path.exists(path), "the socket is left over")
 
 
+class Qmp:
+    """A QMP client: replies, and the events that came before them."""
+
+    def __init__(self, path):
+        end = time.monotonic() + 30
+        while not os.path.exists(path) and time.monotonic() < end:
+            time.sleep(0.05)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(60)
+        self.socket.connect(path)
+        self.stream = self.socket.makefile("rw")
+        self.events = []
+        self.stream.readline()
+        self.ask("qmp_capabilities")
+
+    def ask(self, command, **arguments):
+        self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self.stream.flush()
+        while True:
+            message = json.loads(self.stream.readline())
+            if "event" not in message:
+                return message.get("return", message)
+            self.events.append(message)
+
+    def event(self, name):
+        """The data of the next event of that name."""
+        while True:
+            for k, message in enumerate(self.events):
+                if message["event"] == name:
+                    del self.events[:k + 1]
+                    return message.get("data")
+            self.events.append(json.loads(self.stream.readline()))
+
+
+# Who ends or resets a machine, and what QMP calls it.
+REASONS = (
+    ("quit", "SHUTDOWN", False, "host-qmp-quit", lambda m, q: q.ask("quit")),
+    ("SIGTERM", "SHUTDOWN", False, "host-signal", lambda m, q: m.process.terminate()),
+    ("Ctrl-a x", "SHUTDOWN", False, "host-ui", lambda m, q: m.send("\x01x")),
+    ("system_reset", "RESET", False, "host-qmp-system-reset", lambda m, q: q.ask("system_reset")),
+)
+
+
+def reason_case(options, folder, row):
+    _, event, by_guest, reason, act = row
+    path = os.path.join(folder, reason)
+    with Machine(options.ketch, "-qmp", f"unix:{path},server=on,wait=off") as m:
+        m.expect("OpenSBI v")
+        qmp = Qmp(path)
+        act(m, qmp)
+        got = qmp.event(event)
+        check(got == {"guest": by_guest, "reason": reason}, f"{got}")
+        qmp.socket.close()
+
+
+def reset_case(options, folder):
+    """A machine that stands still is reset and goes on standing still."""
+    path = os.path.join(folder, "reset")
+
+    def pc(qmp):
+        return qmp.ask("human-monitor-command", **{"command-line": "p/x $pc"}).strip()
+
+    with Machine(options.ketch, "-qmp", f"unix:{path},server=on,wait=off") as m:
+        m.expect("OpenSBI v")
+        qmp = Qmp(path)
+        qmp.ask("stop")
+        check(pc(qmp) != "0x1000", "it has not run")
+        qmp.ask("system_reset")
+        qmp.event("RESET")
+        end = time.monotonic() + 10
+        while pc(qmp) != "0x1000" and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(0.2)
+        check(pc(qmp) == "0x1000", "it runs")
+        check(qmp.ask("query-status") == {"running": False, "status": "paused"}, "it is not paused")
+        qmp.ask("cont")
+        m.expect("OpenSBI v")
+        qmp.socket.close()
+
+
 def disk_case(options, linux, folder):
     """Two disks, one behind each transport; what the guest writes is in the files."""
     args = []
@@ -362,6 +443,8 @@ def cases(options, folder):
     found.append(("U-Boot", (lambda: uboot_case(options)) if os.path.exists(UBOOT) else
                   (lambda: "skip: the package u-boot-qemu is not installed")))
     found.append(("QMP", lambda: qmp_case(options, folder)))
+    found.append(("QMP, reset of a machine that stands still", lambda: reset_case(options, folder)))
+    found += [(f"QMP, {row[0]}", lambda row=row: reason_case(options, folder, row)) for row in REASONS]
     found += control.firmware_cases(options, folder)
     try:
         linux = guest.Images(folder)

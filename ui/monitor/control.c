@@ -19,9 +19,14 @@ const char *monitor_status(Monitor *m)
     return status;
 }
 
+bool monitor_is_running(Monitor *m)
+{
+    return g_str_equal(monitor_status(m), "running");
+}
+
 void monitor_stop(Monitor *m)
 {
-    if (g_str_equal(monitor_status(m), "running")) {
+    if (monitor_is_running(m)) {
         machine_pause(m->vm.machine);
         clock_pause(m->vm.clock);
         set_status(m, "paused");
@@ -31,7 +36,7 @@ void monitor_stop(Monitor *m)
 
 void monitor_cont(Monitor *m)
 {
-    if (!g_str_equal(monitor_status(m), "running")) {
+    if (!monitor_is_running(m)) {
         set_status(m, "running");
         monitor_event(m, MONITOR_EVENT_resume, NULL);
         clock_resume(m->vm.clock);
@@ -41,10 +46,12 @@ void monitor_cont(Monitor *m)
 
 void monitor_request(Monitor *m, MachineEventKind kind)
 {
+    const char *reason = kind == MACHINE_shutdown ? "host-qmp-quit" : "host-qmp-system-reset";
+
     if (kind == MACHINE_shutdown) {
         set_status(m, "shutdown");
     }
-    machine_request(m->vm.machine, (MachineEvent){ kind, 0 });
+    machine_request(m->vm.machine, (MachineEvent){ kind, 0, reason });
 }
 
 void monitor_powerdown(Monitor *m)

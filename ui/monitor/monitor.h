@@ -102,4 +102,7 @@ void monitor_human(Monitor *m, unsigned hart, const char *line, GString *out);
 void monitor_stop(Monitor *m);
 void monitor_cont(Monitor *m);
 
+/* What they have said last, whatever the machine does at the moment. */
+bool monitor_is_running(Monitor *m);
+
 #endif

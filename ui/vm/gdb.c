@@ -170,7 +170,7 @@ static void detach(void)
 
 static void kill_machine(void)
 {
-    machine_request(gdb.vm->machine, (MachineEvent){ MACHINE_shutdown, 0 });
+    machine_request(gdb.vm->machine, (MachineEvent){ MACHINE_shutdown, 0, "host-ui" });
 }
 
 static const GdbResume *find_move(const GdbResume *list, size_t n, int tid)

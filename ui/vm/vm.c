@@ -65,15 +65,15 @@ static void request(void *opaque, DevRequest what, int status)
     Vm *vm = opaque;
 
     if (what == DEV_REQUEST_poweroff) {
-        machine_request(vm->machine, (MachineEvent){ MACHINE_shutdown, status });
+        machine_request(vm->machine, (MachineEvent){ MACHINE_shutdown, status, "guest-shutdown" });
     } else {
-        machine_request(vm->machine, (MachineEvent){ MACHINE_restart, 0 });
+        machine_request(vm->machine, (MachineEvent){ MACHINE_restart, 0, "guest-reset" });
     }
 }
 
 static void quit(void *opaque)
 {
-    request(opaque, DEV_REQUEST_poweroff, 0);
+    machine_request(((Vm *)opaque)->machine, (MachineEvent){ MACHINE_shutdown, 0, "host-ui" });
 }
 
 static void commit(void *opaque)
@@ -119,7 +119,7 @@ static void on_signal(void *opaque, short ready)
 
     (void)ready;
     if (read(vm->signals, &info, sizeof(info)) == sizeof(info)) {
-        request(vm, DEV_REQUEST_poweroff, 128 + (int)info.ssi_signo);
+        machine_request(vm->machine, (MachineEvent){ MACHINE_shutdown, 128 + (int)info.ssi_signo, "host-signal" });
     }
 }
 
@@ -356,15 +356,26 @@ static void vm_free(Vm *vm)
 
 /* ---- Running it ---- */
 
-static void restart(Vm *vm)
+static void tell(Vm *vm, MonitorEvent what, const MachineEvent *event)
+{
+    bool guest = g_str_has_prefix(event->reason, "guest-");
+    char *data = g_strdup_printf("{\"guest\":%s,\"reason\":\"%s\"}", guest ? "true" : "false", event->reason);
+
+    monitor_event(vm->monitor, what, data);
+    g_free(data);
+}
+
+static void restart(Vm *vm, const MachineEvent *event)
 {
     machine_pause(vm->machine);
     clock_pause(vm->env.clock);
-    monitor_event(vm->monitor, MONITOR_EVENT_reset, "{\"guest\":true,\"reason\":\"guest-reset\"}");
+    tell(vm, MONITOR_EVENT_reset, event);
     board_reset(vm->board);
     machine_reset(vm->machine);
-    clock_resume(vm->env.clock);
-    machine_resume(vm->machine);
+    if (monitor_is_running(vm->monitor)) {
+        clock_resume(vm->env.clock);
+        machine_resume(vm->machine);
+    }
 }
 
 /* As after power-on, or as -loadvm has it. */
@@ -397,13 +408,12 @@ static int run(Vm *vm)
         machine_wait(vm->machine, &event);
         if (event.kind == MACHINE_shutdown ||
             (event.kind == MACHINE_restart && vm->options->no_reboot)) {
-            monitor_event(vm->monitor, MONITOR_EVENT_shutdown,
-                          "{\"guest\":true,\"reason\":\"guest-shutdown\"}");
+            tell(vm, MONITOR_EVENT_shutdown, &event);
             vm_gdb_end(event.kind == MACHINE_shutdown ? event.value : 0);
             return event.kind == MACHINE_shutdown ? event.value : 0;
         }
         if (event.kind == MACHINE_restart) {
-            restart(vm);
+            restart(vm, &event);
         } else if (event.kind == MACHINE_debug && !vm_gdb_event((unsigned)event.value)) {
             machine_resume(vm->machine);
         }

@@ -262,8 +262,10 @@ TEST_F(MonitorTest, ResetAndQuitReachTheMachine)
     EXPECT_EQ("{\"return\":{}}\r\n", ask("{\"execute\":\"quit\"}"));
     machine_wait(machine, &event);
     EXPECT_EQ(MACHINE_restart, event.kind);
+    EXPECT_STREQ("host-qmp-system-reset", event.reason);
     machine_wait(machine, &event);
     EXPECT_EQ(MACHINE_shutdown, event.kind);
+    EXPECT_STREQ("host-qmp-quit", event.reason);
     machine_pause(machine);
 }
 

@@ -143,7 +143,7 @@ bool test_read(void *, uint64_t, unsigned, uint64_t *value)
 
 bool test_write(void *, uint64_t, unsigned, uint64_t value)
 {
-    machine_request(machine, { MACHINE_shutdown, int(value >> 16) });
+    machine_request(machine, { MACHINE_shutdown, int(value >> 16), nullptr });
     return true;
 }
 

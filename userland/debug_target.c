@@ -157,11 +157,12 @@ static uint64_t inside(uint64_t addr, size_t n)
     return addr >= mem_limit ? 0 : n < mem_limit - addr ? n : mem_limit - addr;
 }
 
-static size_t read_memory(uint64_t addr, void *bytes, size_t n)
+static size_t read_memory(int tid, uint64_t addr, void *bytes, size_t n)
 {
     int fd = open_memory(O_RDONLY);
     ssize_t done;
 
+    (void)tid; /* all threads share it */
     n = inside(addr, n);
     if (fd < 0) {
         return mem_read(bytes, addr, n) ? n : 0;
@@ -171,11 +172,12 @@ static size_t read_memory(uint64_t addr, void *bytes, size_t n)
     return done < 0 ? 0 : (size_t)done;
 }
 
-static size_t write_memory(uint64_t addr, const void *bytes, size_t n)
+static size_t write_memory(int tid, uint64_t addr, const void *bytes, size_t n)
 {
     int fd = open_memory(O_WRONLY);
     ssize_t done;
 
+    (void)tid;
     n = inside(addr, n);
     if (fd < 0) {
         done = mem_write(addr, bytes, n) ? (ssize_t)n : 0;

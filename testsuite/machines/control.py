@@ -112,27 +112,81 @@ GDB_ANSWERS = ['"hart 0"', '"hart 1"', "$1 = 0x1000", "$2 = 0x1008", "hit Breakp
 
 def gdb_case(options, linux, folder):
     """From reset to the kernel's first instruction; then the machine boots on its own."""
-    gdb = shutil.which("gdb-multiarch")
-    if not gdb:
+    if not shutil.which("gdb-multiarch"):
         return "skip: no gdb-multiarch"
-    path, script = os.path.join(folder, "gdb.sock"), os.path.join(folder, "gdb.txt")
-    with open(script, "w", encoding="ascii") as f:
-        f.write(GDB.format(socket=path))
-    with Machine(options.ketch, "-smp", "2", "-S", "-gdb", f"unix:{path}", linux=linux) as m:
-        end = time.monotonic() + 30
-        while not os.path.exists(path) and time.monotonic() < end:
-            time.sleep(0.05)
-        r = subprocess.run([gdb, "-nx", "-batch", "-x", script], stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, timeout=120, check=False)
-        text = at = r.stdout.decode(errors="replace")
-        for answer in GDB_ANSWERS:
-            check(answer in at, f"no {answer!r} (in that order) in {text}")
-            at = at[at.index(answer) + len(answer):]
+    with run_gdb(options, folder, "gdb", GDB, GDB_ANSWERS, linux=linux) as m:
         m.up()
         check(m.run("nproc") == "2", "a hart is missing")
         m.send("poweroff -f\n")
         m.end()
     return None
+
+
+# Two harts with page tables of their own, in which one address is another's.
+GDB_SPACES = """set pagination off
+set architecture riscv:rv64
+set confirm off
+target remote {socket}
+maintenance packet Qqemu.PhyMemMode:1
+set {{long}}0x80100018 = 0x200000cf
+set {{long}}0x80101018 = 0x20040801
+set {{long}}0x80102000 = 0x200800cf
+set {{long}}0x80000000 = 11
+set {{long}}0x80200000 = 22
+maintenance packet Qqemu.PhyMemMode:0
+define enter
+set $pmpaddr0 = 0x3fffffffffffff
+set $pmpcfg0 = 31
+set $satp = 0x8000000000080100 + $arg0
+set $priv = 1
+maintenance flush register-cache
+end
+thread 1
+enter 0
+thread 2
+enter 1
+thread 1
+print *(long*)0xc0000000
+thread 2
+maintenance flush dcache
+print *(long*)0xc0000000
+set {{long}}0xc0000008 = 33
+maintenance packet Qqemu.PhyMemMode:1
+maintenance flush dcache
+print *(long*)0x80200008
+detach
+"""
+GDB_SPACES_ANSWERS = ["$1 = 11", "$2 = 22", "$3 = 33"]
+
+
+def run_gdb(options, folder, name, script, answers, *args, linux=None):
+    """A machine of two harts that stands before its first instruction, under gdb; then it is the caller's."""
+    path, file = os.path.join(folder, name + ".sock"), os.path.join(folder, name + ".gdb")
+    with open(file, "w", encoding="ascii") as f:
+        f.write(script.format(socket=path))
+    m = Machine(options.ketch, "-smp", "2", "-S", "-gdb", f"unix:{path}", *args, linux=linux)
+    try:
+        end = time.monotonic() + 30
+        while not os.path.exists(path) and time.monotonic() < end:
+            time.sleep(0.05)
+        r = subprocess.run(["gdb-multiarch", "-nx", "-batch", "-x", file], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=120, check=False)
+        text = at = r.stdout.decode(errors="replace")
+        for answer in answers:
+            check(answer in at, f"no {answer!r} (in that order) in {text}")
+            at = at[at.index(answer) + len(answer):]
+    except BaseException:
+        m.__exit__()
+        raise
+    return m
+
+
+def spaces_case(options, folder):
+    """Memory is what the chosen thread sees."""
+    if not shutil.which("gdb-multiarch"):
+        return "skip: no gdb-multiarch"
+    with run_gdb(options, folder, "spaces", GDB_SPACES, GDB_SPACES_ANSWERS):
+        return None
 
 
 def monitor_case(options, folder):
@@ -154,7 +208,10 @@ def monitor_case(options, folder):
 
 
 def firmware_cases(options, folder):
-    return [("ketch monitor", lambda: monitor_case(options, folder))] if os.path.exists(FIRMWARE) else []
+    if not os.path.exists(FIRMWARE):
+        return []
+    return [("ketch monitor", lambda: monitor_case(options, folder)),
+            ("gdb, two address spaces", lambda: spaces_case(options, folder))]
 
 
 def wait_for(what, seconds=60):

@@ -108,12 +108,12 @@ GdbTarget make_target()
         memcpy(fake.siginfo, info, GDB_SIGINFO);
         return tid == PID;
     };
-    t.read = [](uint64_t addr, void *bytes, size_t n) {
+    t.read = [](int, uint64_t addr, void *bytes, size_t n) {
         n = inside(addr, n);
         memcpy(bytes, fake.memory + (n ? addr - MEMORY : 0), n);
         return n;
     };
-    t.write = [](uint64_t addr, const void *bytes, size_t n) {
+    t.write = [](int, uint64_t addr, const void *bytes, size_t n) {
         n = inside(addr, n);
         memcpy(fake.memory + (n ? addr - MEMORY : 0), bytes, n);
         return n;

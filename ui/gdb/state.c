@@ -100,7 +100,7 @@ void gdb_read_memory(GdbSession *s, const char *args)
         return;
     }
     n = n < sizeof(bytes) ? n : sizeof(bytes);
-    done = s->target->read(addr, bytes, n);
+    done = s->target->read(s->general, addr, bytes, n);
     if (n && !done) {
         gdb_error(s, EFAULT);
     } else {
@@ -110,7 +110,7 @@ void gdb_read_memory(GdbSession *s, const char *args)
 
 static void write_memory(GdbSession *s, uint64_t addr, const void *bytes, size_t n)
 {
-    if (s->target->write(addr, bytes, n) == n) {
+    if (s->target->write(s->general, addr, bytes, n) == n) {
         gdb_ok(s);
     } else {
         gdb_error(s, EFAULT);

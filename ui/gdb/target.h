@@ -119,9 +119,10 @@ struct GdbTarget {
     /* What is to be delivered in its place; false as above. */
     bool (*set_siginfo)(int tid, const uint8_t info[GDB_SIGINFO]);
 
-    /* Bytes done before the first address that is not mapped.  Protections do not matter. */
-    size_t (*read)(uint64_t addr, void *bytes, size_t n);
-    size_t (*write)(uint64_t addr, const void *bytes, size_t n);
+    /* Bytes done before the first address that is not mapped, as the thread sees memory.  Protections do not
+     * matter in user mode. */
+    size_t (*read)(int tid, uint64_t addr, void *bytes, size_t n);
+    size_t (*write)(int tid, uint64_t addr, const void *bytes, size_t n);
 
     /* False: cannot be. */
     bool (*set_point)(GdbPoint point, uint64_t addr, uint64_t size, bool on);

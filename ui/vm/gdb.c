@@ -255,16 +255,30 @@ static bool set_register(int tid, const FeRegister *r, uint64_t value)
     return vcpu;
 }
 
-/* The protocol does not say through which thread it looks; QEMU takes the current one, whose page
- * tables the first hart shares in all that is the kernel's. */
-static bool access_memory(uint64_t addr, void *to, const void *from, size_t n)
+/* Where something is to be copied to or from. */
+typedef struct Piece {
+    uint64_t addr;
+    uint8_t *to; /* one of them is NULL */
+    const uint8_t *from;
+    size_t n;
+} Piece;
+
+static bool access_physical(const Piece *p)
 {
-    if (gdb.physical) {
-        return to ? phys_read(gdb.vm->mem, addr, to, n) : phys_write(gdb.vm->mem, addr, from, n);
-    }
-    for (unsigned i = 0; i < n_harts(); i++) {
-        if (to ? machine_read(gdb.vm->machine, i, addr, to, n)
-               : machine_write(gdb.vm->machine, i, addr, from, n)) {
+    return p->to ? phys_read(gdb.vm->mem, p->addr, p->to, p->n) : phys_write(gdb.vm->mem, p->addr, p->from, p->n);
+}
+
+static bool access_virtual(unsigned hart, const Piece *p)
+{
+    return p->to ? machine_read(gdb.vm->machine, hart, p->addr, p->to, p->n)
+                 : machine_write(gdb.vm->machine, hart, p->addr, p->from, p->n);
+}
+
+/* What is above is the kernel's and in all page tables, but not for each privilege. */
+static bool access_shared(const Piece *p)
+{
+    for (unsigned i = 0; i < n_harts() && (int64_t)p->addr < 0; i++) {
+        if (access_virtual(i, p)) {
             return true;
         }
     }
@@ -272,29 +286,31 @@ static bool access_memory(uint64_t addr, void *to, const void *from, size_t n)
 }
 
 /* Page by page, as far as there is memory. */
-static size_t in_pieces(uint64_t addr, uint8_t *to, const uint8_t *from, size_t n)
+static size_t in_pieces(int tid, Piece all)
 {
+    unsigned hart = vcpu_of(tid) ? (unsigned)tid - 1 : 0;
     size_t done = 0;
 
-    while (done < n) {
-        size_t piece = MIN(n - done, PHYS_PAGE - (addr + done) % PHYS_PAGE);
+    while (done < all.n) {
+        Piece p = { all.addr + done, all.to ? all.to + done : NULL, all.from ? all.from + done : NULL, 0 };
 
-        if (!access_memory(addr + done, to ? to + done : NULL, from ? from + done : NULL, piece)) {
+        p.n = MIN(all.n - done, PHYS_PAGE - p.addr % PHYS_PAGE);
+        if (gdb.physical ? !access_physical(&p) : !access_virtual(hart, &p) && !access_shared(&p)) {
             break;
         }
-        done += piece;
+        done += p.n;
     }
     return done;
 }
 
-static size_t read_memory(uint64_t addr, void *bytes, size_t n)
+static size_t read_memory(int tid, uint64_t addr, void *bytes, size_t n)
 {
-    return in_pieces(addr, bytes, NULL, n);
+    return in_pieces(tid, (Piece){ addr, bytes, NULL, n });
 }
 
-static size_t write_memory(uint64_t addr, const void *bytes, size_t n)
+static size_t write_memory(int tid, uint64_t addr, const void *bytes, size_t n)
 {
-    return in_pieces(addr, NULL, bytes, n);
+    return in_pieces(tid, (Piece){ addr, NULL, bytes, n });
 }
 
 static int physical(int on)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,6 +16,9 @@
 enum {
     EVENTS = 16,
     LINES = 64,
+    TAKEN_US = 300,
+    REST_NS = 10000,
+    RESTS = 20,
     SPINS = 64, /* waits that an interrupt ended at once, but did not interrupt: firmware that waits for
                    its turn in a loop */
 };
@@ -32,6 +36,13 @@ typedef struct Hart {
     TrStop stop;            /* for a debugger */
     _Atomic bool timer_due; /* machine_timer() */
     _Atomic bool kicked;    /* something has changed since it went to sleep */
+    struct Hart *told;      /* whom it has interrupted; these four are its own thread's */
+    uint64_t told_at;       /* what that one had `taken` before */
+    uint32_t told_mode;     /* the own translation mode then */
+    unsigned rests;         /* since then */
+    _Atomic uint64_t taken; /* interrupts */
+    bool awaits;            /* in let_go_first(); under Machine.lock */
+    pthread_cond_t took;    /* `taken` or `awaits` has changed */
 } Hart;
 
 struct Machine {
@@ -40,6 +51,8 @@ struct Machine {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a hart has parked, or there is an event */
     bool paused, ending;    /* under the lock */
+    bool crowded;           /* the host has fewer processors than harts */
+    _Atomic unsigned awaiting; /* harts in let_go_first() */
     MachineEvent event[EVENTS];
     unsigned n_events;
     Hart hart[MACHINE_HARTS];
@@ -64,14 +77,28 @@ static void kick_all_locked(Machine *m)
     for (unsigned i = 0; i < m->config.n_harts; i++) {
         tr_interrupt(m->hart[i].vcpu);
         pthread_cond_signal(&m->hart[i].wake);
+        pthread_cond_broadcast(&m->hart[i].took);
     }
+}
+
+/* The hart whose thread this is, or NULL. */
+static Hart *current(void)
+{
+    return self ? self->user : NULL;
 }
 
 static void set_line(void *opaque, unsigned number, bool level)
 {
     Machine *m = opaque;
-    Hart *h = &m->hart[number / LINES];
+    Hart *h = &m->hart[number / LINES], *from = current();
 
+    if (level && m->crowded && from && from != h) {
+        from->told = h;
+        from->told_at = atomic_load(&h->taken);
+        from->told_mode = from->vcpu->mode;
+        from->rests = 0;
+        tr_interrupt(from->vcpu);
+    }
     m->fe->set_line(h->vcpu, number % LINES, level);
     if (level) {
         kick(h);
@@ -108,16 +135,21 @@ static void handle_timer(Hart *h)
     }
 }
 
-static struct timespec from_now(int ms)
+static struct timespec from_now_us(long us)
 {
     struct timespec t;
 
     clock_gettime(CLOCK_REALTIME, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += ms % 1000 * 1000000L;
+    t.tv_sec += us / 1000000;
+    t.tv_nsec += us % 1000000 * 1000;
     t.tv_sec += t.tv_nsec / 1000000000;
     t.tv_nsec %= 1000000000;
     return t;
+}
+
+static struct timespec from_now(int ms)
+{
+    return from_now_us(ms * 1000L);
 }
 
 /* A wait may end at once, but need not. */
@@ -172,6 +204,64 @@ static void wait_for_interrupt(Hart *h)
         tell(h, h->machine->config.events.resume);
     }
 }
+
+/* ---- Letting another hart go first ---- */
+
+static void note_taken(Hart *h)
+{
+    h->spins = 0;
+    atomic_fetch_add(&h->taken, 1);
+    if (atomic_load(&h->machine->awaiting)) {
+        pthread_mutex_lock(&h->machine->lock);
+        pthread_cond_broadcast(&h->took);
+        pthread_mutex_unlock(&h->machine->lock);
+    }
+}
+
+static void rest(void)
+{
+    const struct timespec t = { 0, REST_NS };
+
+    nanosleep(&t, NULL);
+}
+
+/* Until the other one has taken its interrupt.  One that waits here itself takes nothing: its firmware
+ * looks for requests while it waits. */
+static void wait_until_taken(Hart *h, Hart *other)
+{
+    Machine *m = h->machine;
+    struct timespec end = from_now_us(TAKEN_US);
+
+    pthread_mutex_lock(&m->lock);
+    atomic_fetch_add(&m->awaiting, 1);
+    h->awaits = true;
+    pthread_cond_broadcast(&h->took);
+    while (atomic_load(&other->taken) == h->told_at && !other->awaits && !m->paused && !m->ending &&
+           pthread_cond_timedwait(&other->took, &m->lock, &end) != ETIMEDOUT) {
+    }
+    h->awaits = false;
+    atomic_fetch_sub(&m->awaiting, 1);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* A hart that interrupts another one - to have its translations forgotten, say - will then wait in a
+ * loop until that has been done.  With fewer processors than harts the loop would take the time that
+ * the other needs: so it rests now and, for some time, whenever it comes by, until it has left the
+ * firmware (where a privilege is left, the translation mode is another one). */
+static void let_go_first(Hart *h)
+{
+    if (h->vcpu->mode != h->told_mode || h->rests == RESTS) {
+        h->told = NULL;
+        return;
+    }
+    if (h->rests++ == 0) {
+        wait_until_taken(h, h->told);
+    } else {
+        rest();
+    }
+    tr_interrupt(h->vcpu); /* comes by again */
+}
+
 /* False: the thread shall end. */
 static bool park(Hart *h)
 {
@@ -263,8 +353,11 @@ static void *run(void *opaque)
             continue;
         }
         handle_timer(h);
+        if (h->told) {
+            let_go_first(h);
+        }
         if (h->machine->fe->interrupt(h->vcpu)) {
-            h->spins = 0;
+            note_taken(h);
         }
         stop = tr_run(h->vcpu);
         handle_stop(h, &stop);
@@ -322,6 +415,7 @@ static bool create_hart(Machine *m, unsigned number, const char **error)
 
     *h = (Hart){ .machine = m, .number = number };
     pthread_cond_init(&h->wake, NULL);
+    pthread_cond_init(&h->took, NULL);
     h->vcpu = tr_vcpu_new(h);
     if (!h->vcpu) {
         *error = "No address space for the memory of the machine: try --mmu=tlb.";
@@ -357,6 +451,13 @@ static bool start_threads(Machine *m)
     return true;
 }
 
+static bool is_crowded(unsigned n_harts)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof(set), &set) == 0 && (unsigned)CPU_COUNT(&set) < n_harts;
+}
+
 Machine *machine_new(const MachineConfig *config, const char **error)
 {
     Machine *m = calloc(1, sizeof(*m));
@@ -369,6 +470,7 @@ Machine *machine_new(const MachineConfig *config, const char **error)
     m->config = *config;
     m->fe = tr.system->fe;
     m->paused = true;
+    m->crowded = is_crowded(config->n_harts);
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->changed, NULL);
     for (unsigned i = 0; i < config->n_harts; i++) {

@@ -61,7 +61,8 @@ static bool is_harmless(unsigned insn, uint32_t bits)
     }
 }
 
-/* Whether the code after the LR at `bytes` reaches its SC within 16 harmless instructions. */
+/* Whether the code after the LR at `bytes` reaches its SC, or where it only waits, within 16 harmless
+ * instructions. */
 static bool is_constrained(const uint8_t *bytes, size_t n)
 {
     size_t at = 4;
@@ -71,7 +72,7 @@ static bool is_constrained(const uint8_t *bytes, size_t n)
         unsigned length = rv_fetch(bytes + at, n - at, &bits);
         unsigned insn = length ? rv_decode(bits) : RV_none;
 
-        if (insn == RV_sc_w || insn == RV_sc_d) {
+        if (insn == RV_sc_w || insn == RV_sc_d || insn == RV_wrs_nto || insn == RV_wrs_sto) {
             return true;
         }
         if (length == 0 || !is_harmless(insn, bits)) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Functions of helpers.def that only a machine's code calls.  `desc` is the instruction in its low
  * half and in its high half the row of csr.def, where there is one. */
+#include <time.h>
+
 #include "frontends/riscv/priv/state.h"
 
 enum { ROW_SHIFT = 32, INSN_SIZE = 4 };
@@ -110,6 +112,20 @@ uint64_t rv_helper_wfi(Vcpu *vcpu, uint64_t desc, uint64_t b, uint64_t c)
     (void)b, (void)c;
     if (forbidden(vcpu, RV_STATUS_TW)) {
         illegal(vcpu, desc);
+    }
+    return 0;
+}
+
+/* Waits for another hart: for long, so that the thread of that one is perhaps waiting for a processor
+ * of the host. */
+uint64_t rv_helper_pause(Vcpu *vcpu, uint64_t a, uint64_t b, uint64_t c)
+{
+    enum { PAUSES = 100, NS = 20000 };
+    const struct timespec rest = { 0, NS };
+
+    (void)a, (void)b, (void)c;
+    if (++rv_system(vcpu)->pauses % PAUSES == 0) {
+        nanosleep(&rest, NULL);
     }
     return 0;
 }

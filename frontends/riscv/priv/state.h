@@ -135,6 +135,7 @@ typedef struct RvSystem {
     unsigned n_pmp_ranges;
     MmuKey data, fetch;
     unsigned changed; /* RV_CHANGED_... */
+    unsigned pauses;
 } RvSystem;
 
 static inline RvSystem *rv_system(const Vcpu *vcpu)

@@ -150,6 +150,8 @@ enum : uint32_t {
     kLd = 0x0005b583,      /* ld a1, 0(a1) */
     kBneOut = 0x02b51063,  /* bne a0, a1, +32 */
     kBneBack = 0xfeb51ee3, /* bne a0, a1, -4 */
+    kWrsNto = 0x00d00073,  /* wrs.nto */
+    kWrsSto = 0x01d00073,  /* wrs.sto */
 };
 
 bool asks_to_be_alone(std::vector<uint32_t> insns, bool threads, bool one_insn)
@@ -169,6 +171,17 @@ TEST(Reservation, PlainBetweenThreadsWhenNothingElseHappensBetween)
     EXPECT_TRUE(asks_to_be_alone({ kLrW, kAddi }, true, false));
     EXPECT_FALSE(asks_to_be_alone({ kLrW, kLd, kScW }, false, false));
     EXPECT_FALSE(asks_to_be_alone({ kLrW, kLd, kScW }, true, true));
+}
+
+/* Linux' spinlocks: a hart that waits does not stop the others. */
+TEST(Reservation, WaitingForTheSetEndsIt)
+{
+    for (uint32_t wait : { kWrsNto, kWrsSto }) {
+        EXPECT_FALSE(asks_to_be_alone({ kLrW, kBneOut, wait }, true, false));
+        EXPECT_TRUE(asks_to_be_alone({ kLrW, kLd, wait }, true, false));
+        EXPECT_NE(Code({ wait }).translate().find("setreg resaddr"), string::npos)
+            << Code({ wait }).translate();
+    }
 }
 
 TEST(Reservation, SaysThatItDependsOnThreads)

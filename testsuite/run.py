@@ -46,7 +46,7 @@ SUITES = [
     Suite("machine_plugins", "plugins/machine.py", (), ()),
     Suite("programs", "programs/programs.py", ("--tier=jit",), ("--full",)),
     Suite("images", "devices/host/block/images.py", (), ()),
-    Suite("machines", "machines/machines.py", (), ("--kills=50",)),
+    Suite("machines", "machines/machines.py", (), ("--kills=50", "--stress=600")),
     Suite("torture", "torture/torture.py", ("--levels=-O2", "--tier=jit"), ()),
 ]
 

@@ -2,6 +2,7 @@
 """What machines start from - Debian's kernel, an initial RAM disk made here around busybox - and a
 running machine to talk to."""
 
+import copy
 import glob
 import lzma
 import os
@@ -126,6 +127,20 @@ class Images:
         with open(self.initrd, "wb") as f:
             f.write(initrd(root, folder))
         self.folder = folder
+
+    def more(self, name, files):
+        """The same, with {path: contents} in the initial RAM disk, too: programs or data."""
+        folders = {os.path.dirname(path) for path in files}
+        for path in list(folders):
+            while path := os.path.dirname(path):
+                folders.add(path)
+        entries = [(path, 0o40755, b"", (0, 0)) for path in sorted(folders - {""})]
+        entries += [(path, 0o100755, data, (0, 0)) for path, data in files.items()]
+        other = copy.copy(self)
+        other.initrd = os.path.join(self.folder, f"initrd-{name}.cpio")
+        with open(self.initrd, "rb") as f, open(other.initrd, "wb") as out:
+            out.write(f.read() + cpio(entries))
+        return other
 
 
 class Failed(Exception):

@@ -24,6 +24,7 @@ import guest  # noqa: E402
 import boot  # noqa: E402
 import control  # noqa: E402
 import kills  # noqa: E402
+import stress  # noqa: E402
 import suite  # noqa: E402  (guest has put its folder on the path)
 import systems  # noqa: E402
 import tree  # noqa: E402
@@ -459,6 +460,7 @@ def cases(options, folder):
         ("console", lambda: console_case(options, linux)),
         ("disks", lambda: disk_case(options, linux, folder)),
         ("network", lambda: net_case(options, linux)),
+        ("stress", lambda: stress.stress_case(options, linux, folder, options.stress)),
     ] + control.linux_cases(options, linux, folder) + systems.linux_cases(options, linux, folder) + \
         kills.linux_cases(options, linux, folder) + boot.linux_cases(options, linux, folder)
 
@@ -474,6 +476,8 @@ def verdict(case):
 def main():
     parser = suite.parser(__doc__)
     parser.add_argument("--kills", type=int, default=9, help="how often a machine that writes is killed")
+    parser.add_argument("--stress", type=int, default=stress.SHORT,
+                        help="seconds for the machine under strain (default %(default)s)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ketch-vm-") as folder:
         chosen = suite.choose(cases(options, folder), options, lambda c: c[0])

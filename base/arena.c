@@ -30,6 +30,11 @@ Arena *arena_new(size_t reserve)
     return arena;
 }
 
+void arena_large_pages(Arena *arena)
+{
+    (void)madvise(arena, arena->reserve, MADV_HUGEPAGE);
+}
+
 void arena_free(Arena *arena)
 {
     if (arena) {

@@ -22,6 +22,9 @@ typedef struct Arena Arena;
 Arena *arena_new(size_t reserve);
 void arena_free(Arena *arena);
 
+/* Pages of 2 MiB where the host has them: for an arena that often gets larger than that. */
+void arena_large_pages(Arena *arena);
+
 void *arena_alloc(Arena *arena, size_t size);
 void *arena_raw(Arena *arena, size_t size);
 char *arena_printf(Arena *arena, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

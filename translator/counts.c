@@ -26,7 +26,9 @@ typedef struct Group {
     IrRef first;
     IrBlockId block;
     unsigned first_access; /* the first access after it */
-    unsigned n_later;
+    unsigned first_later, n_later; /* additions of other groups may be between */
+    unsigned last_access;  /* the first access after the last of them */
+    uint64_t later;        /* their sum */
 } Group;
 
 typedef struct Later {
@@ -91,20 +93,30 @@ static void close_all(void)
     c.n_open = 0;
 }
 
+static void add_later(unsigned g, IrRef ref, uint64_t amount)
+{
+    Group *group = &c.group[g];
+
+    c.later[c.n_later++] = (Later){ ref, g, c.n_accesses, amount };
+    group->n_later++;
+    group->last_access = c.n_accesses;
+    group->later += amount;
+}
+
 static void note_addition(IrRef ref, Word word, uint64_t amount)
 {
     unsigned *open = find_open(word);
 
     if (open && c.n_later < LATER) {
-        c.later[c.n_later++] = (Later){ ref, *open, c.n_accesses, amount };
-        c.group[*open].n_later++;
+        add_later(*open, ref, amount);
         return;
     }
     if (open || c.n_open == OPEN || c.n_groups == ACCESSES) {
         close_all();
     }
     if (c.n_groups < ACCESSES) {
-        c.group[c.n_groups] = (Group){ word, ref, c.block, c.n_accesses, 0 };
+        c.group[c.n_groups] = (Group){ .word = word, .first = ref, .block = c.block,
+                                       .first_access = c.n_accesses, .first_later = c.n_later };
         c.open[c.n_open++] = c.n_groups++;
     }
 }
@@ -162,17 +174,6 @@ static void find_groups(void)
     }
 }
 
-/* What a fault at access `a` takes back of group `g`. */
-static uint64_t due_later(unsigned g, unsigned a)
-{
-    uint64_t sum = 0;
-
-    for (unsigned k = 0; k < c.n_later; k++) {
-        sum += c.later[k].group == g && c.later[k].access > a ? c.later[k].amount : 0;
-    }
-    return sum;
-}
-
 /* False: the same pc and word have another amount already, or there is no room. */
 static bool add_undo(const TrUndo *undo)
 {
@@ -190,29 +191,32 @@ static bool add_undo(const TrUndo *undo)
     return true;
 }
 
-static unsigned last_access(unsigned g)
+/* A fault at an access takes back what was to come after it. */
+static bool find_undo_of(unsigned g)
 {
-    unsigned last = 0;
+    const Group *group = &c.group[g];
+    unsigned k = group->first_later;
+    uint64_t due = group->later;
 
-    for (unsigned k = 0; k < c.n_later; k++) {
-        last = c.later[k].group == g ? c.later[k].access : last;
+    for (unsigned a = group->first_access; a < group->last_access; a++) {
+        TrUndo undo = { c.access_pc[a], group->word.at, group->word.op == IR_OP_addhost, 0 };
+
+        for (; c.later[k].access <= a; k++) {
+            due -= c.later[k].group == g ? c.later[k].amount : 0;
+        }
+        undo.amount = due;
+        if (due && !add_undo(&undo)) {
+            return false;
+        }
     }
-    return last;
+    return true;
 }
 
 static bool find_undo(void)
 {
     for (unsigned g = 0; g < c.n_groups; g++) {
-        const Group *group = &c.group[g];
-        unsigned end = group->n_later ? last_access(g) : 0;
-
-        for (unsigned a = group->first_access; a < end; a++) {
-            TrUndo undo = { c.access_pc[a], group->word.at, group->word.op == IR_OP_addhost,
-                            due_later(g, a) };
-
-            if (undo.amount && !add_undo(&undo)) {
-                return false;
-            }
+        if (!find_undo_of(g)) {
+            return false;
         }
     }
     return true;
@@ -223,12 +227,9 @@ static void merge_group(unsigned g)
     const Group *group = &c.group[g];
     IrInsn *first = ir_insn(c.f, group->first);
     unsigned k = first->op == IR_OP_addhost;
-    uint64_t sum = (uint64_t)ir_insn(c.f, first->arg[k])->imm;
+    uint64_t sum = (uint64_t)ir_insn(c.f, first->arg[k])->imm + group->later;
     IrRef total;
 
-    for (unsigned n = 0; n < c.n_later; n++) {
-        sum += c.later[n].group == g ? c.later[n].amount : 0;
-    }
     total = ir_insert_before(
         c.f, group->block, group->first,
         (IrInsn){ .op = IR_OP_const, .type = IR_I64, .imm = (int64_t)sum });

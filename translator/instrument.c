@@ -17,7 +17,7 @@
 
 enum {
     PAGE = 4096,
-    TABLE = 4096, /* chains */
+    TABLE = 1 << 15, /* chains */
     STOPS = 256,  /* chains */
     MEMORY_RATIO = 4,
     HOST_CSR = 0x1f80, /* MXCSR as C code expects it */
@@ -224,8 +224,12 @@ bool instrument_start(IrHelper *rows, IrHelperFn **fns)
     guest.slots = slots;
     memory_size = tr.config.cache_size * MEMORY_RATIO;
     memory = arena_new(memory_size);
-    memory_empty = memory ? arena_mark(memory) : 0;
-    return memory != NULL;
+    if (!memory) {
+        return false;
+    }
+    arena_large_pages(memory);
+    memory_empty = arena_mark(memory);
+    return true;
 }
 
 void instrument_forget(void)
@@ -237,11 +241,14 @@ void instrument_forget(void)
 
 /* ---- What the client adds ---- */
 
+/* Many are additions: there is one for each instruction that is counted. */
 static void append(TrActions *list, const TrAction *action)
 {
-    TrAction *copy = ARENA_NEW(memory, TrAction, 1);
+    bool is_short = action->what == TR_ADD || action->what == TR_STORE;
+    size_t size = is_short ? offsetof(TrAction, regs) : sizeof(*action);
+    TrAction *copy = arena_alloc(memory, size);
 
-    *copy = *action;
+    memcpy(copy, action, size);
     copy->next = NULL;
     *list->end = copy;
     list->end = &copy->next;
@@ -328,11 +335,27 @@ static void scan(Scan *s, uint64_t pc, unsigned max)
     }
 }
 
+/* An instruction's bytes in whole words. */
+static uint32_t padded(uint32_t length)
+{
+    return (uint32_t)bits_align_up(length, 4);
+}
+
+static uint32_t all_padded(const Scan *s)
+{
+    uint32_t sum = 0;
+
+    for (unsigned i = 0; i < s->n; i++) {
+        sum += padded(s->length[i]);
+    }
+    return sum;
+}
+
 /* Each instruction's bytes by themselves, zeroes behind them: plugins of version 1 read whole words. */
 static TrBlock *block_new(const Scan *s)
 {
     TrBlock *b = ARENA_NEW(memory, TrBlock, 1);
-    uint8_t *own = arena_alloc(memory, (size_t)s->n * SOURCE_INSN_BYTES);
+    uint8_t *own = arena_alloc(memory, all_padded(s));
     uint32_t at = 0;
 
     *b = (TrBlock){ .pc = s->pc, .page = source_page_of(s->pc), .n_insns = s->n, .size = s->size };
@@ -345,7 +368,7 @@ static TrBlock *block_new(const Scan *s)
 
         *insn = (TrInsn){ .block = b, .pc = s->pc + at, .bytes = own, .size = s->length[i] };
         memcpy(own, b->bytes + at, s->length[i]);
-        own += SOURCE_INSN_BYTES;
+        own += padded(s->length[i]);
         insn->before.end = &insn->before.first;
         insn->accesses.end = &insn->accesses.first;
         at += s->length[i];

@@ -70,8 +70,9 @@ typedef struct TrWord {
 typedef struct TrAction {
     struct TrAction *next;
     TrWhat what;
+    uint32_t mask;   /* at accesses: TR_ACCESS_LOAD, TR_ACCESS_STORE */
     TrWord word;     /* add, store */
-    uint64_t imm;    /* add, store */
+    uint64_t imm;    /* add, store: which have nothing of what follows */
     TrRegs regs;     /* call */
     TrCallFn *call;  /* at blocks and instructions */
     TrAccessFn *access;
@@ -81,7 +82,6 @@ typedef struct TrAction {
     bool if_not;     /* the opposite */
     TrWord if_word;
     uint64_t if_imm;
-    uint32_t mask;   /* at accesses: TR_ACCESS_LOAD, TR_ACCESS_STORE */
     void *owner;     /* for the client, see tr_running_action() */
 } TrAction;
 

@@ -111,8 +111,8 @@ static bool unzstd(const uint8_t *data, size_t size, GByteArray *out, uint64_t l
     return z && r == 0 && used <= limit;
 }
 
-/* Linux, drivers/firmware/efi/libstub/zboot-header.S: MZ, "zimg", offset and size of what is packed, and
- * with what. */
+/* Linux, drivers/firmware/efi/libstub/zboot-header.S: MZ, "zimg", offset and size of what is packed,
+ * and with what. */
 typedef struct Zboot {
     char mz[4];
     char zimg[4];
@@ -131,8 +131,9 @@ static GBytes *zboot_payload(GBytes *bytes, const char *path, GError **error)
     memcpy(&z, data, sizeof(z));
     z.format[sizeof(z.format) - 1] = 0;
     if (strcmp(z.format, "gzip") && strncmp(z.format, "zstd", 4)) {
-        g_set_error(error, BOARD_ERROR, 0, "%s: is an EFI zboot image packed with %s; gzip and zstd are "
-                    "understood", path, z.format);
+        g_set_error(error, BOARD_ERROR, 0,
+                    "%s: is an EFI zboot image packed with %s; gzip and zstd are understood", path,
+                    z.format);
     } else if (z.offset > size || z.size > size - z.offset || z.size < 4 || z.offset < sizeof(z)) {
         fail(error, path, "is an EFI zboot image whose header points outside of it");
     } else {
@@ -271,8 +272,8 @@ static bool measure_elf(GBytes *bytes, const Elf64_Ehdr *e, const char *path, Im
     return place->end ? true : fail(error, path, "is an ELF file with nothing to load");
 }
 
-/* Linux's vmlinux has physical addresses from 0, where there is no memory, and its entry is a virtual
- * address: it goes to `addr`, as an Image does. */
+/* Linux's vmlinux has physical addresses from 0, where there is no memory, and its entry is a
+ * virtual address: it goes to `addr`, as an Image does. */
 static uint64_t move_vmlinux(const Board *b, uint64_t addr, uint64_t virtual, ImagePlace *place)
 {
     uint64_t shift = addr - place->start;

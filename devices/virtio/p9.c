@@ -16,9 +16,11 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "devices/virtio/p9_xattr.h"
 
 enum {
     MAX_FIDS = 4096,
+    MAX_XATTRS = 64, /* of the fids */
     MAX_NAMES = 16, /* of one walk */
     HEADER = 7,     /* size, type, tag */
     LERROR = 7,
@@ -45,13 +47,14 @@ typedef struct Fid {
     int path; /* O_PATH, or open */
     int fd;   /* -1: not opened by the client */
     DIR *dir; /* with `fd` in it */
+    P9Xattr *xattr; /* what is read and written is this, not the file */
 } Fid;
 
 struct P9 {
     int root, proc; /* the folder; /proc/self/fd, to open what is known by O_PATH */
     bool writable;
     Fid *fids;
-    unsigned n_fids;
+    unsigned n_fids, n_xattrs;
 };
 
 /* ---- Messages ---- */
@@ -88,12 +91,12 @@ static uint32_t get32(In *in)
     return (uint32_t)get(in, 4);
 }
 
-/* A string; longer ones than any name are bad. */
-static void get_text(In *in, char text[NAME_MAX + 1])
+/* A string; one that does not fit is bad. */
+static void get_string(In *in, char *text, size_t room)
 {
     size_t length = (size_t)get(in, 2);
 
-    if (length > in->left || length > NAME_MAX || memchr(in->at, 0, length)) {
+    if (length > in->left || length >= room || memchr(in->at, 0, length)) {
         in->bad = true;
         length = 0;
     }
@@ -101,6 +104,11 @@ static void get_text(In *in, char text[NAME_MAX + 1])
     text[length] = 0;
     in->at += length;
     in->left -= length;
+}
+
+static void get_text(In *in, char text[NAME_MAX + 1])
+{
+    get_string(in, text, NAME_MAX + 1);
 }
 
 static void put_bytes(Out *out, const void *bytes, size_t size)
@@ -154,8 +162,12 @@ static Fid *find_fid(P9 *s, uint32_t number)
     return f;
 }
 
-static void close_fid(Fid *f)
+static void close_fid(P9 *s, Fid *f)
 {
+    if (f->xattr) {
+        p9_xattr_free(f->xattr);
+        s->n_xattrs--;
+    }
     if (f->dir) {
         closedir(f->dir);
     } else if (f->fd >= 0) {
@@ -173,7 +185,7 @@ static bool clunk_fid(P9 *s, uint32_t number)
 
         if (f->number == number) {
             *at = f->next;
-            close_fid(f);
+            close_fid(s, f);
             free(f);
             s->n_fids--;
             return true;
@@ -195,7 +207,7 @@ static int new_fid(P9 *s, uint32_t number, int path)
         close(path);
         return ENFILE;
     }
-    *f = (Fid){ s->fids, number, path, -1, NULL };
+    *f = (Fid){ s->fids, number, path, -1, NULL, NULL };
     s->fids = f;
     s->n_fids++;
     return 0;
@@ -317,10 +329,22 @@ static int do_walk(P9 *s, In *in, Out *out)
     return done ? 0 : error ? error : EMFILE;
 }
 
+/* An attribute that was written is set now. */
 static int do_clunk(P9 *s, In *in, Out *out)
 {
+    const Fid *f = find_fid(s, get32(in));
+    int error = f ? 0 : EBADF;
+
     (void)out;
-    return clunk_fid(s, get32(in)) ? 0 : EBADF;
+    if (f && f->xattr) {
+        int fd = reopen(s, f->path, O_RDONLY);
+
+        error = fd < 0 ? errno : p9_xattr_apply(f->xattr, fd);
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    return f && clunk_fid(s, f->number) ? error : EBADF;
 }
 
 static int do_flush(P9 *s, In *in, Out *out)
@@ -385,23 +409,37 @@ static int set_size(const P9 *s, const Fid *f, uint64_t size)
     return error;
 }
 
-/* Owners are not changed: everything is the user's who runs Ketch. */
+/* Owners are not changed: everything is the user's who runs Ketch.  To be told what they are already
+ * is no change. */
+static int check_owner(const Fid *f, uint32_t valid, uint32_t uid, uint32_t gid)
+{
+    struct stat st;
+
+    if (fstat(f->path, &st) < 0) {
+        return errno;
+    }
+    if (((valid & SET_UID) && uid != st.st_uid) || ((valid & SET_GID) && gid != st.st_gid)) {
+        return EPERM;
+    }
+    return 0;
+}
+
 static int do_setattr(P9 *s, In *in, Out *out)
 {
     const Fid *f = find_fid(s, get32(in));
-    uint32_t valid = get32(in), mode = get32(in);
+    uint32_t valid = get32(in), mode = get32(in), uid = get32(in), gid = get32(in);
     struct timespec times[2];
     char number[16];
     uint64_t size;
     int error = f ? check_plain(f->path) : EBADF;
 
     (void)out;
-    get(in, 8);
     size = get(in, 8);
     times[0] = time_to_set(in, valid, SET_ATIME, SET_ATIME_TO);
     times[1] = time_to_set(in, valid, SET_MTIME, SET_MTIME_TO);
-    if (error || in->bad || (valid & (SET_UID | SET_GID))) {
-        return error ? error : in->bad ? EINVAL : EPERM;
+    error = error ? error : in->bad ? EINVAL : check_owner(f, valid, uid, gid);
+    if (error) {
+        return error;
     }
     snprintf(number, sizeof(number), "%d", f->path);
     if ((valid & SET_MODE) && fchmodat(s->proc, number, mode & 0777, 0) < 0) {
@@ -480,6 +518,18 @@ static int do_lcreate(P9 *s, In *in, Out *out)
     return error;
 }
 
+static int read_xattr(const P9Xattr *x, uint64_t offset, size_t count, Out *out)
+{
+    size_t size;
+    const uint8_t *data = p9_xattr_data(x, &size);
+
+    offset = offset < size ? offset : size;
+    count = count < size - offset ? count : size - offset;
+    put(out, 4, count);
+    put_bytes(out, data + offset, count);
+    return 0;
+}
+
 static int do_read(P9 *s, In *in, Out *out)
 {
     const Fid *f = find_fid(s, get32(in));
@@ -488,6 +538,9 @@ static int do_read(P9 *s, In *in, Out *out)
     size_t room = out->room - READ_HEADER;
     ssize_t n;
 
+    if (f && f->xattr) {
+        return read_xattr(f->xattr, offset, count < room ? count : room, out);
+    }
     if (!f || f->fd < 0 || f->dir) {
         return EBADF;
     }
@@ -507,6 +560,10 @@ static int do_write(P9 *s, In *in, Out *out)
     uint32_t count = get32(in);
     ssize_t n;
 
+    if (f && f->xattr && count <= in->left) {
+        put(out, 4, count);
+        return p9_xattr_add(f->xattr, offset, in->at, count);
+    }
     if (!f || f->fd < 0 || f->dir || count > in->left) {
         return f && f->fd >= 0 ? EINVAL : EBADF;
     }
@@ -560,26 +617,143 @@ static int do_readlink(P9 *s, In *in, Out *out)
     return 0;
 }
 
-static int do_mkdir(P9 *s, In *in, Out *out)
+/* The folder and the name of something that is to be made in it: 0 or an errno. */
+static int get_new(P9 *s, In *in, const Fid **f, char name[NAME_MAX + 1])
 {
-    const Fid *f = find_fid(s, get32(in));
-    char name[NAME_MAX + 1];
-    int made, error;
-
+    *f = find_fid(s, get32(in));
     get_text(in, name);
-    if (!f || in->bad || !is_name(name)) {
-        return f ? EINVAL : EBADF;
-    }
-    if (mkdirat(f->path, name, (mode_t)get(in, 4) & 0777) < 0) {
-        return errno;
-    }
-    made = lookup(f->path, name);
+    return !*f ? EBADF : in->bad || !is_name(name) ? EINVAL : 0;
+}
+
+/* `result` is that of the system call that has made it. */
+static int put_made(Out *out, int result, const Fid *f, const char *name)
+{
+    int made = result < 0 ? -1 : lookup(f->path, name), error;
+
     if (made < 0) {
         return errno;
     }
     error = put_qid_of(out, made);
     close(made);
     return error;
+}
+
+static int do_mkdir(P9 *s, In *in, Out *out)
+{
+    const Fid *f;
+    char name[NAME_MAX + 1];
+    int error = get_new(s, in, &f, name);
+
+    return error ? error : put_made(out, mkdirat(f->path, name, (mode_t)get32(in) & 0777), f, name);
+}
+
+/* Its text is the guest's; Ketch never follows it. */
+static int do_symlink(P9 *s, In *in, Out *out)
+{
+    const Fid *f;
+    char name[NAME_MAX + 1], text[PATH_MAX];
+    int error = get_new(s, in, &f, name);
+
+    get_string(in, text, sizeof(text));
+    if (error || in->bad) {
+        return error ? error : EINVAL;
+    }
+    return put_made(out, symlinkat(text, f->path, name), f, name);
+}
+
+/* Devices would be the host's. */
+static int do_mknod(P9 *s, In *in, Out *out)
+{
+    const Fid *f;
+    char name[NAME_MAX + 1];
+    int error = get_new(s, in, &f, name);
+    mode_t mode = (mode_t)get32(in);
+
+    if (error || in->bad) {
+        return error ? error : EINVAL;
+    }
+    if (!S_ISREG(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode)) {
+        return EPERM;
+    }
+    return put_made(out, mknodat(f->path, name, mode & (S_IFMT | 0777), 0), f, name);
+}
+
+/* Of files only: a link to a symbolic link would have to follow it. */
+static int do_link(P9 *s, In *in, Out *out)
+{
+    const Fid *folder = find_fid(s, get32(in)), *f = find_fid(s, get32(in));
+    char name[NAME_MAX + 1], number[16];
+    int error = f && folder ? check_plain(f->path) : EBADF;
+
+    (void)out;
+    get_text(in, name);
+    if (error || in->bad || !is_name(name)) {
+        return error ? error : EINVAL;
+    }
+    snprintf(number, sizeof(number), "%d", f->path);
+    return linkat(s->proc, number, folder->path, name, AT_SYMLINK_FOLLOW) < 0 ? errno : 0;
+}
+
+/* ---- Extended attributes: a fid stands for one until it is clunked ---- */
+
+/* 0: the fid may stand for one, or get one. */
+static int check_xattr(const P9 *s, const Fid *f)
+{
+    return !f ? EBADF : check_plain(f->path) ? EOPNOTSUPP : s->n_xattrs == MAX_XATTRS ? ENFILE : 0;
+}
+
+static int attach_xattr(P9 *s, Fid *f, P9Xattr *x)
+{
+    f->xattr = x;
+    s->n_xattrs++;
+    return 0;
+}
+
+static int do_xattrwalk(P9 *s, In *in, Out *out)
+{
+    const Fid *f = find_fid(s, get32(in));
+    uint32_t number = get32(in);
+    char name[NAME_MAX + 1];
+    int error = check_xattr(s, f), fd, path;
+    P9Xattr *x = NULL;
+    size_t size;
+
+    get_text(in, name);
+    if (error || in->bad) {
+        return error ? error : EINVAL;
+    }
+    fd = reopen(s, f->path, O_RDONLY);
+    error = fd < 0 ? errno : p9_xattr_read(fd, name, &x);
+    if (fd >= 0) {
+        close(fd);
+    }
+    path = error ? -1 : fcntl(f->path, F_DUPFD_CLOEXEC, 0);
+    error = error ? error : path < 0 ? errno : new_fid(s, number, path);
+    if (error) {
+        p9_xattr_free(x);
+        return error;
+    }
+    p9_xattr_data(x, &size);
+    put(out, 8, size);
+    return attach_xattr(s, find_fid(s, number), x);
+}
+
+static int do_xattrcreate(P9 *s, In *in, Out *out)
+{
+    Fid *f = find_fid(s, get32(in));
+    char name[NAME_MAX + 1];
+    int error = check_xattr(s, f);
+    P9Xattr *x = NULL;
+    uint64_t size;
+
+    (void)out;
+    get_text(in, name);
+    size = get(in, 8);
+    if (error || in->bad || f->xattr || f->fd >= 0) {
+        return error ? error : in->bad ? EINVAL : EBUSY;
+    }
+    error = p9_xattr_write(name, size, get32(in), &x);
+    return error ? error : attach_xattr(s, f, x);
 }
 
 static int do_renameat(P9 *s, In *in, Out *out)
@@ -665,13 +839,15 @@ typedef struct Handler {
 } Handler;
 
 static const Handler handlers[] = {
-    { 8, false, do_statfs },    { 12, false, do_lopen },    { 14, true, do_lcreate },
-    { 22, false, do_readlink }, { 24, false, do_getattr },  { 26, true, do_setattr },
-    { 40, false, do_readdir },  { 50, false, do_fsync },    { 52, false, do_lock },
-    { 54, false, do_getlock },  { 72, true, do_mkdir },     { 74, true, do_renameat },
-    { 76, true, do_unlinkat },  { 100, false, do_version }, { 104, false, do_attach },
-    { 108, false, do_flush },   { 110, false, do_walk },    { 116, false, do_read },
-    { 118, true, do_write },    { 120, false, do_clunk },
+    { 8, false, do_statfs },     { 12, false, do_lopen },       { 14, true, do_lcreate },
+    { 16, true, do_symlink },    { 18, true, do_mknod },        { 22, false, do_readlink },
+    { 24, false, do_getattr },   { 26, true, do_setattr },      { 30, false, do_xattrwalk },
+    { 32, true, do_xattrcreate }, { 40, false, do_readdir },    { 50, false, do_fsync },
+    { 52, false, do_lock },      { 54, false, do_getlock },     { 70, true, do_link },
+    { 72, true, do_mkdir },      { 74, true, do_renameat },     { 76, true, do_unlinkat },
+    { 100, false, do_version },  { 104, false, do_attach },     { 108, false, do_flush },
+    { 110, false, do_walk },     { 116, false, do_read },       { 118, true, do_write },
+    { 120, false, do_clunk },
 };
 
 static int dispatch(P9 *s, uint8_t type, In *in, Out *out)

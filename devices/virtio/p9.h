@@ -4,7 +4,8 @@
  *
  * Nothing outside of the folder is reached: names are single components, looked up with openat2(2)
  * beneath a folder that was reached the same way, and symbolic links are never followed, only read.
- * Only regular files and folders are opened.  Files belong to the user who runs Ketch.
+ * Only regular files and folders are opened; no device files are made.  Files belong to the user who
+ * runs Ketch.
  * Threading: one thread at a time.
  */
 #ifndef KETCH_DEVICES_VIRTIO_P9_H

@@ -46,7 +46,7 @@ if [ "$disk" ]; then
     mount -t ext4 $disk /root && exec switch_root /root /sbin/init
 fi
 echo GUEST IS UP
-exec setsid cttyhack sh
+exec setsid cttyhack sh -c 'stty cols 1000; exec sh'
 """
 
 

@@ -24,6 +24,7 @@ import guest  # noqa: E402
 import boot  # noqa: E402
 import control  # noqa: E402
 import kills  # noqa: E402
+import share  # noqa: E402
 import stress  # noqa: E402
 import suite  # noqa: E402  (guest has put its folder on the path)
 import systems  # noqa: E402
@@ -461,8 +462,8 @@ def cases(options, folder):
         ("disks", lambda: disk_case(options, linux, folder)),
         ("network", lambda: net_case(options, linux)),
         ("stress", lambda: stress.stress_case(options, linux, folder, options.stress)),
-    ] + control.linux_cases(options, linux, folder) + systems.linux_cases(options, linux, folder) + \
-        kills.linux_cases(options, linux, folder) + boot.linux_cases(options, linux, folder)
+    ] + [case for part in (control, systems, kills, boot, share)
+         for case in part.linux_cases(options, linux, folder)]
 
 
 def verdict(case):

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -21,8 +22,8 @@ namespace
 {
 
 enum : uint8_t {
-    kStatfs = 8, kLopen = 12, kLcreate = 14, kSymlink = 16, kReadlink = 22, kGetattr = 24,
-    kSetattr = 26, kReaddir = 40, kMkdir = 72, kRenameat = 74, kUnlinkat = 76, kVersion = 100,
+    kStatfs = 8, kLopen = 12, kLcreate = 14, kSymlink = 16, kMknod = 18, kReadlink = 22, kGetattr = 24,
+    kSetattr = 26, kXattrwalk = 30, kXattrcreate = 32, kReaddir = 40, kLink = 70, kMkdir = 72, kRenameat = 74, kUnlinkat = 76, kVersion = 100,
     kAttach = 104, kWalk = 110, kRead = 116, kWrite = 118, kClunk = 120,
 };
 
@@ -194,7 +195,17 @@ TEST_F(Server, NothingOutsideIsReached)
     EXPECT_EQ(call(kMkdir, Message().u32(2).text("../d").u32(0755).u32(0)), (uint32_t)EINVAL);
     EXPECT_EQ(call(kUnlinkat, Message().u32(2).text("../secret").u32(0)), (uint32_t)EINVAL);
     EXPECT_EQ(call(kRenameat, Message().u32(2).text("hello").u32(2).text("../hello")), (uint32_t)EINVAL);
-    EXPECT_EQ(call(kSymlink, Message().u32(2).text("l").text("/etc").u32(0)), (uint32_t)EOPNOTSUPP);
+    EXPECT_EQ(call(kSymlink, Message().u32(2).text("../l").text("/etc").u32(0)), (uint32_t)EINVAL);
+    EXPECT_EQ(call(kMknod, Message().u32(2).text("../n").u32(S_IFIFO | 0600).u32(0).u32(0).u32(0)), (uint32_t)EINVAL);
+    EXPECT_EQ(call(kMknod, Message().u32(2).text("n").u32(S_IFCHR | 0600).u32(1).u32(3).u32(0)), (uint32_t)EPERM);
+    EXPECT_EQ(call(kMknod, Message().u32(2).text("n").u32(S_IFBLK | 0600).u32(1).u32(3).u32(0)), (uint32_t)EPERM);
+    EXPECT_NE(call(kLink, Message().u32(0).u32(1).text("hard")), 0u) << "of the link to the secret";
+    EXPECT_NE(call(kXattrwalk, Message().u32(1).u32(3).text("user.x")), 0u);
+    ASSERT_EQ(walk(0, 3, { "hello" }), 0u);
+    EXPECT_EQ(call(kLink, Message().u32(0).u32(3).text("../hard")), (uint32_t)EINVAL);
+    EXPECT_EQ(call(kLink, Message().u32(0).u32(0).text("folder")), (uint32_t)EPERM);
+    EXPECT_EQ(call(kXattrcreate, Message().u32(3).text("security.capability").u64(20).u32(0)), (uint32_t)EOPNOTSUPP);
+    EXPECT_EQ(call(kXattrwalk, Message().u32(3).u32(4).text("trusted.x")), (uint32_t)EOPNOTSUPP);
     std::ifstream secret(folder.top + "/secret");
     std::string text;
     secret >> text;
@@ -220,6 +231,96 @@ TEST_F(Server, ReadOnlyMeansIt)
     EXPECT_EQ(call(kLcreate, Message().u32(0).text("n").u32(1).u32(0644).u32(0)), (uint32_t)EROFS);
     EXPECT_EQ(call(kRenameat, Message().u32(0).text("hello").u32(0).text("h")), (uint32_t)EROFS);
     EXPECT_EQ(call(kWrite, Message().u32(1).u64(0).u32(1).number('x', 1)), (uint32_t)EROFS);
+    EXPECT_EQ(call(kSymlink, Message().u32(0).text("l").text("hello").u32(0)), (uint32_t)EROFS);
+    EXPECT_EQ(call(kMknod, Message().u32(0).text("n").u32(S_IFIFO).u32(0).u32(0).u32(0)), (uint32_t)EROFS);
+    EXPECT_EQ(call(kLink, Message().u32(0).u32(1).text("l")), (uint32_t)EROFS);
+    EXPECT_EQ(call(kXattrcreate, Message().u32(1).text("user.x").u64(1).u32(0)), (uint32_t)EROFS);
+}
+
+TEST_F(Server, LinksAndSpecialFiles)
+{
+    struct stat a, b;
+    open(true);
+    EXPECT_EQ(call(kSymlink, Message().u32(0).text("l").text("/no/where").u32(0)), 0u);
+    EXPECT_EQ(reply.size(), 13u);
+    EXPECT_EQ((uint8_t)reply[0], 2u) << "the qid of a link";
+    EXPECT_EQ(fs::read_symlink(folder.path + "/l"), "/no/where");
+    EXPECT_EQ(call(kSymlink, Message().u32(0).text("long").text(std::string(3000, 'x')).u32(0)), 0u);
+    EXPECT_EQ(call(kSymlink, Message().u32(0).text("l").text("x").u32(0)), (uint32_t)EEXIST);
+    ASSERT_EQ(walk(0, 1, { "hello" }), 0u);
+    EXPECT_EQ(call(kLink, Message().u32(0).u32(1).text("hard")), 0u);
+    ASSERT_EQ(lstat((folder.path + "/hello").c_str(), &a) | lstat((folder.path + "/hard").c_str(), &b), 0);
+    EXPECT_EQ(a.st_ino, b.st_ino);
+    EXPECT_EQ(call(kMknod, Message().u32(0).text("pipe").u32(S_IFIFO | 04640).u32(0).u32(0).u32(0)), 0u);
+    ASSERT_EQ(lstat((folder.path + "/pipe").c_str(), &a), 0);
+    EXPECT_TRUE(S_ISFIFO(a.st_mode));
+    EXPECT_EQ(a.st_mode & 07000, 0u);
+    EXPECT_EQ(call(kMknod, Message().u32(0).text("file").u32(S_IFREG | 0600).u32(0).u32(0).u32(0)), 0u);
+    EXPECT_TRUE(fs::is_regular_file(folder.path + "/file"));
+}
+
+TEST_F(Server, Owners)
+{
+    auto owner = [&](uint32_t uid, uint32_t gid) {
+        return call(kSetattr, Message().u32(1).u32(6).u32(0).u32(uid).u32(gid).u64(0).u64(0).u64(0).u64(0).u64(0));
+    };
+    open(true);
+    ASSERT_EQ(walk(0, 1, { "hello" }), 0u);
+    EXPECT_EQ(owner(getuid(), getgid()), 0u);
+    EXPECT_EQ(owner(getuid() + 1, getgid()), (uint32_t)EPERM);
+    EXPECT_EQ(owner(getuid(), getgid() + 1), (uint32_t)EPERM);
+}
+
+TEST_F(Server, ExtendedAttributes)
+{
+    open(true);
+    std::string file = folder.path + "/hello";
+    if (setxattr(file.c_str(), "user.old", "value", 5, 0) < 0) {
+        GTEST_SKIP() << "the file system of /tmp has none";
+    }
+    ASSERT_EQ(walk(0, 1, { "hello" }), 0u);
+    ASSERT_EQ(call(kXattrwalk, Message().u32(1).u32(2).text("user.old")), 0u);
+    EXPECT_EQ((uint8_t)reply[0], 5u);
+    EXPECT_EQ(read(2), "value");
+    EXPECT_EQ(read(2, 2, 2), "lu");
+    EXPECT_EQ(read(2, 900), "");
+    EXPECT_NE(call(kWrite, Message().u32(2).u64(0).u32(1).number('x', 1)), 0u);
+    EXPECT_EQ(call(kClunk, Message().u32(2)), 0u);
+    EXPECT_EQ(call(kXattrwalk, Message().u32(1).u32(2).text("user.none")), (uint32_t)ENODATA);
+
+    ASSERT_EQ(walk(0, 3, { "hello" }), 0u);
+    ASSERT_EQ(call(kXattrcreate, Message().u32(3).text("user.new").u64(4).u32(0)), 0u);
+    EXPECT_EQ(call(kWrite, Message().u32(3).u64(0).u32(2).number('n' | 'e' << 8, 2)), 0u);
+    EXPECT_EQ(call(kWrite, Message().u32(3).u64(2).u32(3).number(0, 3)), (uint32_t)EINVAL) << "too long";
+    EXPECT_EQ(call(kWrite, Message().u32(3).u64(2).u32(2).number('w' | '!' << 8, 2)), 0u);
+    EXPECT_EQ(call(kClunk, Message().u32(3)), 0u);
+    char value[10] = { 0 };
+    EXPECT_EQ(getxattr(file.c_str(), "user.new", value, sizeof(value)), 4);
+    EXPECT_STREQ(value, "new!");
+    ASSERT_EQ(call(kXattrwalk, Message().u32(1).u32(2).text("")), 0u);
+    std::string names = read(2);
+    EXPECT_NE(names.find(std::string("user.old\0", 9)), std::string::npos);
+    EXPECT_NE(names.find(std::string("user.new\0", 9)), std::string::npos);
+
+    ASSERT_EQ(walk(0, 3, { "hello" }), 0u);
+    ASSERT_EQ(call(kXattrcreate, Message().u32(3).text("user.new").u64(4).u32(0)), 0u);
+    EXPECT_EQ(call(kClunk, Message().u32(3)), (uint32_t)EINVAL) << "nothing was written";
+    EXPECT_EQ(getxattr(file.c_str(), "user.new", value, sizeof(value)), 4) << "it is as it was";
+    ASSERT_EQ(walk(0, 3, { "hello" }), 0u);
+    ASSERT_EQ(call(kXattrcreate, Message().u32(3).text("user.new").u64(4).u32(XATTR_CREATE)), 0u);
+    EXPECT_EQ(call(kWrite, Message().u32(3).u64(0).u32(4).u32(0)), 0u);
+    EXPECT_EQ(call(kClunk, Message().u32(3)), (uint32_t)EEXIST);
+    ASSERT_EQ(walk(0, 3, { "hello" }), 0u);
+    ASSERT_EQ(call(kXattrcreate, Message().u32(3).text("user.new").u64(0).u32(XATTR_REPLACE)), 0u);
+    EXPECT_EQ(call(kClunk, Message().u32(3)), 0u);
+    EXPECT_LT(getxattr(file.c_str(), "user.new", value, sizeof(value)), 0) << "no bytes: removed";
+    ASSERT_EQ(walk(0, 3, { "hello" }), 0u);
+    EXPECT_EQ(call(kXattrcreate, Message().u32(3).text("user.big").u64(1 << 20).u32(0)), (uint32_t)E2BIG);
+    uint32_t error = 0;
+    for (uint32_t i = 10; i < 200 && !error; i++) {
+        error = call(kXattrwalk, Message().u32(1).u32(i).text("user.old"));
+    }
+    EXPECT_EQ(error, (uint32_t)ENFILE);
 }
 
 TEST_F(Server, WritesWhenAllowed)
@@ -264,7 +365,7 @@ TEST_F(Server, RandomMessages)
 {
     std::mt19937_64 random(11);
     open(true);
-    static const uint8_t types[] = { 8, 12, 14, 16, 22, 24, 26, 40, 50, 52, 54, 72, 74, 76,
+    static const uint8_t types[] = { 8, 12, 14, 16, 18, 22, 24, 26, 30, 32, 40, 50, 52, 54, 70, 72, 74, 76,
                                      100, 104, 108, 110, 116, 118, 120, 122 };
     static const char *const names[] = { "hello", "sub", "evil", "evildir", "..", "x", "fifo" };
     for (int i = 0; i < 60000; i++) {

@@ -27,6 +27,13 @@ static bool is_warm(uint64_t pc)
     return unit && region_entries(unit) >= tr.config.hot_threshold / WARM_SHARE;
 }
 
+static bool is_region(uint64_t pc)
+{
+    const TrUnit *unit = cache_find(pc, extent.mode, source_page_of(pc));
+
+    return unit && unit->region;
+}
+
 /* ---- Blocks that are there already ---- */
 
 static bool same_place(ExtPlace a, ExtPlace b)
@@ -223,6 +230,12 @@ static void set_targets(ExtBlock *b, const FeShape *s, uint64_t next)
     }
 }
 
+/* Another region begins here, and this one is not to go on in it. */
+static bool is_beyond(ExtPlace at)
+{
+    return extent.ends_at_regions && !at.frame && is_region(at.pc);
+}
+
 /* From `at` to the next jump or the next block's start. */
 static void scan(ExtPlace at)
 {
@@ -233,7 +246,7 @@ static void scan(ExtPlace at)
     while (extent.n_insns < extent.max_insns) {
         FeShape s = source_look(at.pc);
 
-        if (!s.length || (at.pc != start.pc && find_start(at) != LAYOUT_NONE)) {
+        if (!s.length || (at.pc != start.pc && (find_start(at) != LAYOUT_NONE || is_beyond(at)))) {
             s.kind = FE_PLAIN;
             set_targets(b, &s, at.pc);
             break;
@@ -307,7 +320,8 @@ static void add(ExtPlace at)
     if (inside != LAYOUT_NONE) {
         split(inside, at.pc);
     } else if (extent.n < REGION_BLOCKS && extent.n_insns < extent.max_insns &&
-               at.pc % tr.frontend->pc_align == 0 && source_look(at.pc).length) {
+               at.pc % tr.frontend->pc_align == 0 && source_look(at.pc).length &&
+               !(extent.n && is_beyond(at))) {
         if (tr.config.instrument) {
             scan_seen(at);
         } else {
@@ -331,7 +345,7 @@ static void find_layout(void)
     layout_make(l);
 }
 
-void extent_find(uint64_t pc, uint32_t mode, TrPage page, unsigned max_insns)
+static void find(uint64_t pc, uint32_t mode, TrPage page, unsigned max_insns)
 {
     source_place(pc, page);
     extent.n = 0;
@@ -349,6 +363,16 @@ void extent_find(uint64_t pc, uint32_t mode, TrPage page, unsigned max_insns)
         }
     }
     find_layout();
+}
+
+void extent_find(uint64_t pc, uint32_t mode, TrPage page, unsigned max_insns)
+{
+    extent.ends_at_regions = false;
+    find(pc, mode, page, max_insns);
+    if (!extent.layout.loops && extent.n_insns >= max_insns) {
+        extent.ends_at_regions = true;
+        find(pc, mode, page, max_insns);
+    }
 }
 
 int extent_next(int from, uint64_t pc)

@@ -43,6 +43,7 @@ typedef struct Extent {
     ExtFrame frame[LAYOUT_BLOCKS];
     int n_frames;
     unsigned n_insns, max_insns;
+    bool ends_at_regions;
     uint32_t mode;
     TrPage page;
     Layout layout; /* of the same blocks */
@@ -50,7 +51,9 @@ typedef struct Extent {
 
 extern Extent extent;
 
-/* The region that starts at `pc`, of at most `max_insns` instructions. */
+/* The region that starts at `pc`, of at most `max_insns` instructions.  Where it would be larger, and
+ * has no loop, it ends where other regions begin: what runs through code that is larger than a region
+ * comes back to the same ones. */
 void extent_find(uint64_t pc, uint32_t mode, TrPage page, unsigned max_insns);
 
 /* The block that block `from` goes to at `pc`; LAYOUT_NONE when that is outside. */

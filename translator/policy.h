@@ -22,6 +22,8 @@ enum {
     REGION_WORK = 100000,
     REGION_SMALLEST = 16,
 
+    LINE_UNITS = 2,       /* code without branches is worth one when it is so many units of tier 1 */
+
     /* A block is warm, and worth its place, when it was entered at least once for so many entries
      * of the hot one. */
     WARM_SHARE = 64,

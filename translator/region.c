@@ -133,10 +133,11 @@ IrFunc *region_ir(const TrUnit *unit)
 
 /* ---- Making it ---- */
 
-/* What tier 1 has already is not made again. */
-static bool is_worth(void)
+/* What tier 1 has already is not made again, unless it needs several units. */
+static bool is_worth(const TrUnit *hot)
 {
-    return extent.layout.loops || extent.layout.n_order > 1;
+    return extent.layout.loops || extent.layout.n_order > 1 ||
+           extent.n_insns >= LINE_UNITS * hot->n_insns;
 }
 
 /* A debugger stops here now and then: tier 1 will do. */
@@ -158,7 +159,7 @@ static BeStatus make(const TrUnit *hot, unsigned max_insns, TrUnit **out)
 
     *out = NULL;
     extent_find(hot->pc, hot->mode, hot->page, max_insns);
-    if (!is_worth() || has_breakpoint()) {
+    if (!is_worth(hot) || has_breakpoint()) {
         return BE_OK;
     }
     f = make_ir();

@@ -22,6 +22,7 @@ typedef struct Part {
     IrRef base;
     int64_t disp;
     unsigned bytes, shift;
+    bool extended; /* the 32 bits that it is of are sign-extended */
 } Part;
 
 typedef struct Combine {
@@ -39,6 +40,7 @@ typedef struct Combine {
     unsigned n_inner; /* ors below the root */
     IrRef inner[PARTS];
     bool full;
+    bool extended; /* some part is */
     bool changed;
 } Combine;
 
@@ -64,7 +66,7 @@ static bool add_part(Combine *c, IrRef ref, unsigned shift, unsigned limit)
         i->aux & IR_MEM_SIGN || shift + 8 * bytes > limit) {
         return false;
     }
-    c->part[c->n++] = (Part){ ref, operand(c, ref, 0), i->imm, bytes, shift };
+    c->part[c->n++] = (Part){ ref, operand(c, ref, 0), i->imm, bytes, shift, false };
     return true;
 }
 
@@ -93,6 +95,28 @@ static bool parse(Combine *c, IrRef ref, unsigned shift, unsigned limit)
     }
 }
 
+/* The same of a value of 32 bits that is extended to 64. */
+static bool parse_extended(Combine *c, IrRef ref)
+{
+    unsigned n = c->n;
+
+    if (!parse(c, ref, 0, 32)) {
+        return false;
+    }
+    for (; n < c->n; n++) {
+        c->part[n].extended = true;
+    }
+    c->extended = true;
+    return true;
+}
+
+static bool is_extended(const Combine *c, IrRef ref)
+{
+    const IrInsn *i = &c->f->insn[ref];
+
+    return i->op == IR_OP_sext && i->type == IR_I64 && c->f->insn[i->arg[0]].type == IR_I32;
+}
+
 static void gather(Combine *c, IrRef ref)
 {
     unsigned n = c->n;
@@ -106,7 +130,8 @@ static void gather(Combine *c, IrRef ref)
         gather(c, operand(c, ref, 1));
         return;
     }
-    if (!parse(c, ref, 0, ir_bits(c->type))) {
+    if (!(is_extended(c, ref) ? parse_extended(c, operand(c, ref, 0))
+                              : parse(c, ref, 0, ir_bits(c->type)))) {
         c->n = n;
         c->full |= c->n_rest == PARTS;
         c->rest[c->full ? 0 : c->n_rest++] = ref;
@@ -324,6 +349,14 @@ static void replace_inner(Combine *c, const Run *run, IrRef whole)
     }
 }
 
+static void drop_run(Combine *c, const Run *run)
+{
+    c->n -= run->n;
+    for (unsigned k = run->first; k < c->n; k++) {
+        c->part[k] = c->part[k + run->n];
+    }
+}
+
 /* Replaces the run's loads, and moves the run to the rest. */
 static void combine_run(Combine *c, const Run *run, IrRef first)
 {
@@ -343,66 +376,90 @@ static void combine_run(Combine *c, const Run *run, IrRef first)
         cut_out(c, run, p + k, raw);
     }
     c->rest[c->n_rest++] = whole;
-    c->n -= run->n;
-    for (unsigned k = run->first; k < c->n; k++) {
-        c->part[k] = c->part[k + run->n];
-    }
+    drop_run(c, run);
     c->changed = true;
 }
 
-static bool combine_some(Combine *c, unsigned bytes)
+/* A run, the largest first; *first: its first load. */
+static bool find_run(const Combine *c, Run *run, IrRef *first)
 {
-    Run run;
-
-    for (unsigned k = 0; k < c->n && c->n_rest < PARTS; k++) {
-        for (unsigned big = 0; big < 2; big++) {
-            IrRef first = run_at(c, k, bytes, big, &run) ? first_load(c, &run) : 0;
-
-            if (first) {
-                combine_run(c, &run, first);
-                return true;
+    for (unsigned bytes = ir_bits(c->type) / 8; bytes > 1; bytes /= 2) {
+        for (unsigned k = 0; k < c->n; k++) {
+            for (unsigned big = 0; big < 2; big++) {
+                *first = run_at(c, k, bytes, big, run) ? first_load(c, run) : 0;
+                if (*first) {
+                    return true;
+                }
             }
         }
     }
     return false;
 }
 
-static IrRef part_value(Combine *c, const Part *p)
+/* Do runs take all parts?  Otherwise bytes would have to be cut out of what is combined, for what
+ * stands between and for the guest's state. */
+static bool is_complete(const Combine *c)
 {
-    return shift(c, IR_OP_shl, c->type, cast(c, p->load, c->type), p->shift);
+    Combine plan = *c;
+    unsigned n = c->n_rest;
+    IrRef first;
+    Run run;
+
+    while (find_run(&plan, &run, &first)) {
+        drop_run(&plan, &run);
+        n++;
+    }
+    return !plan.n && n <= PARTS;
+}
+
+/* Is the or of parts, some of them sign-extended, the sign extension of an or of 32 bits? */
+static bool is_extension(const Combine *c)
+{
+    for (unsigned k = 0; k < c->n; k++) {
+        unsigned end = c->part[k].shift + 8 * c->part[k].bytes;
+
+        if (end > 32 || (end == 32 && !c->part[k].extended)) {
+            return false;
+        }
+    }
+    return !c->n_rest;
+}
+
+/* `root` is an or, which becomes the combined values. */
+static void replace_root(Combine *c, IrRef root)
+{
+    IrType type = c->f->insn[root].type;
+    IrRef value = c->rest[0];
+
+    c->before = root;
+    for (unsigned k = 1; k < c->n_rest; k++) {
+        value = insert(c, IR_OP_or, c->type, value, c->rest[k]);
+    }
+    c->replace.by[root] = type == c->type ? value : insert(c, IR_OP_sext, type, value, 0);
 }
 
 /* `root` is an or: tries to combine what it is made of. */
 static void combine_tree(Combine *c, IrRef root)
 {
-    bool any = false;
-    IrRef value;
+    IrRef first;
+    Run run;
 
     c->n = c->n_rest = c->n_inner = 0;
-    c->full = false;
+    c->full = c->extended = false;
     c->type = c->f->insn[root].type;
     gather(c, root);
-    if (c->n < 2 || c->full) {
-        return;
+    if (c->extended) {
+        c->type = IR_I32;
+        c->n_inner = 0;
     }
     sort_parts(c);
-    for (unsigned bytes = ir_bits(c->type) / 8; bytes > 1; bytes /= 2) {
-        while (combine_some(c, bytes)) {
-            any = true;
-        }
-    }
-    if (!any) {
+    if (c->n < 2 || c->full || (c->extended && !is_extension(c)) || !is_complete(c)) {
         return;
     }
-    c->before = root;
-    value = c->rest[0];
-    for (unsigned k = 1; k < c->n_rest; k++) {
-        value = insert(c, IR_OP_or, c->type, value, c->rest[k]);
+    while (find_run(c, &run, &first)) {
+        combine_run(c, &run, first);
     }
-    for (unsigned k = 0; k < c->n; k++) {
-        value = insert(c, IR_OP_or, c->type, value, part_value(c, &c->part[k]));
-    }
-    c->replace.by[root] = value;
+    replace_root(c, root);
 }
 
 /* From the end, so that the largest trees are seen first. */

@@ -15,7 +15,7 @@ namespace
 {
 
 TrTier tier = TR_TIER_jit;
-bool checking;
+bool checking, hot; /* hot: regions are made soon */
 uint32_t work; /* TrConfig.region_work */
 
 /* sum = 1 + ... + n in a0, n in a1. */
@@ -420,6 +420,31 @@ TEST(Fault, ContinuesAfterTheRegisterIsMended)
     *reinterpret_cast<uint64_t *>(DATA) = 41;
     EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
     EXPECT_EQ(42u, cpu[a0]);
+}
+
+/* ---- A loop larger than a region ---- */
+
+/* It becomes three regions in a row, the last of which leads to the first. */
+TEST(Region, LoopThatIsLargerComesBackToTheFirst)
+{
+    Asm c(fresh_code());
+    uint64_t start = c.pc, before = counter("regions");
+
+    for (int k = 0; k < 1300; k++) {
+        c.addi(a0, a0, 1);
+    }
+    c.addi(a1, a1, -1);
+    c.beq(a1, zero, c.pc + 8);
+    c.jal(zero, start);
+    c.ecall();
+
+    Cpu cpu(start);
+    cpu[a1] = 5000;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(5000u * 1300, cpu[a0]);
+    if (hot && !work) {
+        EXPECT_EQ(3u, counter("regions") - before);
+    }
 }
 
 /* ---- Calls in loops, which regions take in ---- */
@@ -1056,6 +1081,7 @@ int main(int argc, char **argv)
             config.region_work = work = static_cast<uint32_t>(atoi(arg.c_str() + 7));
         } else if (arg.rfind("--hot=", 0) == 0) {
             config.hot_threshold = static_cast<uint32_t>(atoi(arg.c_str() + 6));
+            hot = true;
         } else {
             fprintf(stderr, "unknown option %s\n", argv[i]);
             return 1;

@@ -99,6 +99,7 @@ def initrd(root, folder):
     entries = [(name, 0o40755, b"", (0, 0)) for name in ("bin", "dev", "modules", "modules/more")]
     entries += [("dev/console", 0o20600, b"", (5, 1)), ("bin/busybox", 0o100755, busybox, (0, 0)),
                 ("bin/writer", 0o100755, compiled("writer", folder), (0, 0)),
+               ("bin/echo-udp", 0o100755, compiled("echo", folder), (0, 0)),
                ("init", 0o100755, INIT.encode(), (0, 0))]
     for name, order in [("order", MODULES), *((f"more/{m}", order) for m, order in MORE_MODULES.items())]:
         text = "".join(f"{m}\n" for m in order if m in modules)
@@ -150,14 +151,15 @@ class Failed(Exception):
 class Machine:
     """`ketch vm` with its console on pipes."""
 
-    def __init__(self, ketch, *args, linux=None, kernel=None, memory="256M", append=""):
+    def __init__(self, ketch, *args, linux=None, kernel=None, memory="256M", append="",
+                 fds=()):
         command = [ketch, "vm", "--non-security", "-nographic", "-m", memory]
         if linux:
             command += ["-kernel", kernel or linux.kernel, "-initrd", linux.initrd, "-append",
                         f"console=ttyS0 quiet {append}"]
         self.process = subprocess.Popen([*command, *args], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        start_new_session=True)
+                                        start_new_session=True, pass_fds=fds)
         self.text = ""  # not yet looked at
 
     def __enter__(self):

@@ -24,6 +24,7 @@ import guest  # noqa: E402
 import boot  # noqa: E402
 import control  # noqa: E402
 import kills  # noqa: E402
+import network  # noqa: E402
 import share  # noqa: E402
 import stress  # noqa: E402
 import suite  # noqa: E402  (guest has put its folder on the path)
@@ -462,7 +463,7 @@ def cases(options, folder):
         ("disks", lambda: disk_case(options, linux, folder)),
         ("network", lambda: net_case(options, linux)),
         ("stress", lambda: stress.stress_case(options, linux, folder, options.stress)),
-    ] + [case for part in (control, systems, kills, boot, share)
+    ] + [case for part in (control, systems, kills, boot, share, network)
          for case in part.linux_cases(options, linux, folder)]
 
 

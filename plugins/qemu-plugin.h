@@ -268,7 +268,7 @@ QEMU_PLUGIN_API bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t info);
 QEMU_PLUGIN_API qemu_plugin_mem_value qemu_plugin_mem_get_value(qemu_plugin_meminfo_t info);
 
 /* The physical side of an access of a machine, asked for in its callback; good until the next one in this
- * thread.  NULL, false, 0 and NULL in user mode.  The name of memory is "RAM", that of a device stays.
+ * thread.  NULL, false, 0 and "Invalid" in user mode.  The name of memory is "RAM", that of a device stays.
  * Since 1. */
 QEMU_PLUGIN_API struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(qemu_plugin_meminfo_t info,
                                                                   uint64_t vaddr);

@@ -98,7 +98,10 @@ uint64_t qemu_plugin_hwaddr_phys_addr(const struct qemu_plugin_hwaddr *haddr)
 
 const char *qemu_plugin_hwaddr_device_name(const struct qemu_plugin_hwaddr *h)
 {
-    return !h ? NULL : h->at.device ? h->at.device : "RAM";
+    if (h && h->at.device) {
+        return h->at.device;
+    }
+    return plugin_target->translate ? "RAM" : "Invalid"; /* as QEMU says it: never NULL */
 }
 
 /* ---- Guest memory ---- */

@@ -124,6 +124,18 @@ INLINE void put_value(Encoding *c, uint8_t *run, unsigned where)
     c->model += 2;
 }
 
+INLINE void put_two_values(Encoding *c, uint8_t *run, unsigned where)
+{
+    const uint64_t *w = c->words + c->at, *model = c->words + c->model;
+    uint64_t first = fold_sign(w[1] - model[1]), second = fold_sign(w[2] - model[2]);
+    unsigned bytes = bytes_of(first | second);
+
+    *run = (uint8_t)(where | bytes);
+    c->out = put(put(c->out, first, bytes), second, bytes);
+    c->at += 3;
+    c->model += 3;
+}
+
 /* The run as differences to its model; false when that has not as many words. */
 INLINE bool put_values(Encoding *c, uint8_t *run, unsigned where)
 {
@@ -133,9 +145,15 @@ INLINE bool put_values(Encoding *c, uint8_t *run, unsigned where)
     unsigned bytes;
     size_t n = 1;
 
-    if (!is_number(w[1] | model[1]) && is_number(w[2] & model[2])) {
-        put_value(c, run, where); /* most runs */
-        return true;
+    if (!is_number(w[1] | model[1])) { /* most runs are short */
+        if (is_number(w[2] & model[2])) {
+            put_value(c, run, where);
+            return true;
+        }
+        if (!is_number(w[2] | model[2]) && is_number(w[3] & model[3])) {
+            put_two_values(c, run, where);
+            return true;
+        }
     }
     for (; !is_number(w[n] | model[n]); n++) {
         any |= fold_sign(w[n] - model[n]);

@@ -86,7 +86,21 @@ static void look_at_memory(unsigned vcpu, void *data)
     print("wrote %d\n", qemu_plugin_write_memory_vaddr(at, bytes));
     print("bad %d", qemu_plugin_read_memory_vaddr(8, bytes, 6));
     print(" %d\n", qemu_plugin_write_memory_vaddr(8, bytes));
+    print("physical %d %d", qemu_plugin_read_memory_hwaddr(at, bytes, 6) == QEMU_PLUGIN_HWADDR_OPERATION_ERROR,
+          qemu_plugin_write_memory_hwaddr(at, bytes) == QEMU_PLUGIN_HWADDR_OPERATION_ERROR);
+    print(" %d\n", qemu_plugin_translate_vaddr(at, &at));
     g_byte_array_free(bytes, TRUE);
+}
+
+/* There are no physical addresses: what plugins get to see then. */
+static void print_physical(qemu_plugin_meminfo_t info, uint64_t vaddr)
+{
+    struct qemu_plugin_hwaddr *at = qemu_plugin_get_hwaddr(info, vaddr);
+
+    if (at || qemu_plugin_hwaddr_is_io(at) || qemu_plugin_hwaddr_phys_addr(at) ||
+        strcmp(qemu_plugin_hwaddr_device_name(at), "Invalid")) {
+        print("physical\n");
+    }
 }
 
 static void access_done(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data)
@@ -100,6 +114,7 @@ static void access_done(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vadd
 
     print("%s %u %u%s: %" PRIx64 "\n", qemu_plugin_mem_is_store(info) ? "store" : "load", bits / 8, bits,
           qemu_plugin_mem_is_sign_extended(info) && bits == 8 ? "s" : "", value);
+    print_physical(info, vaddr);
 }
 
 static void at_first(struct qemu_plugin_insn *insn)

@@ -11,8 +11,12 @@
  *
  * p + n == c becomes p == c - n where nothing else but the guest's state needs the sum.
  *
+ * An access at p + (i + n << k) is one at p + (i << k), with n << k in its displacement, where p and i
+ * are there anyway: so the copies of an unrolled body count in displacements.
+ *
  * Preserved: every address, every outcome.
- * Terminates: each addition and comparison is looked at once; a base is only ever replaced by a later value.
+ * Terminates: each addition, comparison and access is looked at once; a base is only ever replaced by a
+ * later value.
  */
 #include "base/bits.h"
 #include "ir/cfg.h"
@@ -119,6 +123,54 @@ static bool compare_before(Rebase *r, IrBlockId b, IrRef ref)
     return true;
 }
 
+/* The shift of i + n that sum `sum` adds to something; 0: there is none. */
+static IrRef shifted_sum(const Rebase *r, IrRef sum)
+{
+    const IrFunc *f = r->f;
+
+    for (unsigned k = 0; k < 2; k++) {
+        IrRef shl = f->insn[sum].arg[k];
+        const IrInsn *i = &f->insn[shl], *add = &f->insn[i->arg[0]];
+
+        if (i->op == IR_OP_shl && i->type == IR_I64 && f->insn[i->arg[1]].op == IR_OP_const &&
+            r->needed[shl] == 1 && add->op == IR_OP_add && f->insn[add->arg[1]].op == IR_OP_const &&
+            f->insn[add->arg[0]].op == IR_OP_param && r->needed[add->arg[0]] > 1) {
+            return shl;
+        }
+    }
+    return 0;
+}
+
+static IrRef insert(Rebase *r, IrBlockId b, IrRef before, IrOp op, IrRef a, IrRef c)
+{
+    return ir_insert_before(
+        r->f, b, before,
+        (IrInsn){ .op = (uint8_t)op, .type = IR_I64, .arg = { a, c } });
+}
+
+static bool access_by_index(Rebase *r, IrBlockId b, IrRef ref)
+{
+    IrFunc *f = r->f;
+    IrRef sum = f->insn[ref].arg[0], shl, add, base;
+    int64_t n;
+
+    if (sum >= r->n || f->insn[sum].op != IR_OP_add || f->insn[sum].type != IR_I64 ||
+        r->needed[sum] != 1 || !(shl = shifted_sum(r, sum))) {
+        return false;
+    }
+    add = f->insn[shl].arg[0];
+    n = (int64_t)((uint64_t)f->insn[f->insn[add].arg[1]].imm << (f->insn[f->insn[shl].arg[1]].imm & 63));
+    if (!bits_fits_s(n, 31) || !bits_fits_s(f->insn[ref].imm + n, 31)) {
+        return false;
+    }
+    base = f->insn[sum].arg[f->insn[sum].arg[0] == shl];
+    shl = insert(r, b, ref, IR_OP_shl, f->insn[add].arg[0], f->insn[shl].arg[1]);
+    sum = insert(r, b, ref, IR_OP_add, base, shl);
+    f->insn[ref].arg[0] = sum;
+    f->insn[ref].imm += n;
+    return true;
+}
+
 static bool rebase_block(Rebase *r, IrBlockId b)
 {
     IrFunc *f = r->f;
@@ -130,9 +182,10 @@ static bool rebase_block(Rebase *r, IrBlockId b)
         r->here[ref] = true;
         if (i->op == IR_OP_add && i->type == IR_I64 && f->insn[i->arg[1]].op == IR_OP_const) {
             changed |= rebase(r, b, ref);
-        }
-        if (i->op == IR_OP_eq || i->op == IR_OP_ne) {
+        } else if (i->op == IR_OP_eq || i->op == IR_OP_ne) {
             changed |= compare_before(r, b, ref);
+        } else if (i->op == IR_OP_load || i->op == IR_OP_store) {
+            changed |= access_by_index(r, b, ref);
         }
     }
     IR_FOR_EACH (f, b, ref) {

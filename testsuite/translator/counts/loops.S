@@ -490,3 +490,162 @@ LOOP fp_divide_sqrt
         fadd.d  fa0, fa0, fa1
         NEXT
 END
+LOOP sum_from_0
+        slli    a5, a4, 3
+        add     a5, a5, a0
+        ld      a5, 0(a5)
+        add     a6, a6, a5
+        addi    a4, a4, 1
+        NEXT
+END
+LOOP sum_pointer
+        ld      a5, 0(a0)
+        add     a6, a6, a5
+        addi    a0, a0, 8
+        NEXT
+END
+LOOP sum_structs
+        mul     a5, a4, a7
+        add     a5, a5, a0
+        ld      a5, 8(a5)
+        add     a6, a6, a5
+        addi    a4, a4, 1
+        NEXT
+END
+LOOP scale_indexed
+        slli    a5, a4, 2
+        add     a6, a5, a0
+        lw      a6, 0(a6)
+        add     a5, a5, a1
+        sw      a6, 0(a5)
+        addi    a4, a4, 1
+        NEXT
+END
+LOOP constant_address
+        auipc   a5, 1
+        ld      a6, 16(a5)
+        add     a4, a4, a6
+        auipc   a7, 1
+        addi    a7, a7, 8
+        sd      a4, 0(a7)
+        NEXT
+END
+LOOP constant_wide
+        lui     a5, 0x12345
+        addiw   a5, a5, 0x678
+        add     a4, a4, a5
+        NEXT
+END
+LOOP load_operand
+        ld      a5, 0(a0)
+        xor     a4, a4, a5
+        lw      a6, 8(a0)
+        addw    a7, a7, a6
+        NEXT
+END
+LOOP load_compare
+        ld      a5, 0(a0)
+        beq     a5, a4, 1f
+        NEXT
+1:
+END
+LOOP memory_add
+        lw      a5, 0(a0)
+        addiw   a5, a5, 1
+        sw      a5, 0(a0)
+        NEXT
+END
+LOOP sign_extend_byte
+        slli    a5, a4, 56
+        srai    a5, a5, 56
+        add     a6, a6, a5
+        addi    a4, a4, 3
+        NEXT
+END
+LOOP sign_extend_word
+        add     a4, a4, a5
+        sext.w  a6, a4
+        add     a7, a7, a6
+        NEXT
+END
+LOOP shift_of_word
+        slliw   a5, a4, 4
+        sraiw   a6, a5, 2
+        addw    a4, a6, a4
+        NEXT
+END
+LOOP zba
+        sh1add  a5, a4, a6
+        sh2add  a5, a5, a7
+        sh3add  a4, a5, a4
+        NEXT
+END
+LOOP zba_unsigned
+        add.uw  a5, a4, a6
+        sh2add.uw a5, a5, a7
+        slli.uw a5, a5, 3
+        add     a4, a4, a5
+        NEXT
+END
+LOOP fma_shapes
+        fmadd.d fa0, fa1, fa2, fa0
+        fmsub.d fa3, fa1, fa2, fa3
+        fnmsub.d fa4, fa1, fa2, fa4
+        fnmadd.d fa5, fa1, fa2, fa5
+        NEXT
+END
+LOOP fma_single
+        fnmsub.s fa4, fa1, fa2, fa4
+        NEXT
+END
+LOOP rotate_64
+        srli    a5, a4, 14
+        slli    a6, a4, 50
+        or      a5, a5, a6
+        add     a4, a4, a5
+        NEXT
+END
+LOOP rotate_by_register
+        sllw    a5, a4, a6
+        negw    a7, a6
+        srlw    a7, a4, a7
+        or      a4, a5, a7
+        NEXT
+END
+LOOP load_big_endian
+        lbu     a4, 0(a0)
+        lbu     a5, 1(a0)
+        lbu     a6, 2(a0)
+        lbu     a7, 3(a0)
+        slliw   a4, a4, 24
+        slli    a5, a5, 16
+        slli    a6, a6, 8
+        or      a4, a4, a5
+        or      a6, a6, a7
+        or      a4, a4, a6
+        sw      a4, 0(a1)
+        NEXT
+END
+LOOP known_count
+        li      a5, 3
+2:      lw      a6, 0(a0)
+        add     a4, a4, a6
+        addi    a0, a0, 4
+        addi    a5, a5, -1
+        bnez    a5, 2b
+        NEXT
+END
+LOOP invariant
+        mul     a5, a6, a7
+        add     a4, a4, a5
+        NEXT
+END
+LOOP same_value
+        slli    a5, a4, 3
+        add     a5, a5, a0
+        slli    a6, a4, 3
+        add     a6, a6, a0
+        ld      a7, 0(a5)
+        sd      a7, 8(a6)
+        NEXT
+END

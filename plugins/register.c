@@ -124,82 +124,50 @@ uint32_t plugin_access_mask(enum qemu_plugin_mem_rw rw)
            (rw & QEMU_PLUGIN_MEM_W ? TR_ACCESS_STORE : 0);
 }
 
-void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, qemu_plugin_vcpu_udata_cb_t cb,
-                                          enum qemu_plugin_cb_flags flags, void *userdata)
+static void do_at_tb(struct qemu_plugin_tb *tb, TrAction a)
 {
-    TrAction a = plugin_call(cb, flags, userdata);
-
     tr_do_at_block(block_of(tb), &a);
 }
 
-void qemu_plugin_register_vcpu_tb_exec_cond_cb(struct qemu_plugin_tb *tb,
-                                               qemu_plugin_vcpu_udata_cb_t cb,
-                                               enum qemu_plugin_cb_flags flags,
-                                               enum qemu_plugin_cond cond, qemu_plugin_u64 entry,
-                                               uint64_t imm, void *userdata)
+static void do_at_insn(struct qemu_plugin_insn *insn, TrAction a)
 {
-    TrAction a = plugin_call(cb, flags, userdata);
+    tr_do_at_insn(insn_of(insn), &a);
+}
 
-    if (add_condition(&a, cond, entry, imm)) {
-        tr_do_at_block(block_of(tb), &a);
+/* What can be done when a block or an instruction is executed. */
+#define REGISTER_EXEC(at)                                                                                \
+    void qemu_plugin_register_vcpu_##at##_exec_cb(struct qemu_plugin_##at *at,                           \
+                                                  qemu_plugin_vcpu_udata_cb_t cb,                        \
+                                                  enum qemu_plugin_cb_flags flags, void *userdata)       \
+    {                                                                                                    \
+        do_at_##at(at, plugin_call(cb, flags, userdata));                                                \
+    }                                                                                                    \
+                                                                                                         \
+    void qemu_plugin_register_vcpu_##at##_exec_cond_cb(                                                  \
+        struct qemu_plugin_##at *at, qemu_plugin_vcpu_udata_cb_t cb, enum qemu_plugin_cb_flags flags,    \
+        enum qemu_plugin_cond cond, qemu_plugin_u64 entry, uint64_t imm, void *userdata)                 \
+    {                                                                                                    \
+        TrAction a = plugin_call(cb, flags, userdata);                                                   \
+                                                                                                         \
+        if (add_condition(&a, cond, entry, imm)) {                                                       \
+            do_at_##at(at, a);                                                                           \
+        }                                                                                                \
+    }                                                                                                    \
+                                                                                                         \
+    void qemu_plugin_register_vcpu_##at##_exec_inline_per_vcpu(                                          \
+        struct qemu_plugin_##at *at, enum qemu_plugin_op op, qemu_plugin_u64 entry, uint64_t imm)        \
+    {                                                                                                    \
+        do_at_##at(at, inline_op(op, per_vcpu(entry), imm));                                             \
+    }                                                                                                    \
+                                                                                                         \
+    void qemu_plugin_register_vcpu_##at##_exec_inline(struct qemu_plugin_##at *at,                       \
+                                                      enum qemu_plugin_op op, void *ptr, uint64_t imm)   \
+    {                                                                                                    \
+        do_at_##at(at, inline_op(op, (TrWord){ .host = ptr }, imm));                                     \
     }
-}
 
-void qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(struct qemu_plugin_tb *tb,
-                                                       enum qemu_plugin_op op,
-                                                       qemu_plugin_u64 entry, uint64_t imm)
-{
-    TrAction a = inline_op(op, per_vcpu(entry), imm);
-
-    tr_do_at_block(block_of(tb), &a);
-}
-
-void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, enum qemu_plugin_op op,
-                                              void *ptr, uint64_t imm)
-{
-    TrAction a = inline_op(op, (TrWord){ .host = ptr }, imm);
-
-    tr_do_at_block(block_of(tb), &a);
-}
-
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
-                                            qemu_plugin_vcpu_udata_cb_t cb,
-                                            enum qemu_plugin_cb_flags flags, void *userdata)
-{
-    TrAction a = plugin_call(cb, flags, userdata);
-
-    tr_do_at_insn(insn_of(insn), &a);
-}
-
-void qemu_plugin_register_vcpu_insn_exec_cond_cb(struct qemu_plugin_insn *insn,
-                                                 qemu_plugin_vcpu_udata_cb_t cb,
-                                                 enum qemu_plugin_cb_flags flags,
-                                                 enum qemu_plugin_cond cond, qemu_plugin_u64 entry,
-                                                 uint64_t imm, void *userdata)
-{
-    TrAction a = plugin_call(cb, flags, userdata);
-
-    if (add_condition(&a, cond, entry, imm)) {
-        tr_do_at_insn(insn_of(insn), &a);
-    }
-}
-
-void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct qemu_plugin_insn *insn,
-                                                         enum qemu_plugin_op op,
-                                                         qemu_plugin_u64 entry, uint64_t imm)
-{
-    TrAction a = inline_op(op, per_vcpu(entry), imm);
-
-    tr_do_at_insn(insn_of(insn), &a);
-}
-
-void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn,
-                                                enum qemu_plugin_op op, void *ptr, uint64_t imm)
-{
-    TrAction a = inline_op(op, (TrWord){ .host = ptr }, imm);
-
-    tr_do_at_insn(insn_of(insn), &a);
-}
+REGISTER_EXEC(tb)
+REGISTER_EXEC(insn)
 
 void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, qemu_plugin_vcpu_mem_cb_t cb,
                                       enum qemu_plugin_cb_flags flags, enum qemu_plugin_mem_rw rw,

@@ -13,7 +13,7 @@
 
 #include <glib.h>
 
-#include "plugins/bundled/args.h"
+#include "plugins/bundled/bundled.h"
 #include "plugins/qemu-plugin.h"
 
 typedef struct Shape {
@@ -270,20 +270,24 @@ static void report(qemu_plugin_id_t id, void *unused)
     plugin_report_close(f);
 }
 
-QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
-
-QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
-                                           char **argv)
+static bool begin(qemu_plugin_id_t id, const qemu_info_t *info)
 {
+    (void)id;
     (void)info;
-    if (!plugin_args_parse(name, args, argc, argv) || !shape_check(&insns, "instruction") ||
-        !shape_check(&data, "data") || !shape_check(&second, "second-level")) {
-        return -1;
+    if (!shape_check(&insns, "instruction") || !shape_check(&data, "data") ||
+        !shape_check(&second, "second-level")) {
+        return false;
     }
     cache_init(&shared, &second);
     cpus = qemu_plugin_scoreboard_new(sizeof(Cpu));
-    qemu_plugin_register_vcpu_init_cb(id, vcpu_started);
-    qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
-    qemu_plugin_register_atexit_cb(id, report, NULL);
-    return 0;
+    return true;
 }
+
+const Bundled bundled = {
+    .name = name,
+    .args = args,
+    .begin = begin,
+    .vcpu_started = vcpu_started,
+    .translated = translated,
+    .finish = report,
+};

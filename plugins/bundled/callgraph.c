@@ -15,7 +15,7 @@
 
 #include <glib.h>
 
-#include "plugins/bundled/args.h"
+#include "plugins/bundled/bundled.h"
 #include "plugins/bundled/flame.h"
 #include "plugins/ketch-plugin.h"
 
@@ -212,19 +212,20 @@ static void finish(qemu_plugin_id_t id, void *unused)
     }
 }
 
-QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
-
-QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
-                                           char **argv)
+static bool begin(qemu_plugin_id_t id, const qemu_info_t *info)
 {
+    (void)id;
     (void)info;
-    if (!plugin_args_parse(name, args, argc, argv)) {
-        return -1;
-    }
     root = flame_new("all");
     threads = qemu_plugin_scoreboard_new(sizeof(Thread));
-    qemu_plugin_register_vcpu_init_cb(id, vcpu_started);
-    qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
-    qemu_plugin_register_atexit_cb(id, finish, NULL);
-    return 0;
+    return true;
 }
+
+const Bundled bundled = {
+    .name = name,
+    .args = args,
+    .begin = begin,
+    .vcpu_started = vcpu_started,
+    .translated = translated,
+    .finish = finish,
+};

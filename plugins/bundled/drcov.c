@@ -9,8 +9,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "plugins/bundled/args.h"
 #include "plugins/bundled/blocks.h"
+#include "plugins/bundled/bundled.h"
 #include "plugins/ketch-plugin.h"
 
 /* A row of the basic block table; the format is little-endian. */
@@ -110,16 +110,9 @@ static void finish(qemu_plugin_id_t id, void *unused)
     plugin_report_close(f);
 }
 
-QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
-
-QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
-                                           char **argv)
-{
-    (void)info;
-    if (!plugin_args_parse(name, args, argc, argv)) {
-        return -1;
-    }
-    qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
-    qemu_plugin_register_atexit_cb(id, finish, NULL);
-    return 0;
-}
+const Bundled bundled = {
+    .name = name,
+    .args = args,
+    .translated = translated,
+    .finish = finish,
+};

@@ -11,7 +11,7 @@
 
 #include <glib.h>
 
-#include "plugins/bundled/args.h"
+#include "plugins/bundled/bundled.h"
 #include "plugins/qemu-plugin.h"
 
 /* Longest value of a register, in bytes. */
@@ -176,13 +176,11 @@ static bool is_watched(char **patterns, const char *reg)
     return false;
 }
 
-static void vcpu_started(qemu_plugin_id_t id, unsigned vcpu)
+static void find_watches(Log *log)
 {
-    Log *log = qemu_plugin_scoreboard_find(logs, vcpu);
     GArray *all = qemu_plugin_get_registers();
     char **patterns = g_strsplit(regs, ":", -1);
 
-    (void)id;
     log->watches = g_array_new(FALSE, FALSE, sizeof(Watch));
     for (guint i = 0; i < all->len; i++) {
         qemu_plugin_reg_descriptor *d = &g_array_index(all, qemu_plugin_reg_descriptor, i);
@@ -200,6 +198,14 @@ static void vcpu_started(qemu_plugin_id_t id, unsigned vcpu)
     g_array_free(all, TRUE);
 }
 
+static void vcpu_started(qemu_plugin_id_t id, unsigned vcpu)
+{
+    (void)id;
+    if (regs) {
+        find_watches(qemu_plugin_scoreboard_find(logs, vcpu));
+    }
+}
+
 static void finish(qemu_plugin_id_t id, void *unused)
 {
     (void)id;
@@ -214,21 +220,20 @@ static void finish(qemu_plugin_id_t id, void *unused)
     plugin_report_close(file);
 }
 
-QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
-
-QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
-                                           char **argv)
+static bool begin(qemu_plugin_id_t id, const qemu_info_t *info)
 {
+    (void)id;
     (void)info;
-    if (!plugin_args_parse(name, args, argc, argv)) {
-        return -1;
-    }
     file = plugin_report_open(name, out);
     logs = qemu_plugin_scoreboard_new(sizeof(Log));
-    if (regs) {
-        qemu_plugin_register_vcpu_init_cb(id, vcpu_started);
-    }
-    qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
-    qemu_plugin_register_atexit_cb(id, finish, NULL);
-    return 0;
+    return true;
 }
+
+const Bundled bundled = {
+    .name = name,
+    .args = args,
+    .begin = begin,
+    .vcpu_started = vcpu_started,
+    .translated = translated,
+    .finish = finish,
+};

@@ -6,8 +6,8 @@
  */
 #include <inttypes.h>
 
-#include "plugins/bundled/args.h"
 #include "plugins/bundled/blocks.h"
+#include "plugins/bundled/bundled.h"
 
 static const char name[] = "hotblocks";
 static uint64_t top = 20;
@@ -104,16 +104,9 @@ static void report(qemu_plugin_id_t id, void *unused)
     plugin_report_close(f);
 }
 
-QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
-
-QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
-                                           char **argv)
-{
-    (void)info;
-    if (!plugin_args_parse(name, args, argc, argv)) {
-        return -1;
-    }
-    qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
-    qemu_plugin_register_atexit_cb(id, report, NULL);
-    return 0;
-}
+const Bundled bundled = {
+    .name = name,
+    .args = args,
+    .translated = translated,
+    .finish = report,
+};

@@ -7,7 +7,7 @@
  */
 #include <stdio.h>
 
-#include "plugins/bundled/args.h"
+#include "plugins/bundled/bundled.h"
 #include "plugins/ketch-plugin.h"
 #include "plugins/stream_file.h"
 
@@ -69,26 +69,27 @@ static bool start(char **error)
     return (stream = ketch_plugin_stream_new(out, STREAM_MEMORY, error)) != NULL;
 }
 
-QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
-
-QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
-                                           char **argv)
+static bool begin(qemu_plugin_id_t id, const qemu_info_t *info)
 {
     char *error;
 
+    (void)id;
     (void)info;
-    if (!plugin_args_parse(name, args, argc, argv)) {
-        return -1;
-    }
     if (!loads && !stores) {
         fprintf(stderr, "plugin memtrace: neither loads nor stores are to be recorded\n");
-        return -1;
+        return false;
     }
     if (!start(&error)) {
         fprintf(stderr, "plugin memtrace: %s\n", error);
-        return -1;
+        return false;
     }
-    qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
-    qemu_plugin_register_atexit_cb(id, finish, NULL);
-    return 0;
+    return true;
 }
+
+const Bundled bundled = {
+    .name = name,
+    .args = args,
+    .begin = begin,
+    .translated = translated,
+    .finish = finish,
+};

@@ -8,8 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "plugins/bundled/args.h"
 #include "plugins/bundled/blocks.h"
+#include "plugins/bundled/bundled.h"
 
 static const char name[] = "mix";
 static uint64_t top = 30;
@@ -142,18 +142,19 @@ static void report(qemu_plugin_id_t id, void *unused)
     plugin_report_close(f);
 }
 
-QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
-
-QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
-                                           char **argv)
+static bool begin(qemu_plugin_id_t id, const qemu_info_t *info)
 {
+    (void)id;
     (void)info;
-    if (!plugin_args_parse(name, args, argc, argv)) {
-        return -1;
-    }
     loads = qemu_plugin_scoreboard_u64(qemu_plugin_scoreboard_new(sizeof(uint64_t)));
     stores = qemu_plugin_scoreboard_u64(qemu_plugin_scoreboard_new(sizeof(uint64_t)));
-    qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
-    qemu_plugin_register_atexit_cb(id, report, NULL);
-    return 0;
+    return true;
 }
+
+const Bundled bundled = {
+    .name = name,
+    .args = args,
+    .begin = begin,
+    .translated = translated,
+    .finish = report,
+};

@@ -10,7 +10,7 @@
 
 #include <glib.h>
 
-#include "plugins/bundled/args.h"
+#include "plugins/bundled/bundled.h"
 #include "plugins/ketch-plugin.h"
 #include "plugins/qemu-plugin.h"
 
@@ -107,23 +107,23 @@ static void finish(qemu_plugin_id_t id, void *unused)
     plugin_report_close(file);
 }
 
-QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
-
-QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
-                                           char **argv)
+static bool begin(qemu_plugin_id_t id, const qemu_info_t *info)
 {
-    if (!plugin_args_parse(name, args, argc, argv)) {
-        return -1;
-    }
     if (info->system_emulation) {
         fprintf(stderr, "plugin %s: a machine makes no system calls; the programs in it do, unseen\n", name);
-        return -1;
+        return false;
     }
     clock_gettime(CLOCK_MONOTONIC, &start);
     file = plugin_report_open(name, out);
     calls = qemu_plugin_scoreboard_new(sizeof(Call));
     qemu_plugin_register_vcpu_syscall_cb(id, entered);
     qemu_plugin_register_vcpu_syscall_ret_cb(id, returned);
-    qemu_plugin_register_atexit_cb(id, finish, NULL);
-    return 0;
+    return true;
 }
+
+const Bundled bundled = {
+    .name = name,
+    .args = args,
+    .begin = begin,
+    .finish = finish,
+};

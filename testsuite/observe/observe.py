@@ -196,7 +196,37 @@ def gdb_backtrace(options, folder, target):
                              r"#1 .* tr_run .* _start \(", found) else found[-2000:]
 
 
-CASES = [perf_both, perf_fork, perf_names_libraries, perf_report, profile_report, profile_exits, profile_of_a_killed_program,
+MACHINE_CC = [COMPILER, "-O2", "-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany", "-static", "-nostdlib",
+              "-fno-pic", "-no-pie", "-fno-stack-protector", "-Wl,--build-id=none,--no-relax",
+              "-Wl,--no-warn-rwx-segments", "-T", os.path.join(HERE, "../frontends/riscv/machine/link.ld")]
+
+
+def machine_names(options, folder, _):
+    """Of a whole machine, too: names of functions by the symbols of its program, and what -d shows."""
+    program = os.path.join(folder, "machine")
+    subprocess.run([*MACHINE_CC, "-o", program, os.path.join(HERE, "../plugins/guest/machine.c")], check=True)
+    result = suite.run([os.path.abspath(options.ketch), "vm", "--non-security", "-nographic", "-bios", program,
+                        "--perf=both", "--profile=report", "--gdb-jit", "-d", "in_asm,nochain", "-dfilter",
+                        "0x80000000+4", "-D", "log"], TIMEOUT, cwd=folder)
+    dumps = glob.glob(os.path.join(folder, "jit-*.dump"))
+    if result.status != 0 or result.output != b"machine\n" or len(dumps) != 1:
+        return f"{result.output} {result.errors} {dumps}"
+    pid = re.search(r"jit-(\d+)", dumps[0]).group(1)
+    records, lines = read_jitdump(dumps[0]), read_map(f"/tmp/perf-{pid}.map")
+    if [(n, a, len(c)) for n, a, c in records] != lines:
+        return "the map and the jitdump differ"
+    with open(os.path.join(folder, "report"), encoding="utf-8") as f:
+        report = f.read()
+    if "Left translated code" not in report or not re.search(r"^ +\d+  wait$", report, re.M):
+        return report[:1000]
+    with open(os.path.join(folder, "log"), encoding="utf-8") as f:
+        shown = re.findall(r"^unit (.*), \d+ insns", f.read(), re.M)
+    if shown != ["0x80000000 _start"]:
+        return f"-dfilter leaves {shown}"
+    return wanted_names([n for n, _, _ in records], [r"fib\+0 \[(jit|region)\]", r"use_window\+0 \[jit\]"])
+
+
+CASES = [machine_names, perf_both, perf_fork, perf_names_libraries, perf_report, profile_report, profile_exits, profile_of_a_killed_program,
          profile_is_invisible, gdb_backtrace]
 
 

@@ -683,12 +683,12 @@ bool mmu_access(Vcpu *vcpu, VcpuAccess *a)
     return done;
 }
 
-const uint8_t *mmu_host(const Vcpu *vcpu, uint64_t vaddr)
+uint8_t *mmu_host(const Vcpu *vcpu, uint64_t vaddr, bool write)
 {
     const Mmu *mmu = mmu_of(vcpu);
-    uint64_t addend = get_entry(mmu, mmu->data, vaddr, false);
+    uint64_t addend = get_entry(mmu, mmu->data, vaddr, write);
 
-    return addend ? (const uint8_t *)(uintptr_t)(vaddr + addend) : NULL;
+    return addend ? (uint8_t *)(uintptr_t)(vaddr + addend) : NULL;
 }
 
 /* ---- Fetches ---- */

@@ -92,9 +92,9 @@ const MmuFault *mmu_fault(const Vcpu *vcpu);
  * can be remembered is.  False: it faults, nothing was done. */
 MUST_USE bool mmu_access(Vcpu *vcpu, VcpuAccess *access);
 
-/* The host's memory at vaddr, when the tables have it in the context for data: whatever was loaded or
- * stored last.  NULL: they have not. */
-const uint8_t *mmu_host(const Vcpu *vcpu, uint64_t vaddr);
+/* The host's memory at vaddr, to read or write the rest of its page, when the tables have it in the context
+ * for data: to read, whatever was loaded or stored last.  NULL: they have not. */
+uint8_t *mmu_host(const Vcpu *vcpu, uint64_t vaddr, bool write);
 
 /* The physical address of code at `pc`, which is in RAM or ROM. */
 MUST_USE bool mmu_fetch(Vcpu *vcpu, uint64_t pc, uint64_t *paddr);

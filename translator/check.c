@@ -7,8 +7,10 @@
  * A difference must show three times: memory may also change from outside, by the kernel or by
  * another process.
  *
- * Not compared: what a run did that was asked to leave (the two may be asked at different places),
- * and units that call helpers which write memory or whose results differ each time.
+ * Not compared: what a run did that was asked to leave (the two may be asked at different places: it is
+ * the interpreter's that counts), and units that call helpers which write memory or whose results differ each time; of a machine also
+ * those that call any which reach privileged state, or access a device: the interpreter gives up before
+ * that access.  Its accesses all go through Vcpu.access(), where they are seen.
  */
 #include "translator/state.h"
 
@@ -24,6 +26,7 @@ enum {
     ROUNDS_MAX = 1 << 20,  /* passes of safepoints, for loops that wait for somebody */
     ROUNDS_POLITE = 256, /* passes after which somebody else may run */
     TRIES = 3,
+    GIVEN_UP = 2, /* how a run may end; vcpu_raise() has 1 */
 };
 
 typedef struct Stored {
@@ -36,6 +39,7 @@ typedef struct Stored {
 typedef struct Outcome {
     Vcpu state; /* up to its jump cache */
     IrTrap trap;
+    bool given_up;
 } Outcome;
 
 enum { STATE_SIZE = offsetof(Vcpu, jump_cache) };
@@ -43,12 +47,23 @@ enum { STATE_SIZE = offsetof(Vcpu, jump_cache) };
 static Stored *journal;
 static size_t n_journal, n_rounds;
 static IrGuest guest; /* the frontend's, with one helper more */
+static const TrVcpu *interpreted; /* whose unit the interpreter runs */
+
+static void note(uint64_t host, uint32_t size)
+{
+    Stored *s = &journal[n_journal];
+
+    if (n_journal == JOURNAL_MAX) {
+        return;
+    }
+    *s = (Stored){ .addr = host, .size = size };
+    memcpy(s->before, (const void *)(uintptr_t)host, size);
+    n_journal++;
+}
 
 /* IrHelperFn: `size` bytes at guest address `addr` are about to be written; 0: a safepoint. */
 static uint64_t note_store(Vcpu *vcpu, uint64_t addr, uint64_t size, uint64_t unused)
 {
-    Stored *s = &journal[n_journal];
-
     (void)unused;
     if (size == 0) {
         if (++n_rounds >= ROUNDS_MAX || n_journal >= JOURNAL_MAX / 2 ||
@@ -57,13 +72,71 @@ static uint64_t note_store(Vcpu *vcpu, uint64_t addr, uint64_t size, uint64_t un
         }
         return 0;
     }
-    if (n_journal == JOURNAL_MAX) {
-        return 0;
-    }
-    *s = (Stored){ .addr = addr + vcpu->mem_base, .size = (uint32_t)size };
-    memcpy(s->before, (const void *)(uintptr_t)s->addr, size);
-    n_journal++;
+    note(addr + vcpu->mem_base, (uint32_t)size);
     return 0;
+}
+
+/* A part of an access that is in one page.  False: it is to a device.  What will fault needs no note. */
+static bool note_part(Vcpu *vcpu, const VcpuAccess *a, uint64_t addr, uint32_t size)
+{
+    FeWalk w = tr.system->fe->walk(vcpu, addr, a->kind == VCPU_load ? MMU_read : MMU_write, size);
+    uint64_t paddr = w.ok ? w.page.paddr + (addr - w.page.vaddr) : 0;
+    const PhysRegion *r = w.ok ? phys_find(tr.system->mem, paddr) : NULL;
+
+    if (r && r->kind == PHYS_ram && a->kind != VCPU_load) {
+        note((uintptr_t)(r->host + (paddr - r->base)), size);
+    }
+    return !r || r->kind != PHYS_mmio;
+}
+
+static bool note_access(Vcpu *vcpu, const VcpuAccess *a)
+{
+    uint32_t room = PHYS_PAGE - (uint32_t)(a->addr % PHYS_PAGE);
+    uint32_t first = a->size < room ? a->size : room;
+
+    return note_part(vcpu, a, a->addr, first) &&
+           (first == a->size || note_part(vcpu, a, a->addr + first, a->size - first));
+}
+
+/* As generated code does it, where the tables have the page. */
+static bool access_known(Vcpu *vcpu, VcpuAccess *a)
+{
+    bool in_page = a->addr % PHYS_PAGE + a->size <= PHYS_PAGE;
+    uint8_t *host = in_page ? mmu_host(vcpu, a->addr, a->kind != VCPU_load) : NULL;
+
+    if (!host) {
+        return false;
+    }
+    switch (a->kind) {
+    case VCPU_load:
+        a->value = 0;
+        memcpy(&a->value, host, a->size);
+        break;
+    case VCPU_store:
+        note((uintptr_t)host, a->size);
+        memcpy(host, &a->value, a->size);
+        break;
+    case VCPU_rmw:
+        note((uintptr_t)host, a->size);
+        a->addend = (uintptr_t)host - a->addr;
+        break;
+    }
+    return true;
+}
+
+bool check_access(Vcpu *vcpu, VcpuAccess *a)
+{
+    TrVcpu *v = vcpu->owner;
+
+    if (interpreted == v) {
+        if (access_known(vcpu, a)) {
+            return true;
+        }
+        if (!note_access(vcpu, a)) {
+            siglongjmp(*vcpu->raise, GIVEN_UP);
+        }
+    }
+    return v->access(vcpu, a);
 }
 
 static const IrHelper note_store_row = {
@@ -134,10 +207,10 @@ static void insert_call(IrFunc *f, IrBlockId block, IrRef at, uint64_t size)
 static bool instrument(IrFunc *f, IrBlockId block, IrRef ref)
 {
     const IrInsn *i = ir_insn(f, ref);
-    uint64_t size = stored_bytes(i);
+    uint64_t size = tr.system ? 0 : stored_bytes(i);
 
     if (i->op == IR_OP_call) {
-        return !(ir_effects(f, i) & IR_MEM_W);
+        return !(ir_effects(f, i) & (tr.system ? IR_MEM_W | IR_STATE_W | IR_TRAPS : IR_MEM_W));
     }
     if (size || i->op == IR_OP_safepoint) {
         insert_call(f, block, ref, size);
@@ -147,7 +220,7 @@ static bool instrument(IrFunc *f, IrBlockId block, IrRef ref)
 
 void check_compile_locked(IrFunc *f, TrUnit *unit)
 {
-    BeOptions options = { .no_link = true };
+    BeOptions options = { .no_link = true, .memory = tr.system ? BE_MEM_call : BE_MEM_host };
     BeCode *code = ARENA_NEW(tr.units, BeCode, 1);
 
     f->guest = &guest;
@@ -171,12 +244,22 @@ static void run(TrVcpu *v, const Backend *backend, const BeCode *code, Outcome *
     sigjmp_buf raise, *outer = v->vcpu.raise;
 
     v->vcpu.raise = &raise;
-    if (sigsetjmp(raise, 0) == 0) {
+    interpreted = backend == tr.oracle ? v : NULL;
+    out->given_up = false;
+    switch (sigsetjmp(raise, 0)) {
+    case 0:
         v->entered = 1;
         backend->enter(&v->vcpu, code);
-    } else if (backend->raised) {
-        backend->raised(&v->vcpu);
+        break;
+    case GIVEN_UP:
+        out->given_up = true;
+        /* fallthrough */
+    default:
+        if (backend->raised) {
+            backend->raised(&v->vcpu);
+        }
     }
+    interpreted = NULL;
     v->entered = 0;
     v->vcpu.raise = outer;
     out->trap = v->vcpu.exit_trap;
@@ -212,6 +295,12 @@ static bool same_memory(uint64_t *where)
     return true;
 }
 
+/* Far exits of a machine look up what direct ones would be linked to. */
+static IrTrap way_out(IrTrap trap)
+{
+    return tr.system && trap == IR_TRAP_lookup ? IR_TRAP_none : trap;
+}
+
 /* What differs, as text; NULL when nothing does. */
 static const char *difference(const Outcome *want, const Outcome *got, uint64_t *where)
 {
@@ -223,7 +312,7 @@ static const char *difference(const Outcome *want, const Outcome *got, uint64_t 
             return guest.slots[i].name;
         }
     }
-    if (want->trap != got->trap) {
+    if (way_out(want->trap) != way_out(got->trap)) {
         return "the trap";
     }
     if (a->pc != b->pc) {
@@ -258,6 +347,9 @@ _Noreturn static void report(const TrUnit *unit, const char *what, uint64_t wher
     dump_code(LOG_in, unit);
     unit_show_ir(unit);
     dump_host(unit);
+    if (tr.system) {
+        exit(1); /* the terminal is put right */
+    }
     _exit(1);
 }
 
@@ -272,8 +364,8 @@ static void put_back(Vcpu *vcpu, const Vcpu *state)
 
 static bool is_comparable(const Outcome outcome[3])
 {
-    return outcome[1].trap != IR_TRAP_interrupt && outcome[2].trap != IR_TRAP_interrupt &&
-           outcome[2].trap != IR_TRAP_hot && outcome[2].trap != IR_TRAP_again;
+    return !outcome[1].given_up && outcome[2].trap != IR_TRAP_interrupt && outcome[2].trap != IR_TRAP_hot &&
+           outcome[2].trap != IR_TRAP_again && outcome[2].trap != IR_TRAP_guard;
 }
 
 IrTrap check_enter(TrVcpu *v, TrUnit *unit)
@@ -286,6 +378,9 @@ IrTrap check_enter(TrVcpu *v, TrUnit *unit)
     for (unsigned n = 0; n < TRIES; n++) {
         n_journal = n_rounds = 0;
         run(v, tr.oracle, unit->oracle, &outcome[1]);
+        if (outcome[1].trap == IR_TRAP_interrupt && !outcome[1].given_up) {
+            return IR_TRAP_interrupt; /* as good as any: a long loop goes on from there */
+        }
         undo();
         put_back(&v->vcpu, &outcome[0].state);
         run(v, tr.backend, &unit->code, &outcome[2]);

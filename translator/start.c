@@ -79,9 +79,6 @@ bool tr_start(const TrConfig *config, const char **error)
         *error = "--check runs everything twice, which plugins would count: use one or the other.";
         return false;
     }
-    if (tr.system && !system_start(error)) {
-        return false;
-    }
     return start_helpers(error) && start_code(error) && cache_start(error) && unit_start(error) &&
            perf_start(error) && profile_start(error);
 }

@@ -154,8 +154,8 @@ struct TrVcpu {
     uint32_t borrowed_csr;         /* the guest's MXCSR, when a call has just lost it; else 0 */
     uint64_t accessed;             /* in a call at a memory access: what was loaded or stored */
     TrTag *tags;                   /* whole machines, see system_tag() */
-    bool (*access)(Vcpu *vcpu, VcpuAccess *access); /* with instrumentation: the MMU's */
-    const TrUnit *faulted;         /* likewise: whose access has just faulted; NULL: none */
+    bool (*access)(Vcpu *vcpu, VcpuAccess *access); /* with instrumentation or --check: the MMU's */
+    const TrUnit *faulted;         /* instrumentation: whose access has just faulted; NULL: none */
     unsigned n_tags;
     uint8_t recent_tag[TR_RECENT_TAGS]; /* numbers of tags by a hash, or 0 */
     bool cached;                   /* jump_cache may hold host addresses */
@@ -386,8 +386,6 @@ bool change_is_changed(const TrUnit *unit, void *opaque);
 
 /* ---- system.c: whole machines ---- */
 
-MUST_USE bool system_start(const char **error);
-
 /* Where the instruction at `pc` is.  False: v->fail says why it cannot be fetched. */
 MUST_USE bool system_page(TrVcpu *v, uint64_t pc, TrPage *page);
 
@@ -453,6 +451,9 @@ MUST_USE bool check_start(void);
 
 /* run_enter() in both tiers, compared; does not return on a difference. */
 IrTrap check_enter(TrVcpu *v, TrUnit *unit);
+
+/* Vcpu.access of a machine with --check. */
+bool check_access(Vcpu *vcpu, VcpuAccess *access);
 
 /* Makes unit->oracle from `f`, which it changes. */
 void check_compile_locked(IrFunc *f, TrUnit *unit);

@@ -248,15 +248,6 @@ static void on_write(void *opaque, uint64_t paddr, size_t size)
 
 /* ---- Coming and going ---- */
 
-bool system_start(const char **error)
-{
-    if (tr.config.check) {
-        *error = "--check is for programs, not for whole machines.";
-        return false;
-    }
-    return true;
-}
-
 /* Vcpu.access with instrumentation: of an access that faults the unit is noted, for counts_undo() when the
  * registers are true. */
 static bool access_noting(Vcpu *vcpu, VcpuAccess *a)
@@ -275,8 +266,10 @@ static bool attach_mmu(TrVcpu *v, const MmuConfig *config)
     if (!mmu_attach(&v->vcpu, config)) {
         return false;
     }
-    if (tr.config.instrument && tr.code) {
-        v->access = v->vcpu.access;
+    v->access = v->vcpu.access;
+    if (tr.oracle) {
+        v->vcpu.access = check_access;
+    } else if (tr.config.instrument && tr.code) {
         v->vcpu.access = access_noting;
     }
     return true;

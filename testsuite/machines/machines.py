@@ -393,6 +393,15 @@ def manual_case():
     check(r.status == 0, r.output.decode())
 
 
+def check_case(options):
+    """Firmware runs under --check, in regions, too."""
+    with Machine(options.ketch, "--check", "--tier-threshold", "50", "-smp", "2") as m:
+        m.expect("OpenSBI v")
+        m.expect("Boot HART MEDELEG")
+        m.send("\x01x")
+        m.end()
+
+
 def uboot_case(options):
     with Machine(options.ketch, "-kernel", UBOOT) as m:
         m.expect("Flash: 32 MiB")
@@ -445,6 +454,7 @@ def cases(options, folder):
                                 ("SIGFPE", signal.SIGFPE), ("SIGILL", signal.SIGILL))]
     found.append(("U-Boot", (lambda: uboot_case(options)) if os.path.exists(UBOOT) else
                   (lambda: "skip: the package u-boot-qemu is not installed")))
+    found.append(("--check", lambda: check_case(options)))
     found.append(("QMP", lambda: qmp_case(options, folder)))
     found.append(("QMP, reset of a machine that stands still", lambda: reset_case(options, folder)))
     found += [(f"QMP, {row[0]}", lambda row=row: reason_case(options, folder, row)) for row in REASONS]

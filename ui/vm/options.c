@@ -159,6 +159,7 @@ FLAG(stopped, stopped)
 FLAG(stats, stats)
 FLAG(one_insn, one_insn)
 FLAG(gdb_jit, gdb_jit)
+FLAG(check, check)
 
 #define ACTION(name, value)                                                    \
     static bool option_##name(VmOptions *o, const char *arg, GError **error)   \

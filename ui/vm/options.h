@@ -34,7 +34,7 @@ typedef struct VmOptions {
     uint32_t threshold;
     uint64_t cache_size;
     bool accept_no_isolation;
-    bool no_reboot, stopped, stats, one_insn, no_chain, gdb_jit;
+    bool no_reboot, stopped, stats, one_insn, check, no_chain, gdb_jit;
     unsigned perf;                          /* TR_PERF_... */
     const char *profile;                    /* file, "" for the log; NULL: none */
     GArray *dfilter;                        /* of TrRange; owned */

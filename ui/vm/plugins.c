@@ -70,7 +70,7 @@ static bool read_memory(Vcpu *vcpu, uint64_t vaddr, void *to, size_t size)
 /* Of what the hart has just loaded or stored. */
 static bool is_known(const Vcpu *vcpu, uint64_t vaddr, PluginPhysical *out)
 {
-    const uint8_t *host = mmu_host(vcpu, vaddr);
+    const uint8_t *host = mmu_host(vcpu, vaddr, false);
 
     out->device = NULL;
     return host && phys_of_host(attached->env.mem, host, &out->paddr);

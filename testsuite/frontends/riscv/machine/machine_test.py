@@ -35,6 +35,8 @@ WAYS = (
     ["--tier=jit", "--mmu=flat"],
     ["--tier=jit", "--mmu=tlb"],
     ["--tier=jit", "--hot=20"],
+    ["--tier=jit", "--hot=20", "--check"],
+    ["--tier=jit", "--mmu=tlb", "--check"],
 )
 
 

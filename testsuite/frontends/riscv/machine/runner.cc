@@ -4,7 +4,7 @@
  * QEMU's `virt` board at the same addresses: RAM, an ACLINT, the transmitter of a 16550A, the
  * test device.
  *
- *     runner [--tier=interp|jit] [--mmu=flat|tlb] [--cpu=OPTIONS] [--harts=N] [-d CATEGORY] PROGRAM
+ *     runner [--tier=interp|jit] [--mmu=flat|tlb] [--check] [--cpu=OPTIONS] [--harts=N] [-d CATEGORY] PROGRAM
  *
  * PROGRAM is the memory from 0x80000000 on, as it is.
  */
@@ -187,6 +187,8 @@ void read_options(int argc, char **argv, Options &o)
         std::string a = argv[i];
         if (a == "--tier=interp")
             o.config.tier = TR_TIER_interp;
+        else if (a == "--check")
+            o.config.check = true;
         else if (a == "--mmu=tlb")
             o.system.scheme = MMU_SCHEME_tlb;
         else if (a.rfind("--hot=", 0) == 0)

@@ -137,9 +137,9 @@ bool ketch_ir_call_if(KetchIr *ir, KetchValue condition, qemu_plugin_vcpu_udata_
 /*
  * A file of records that translated code appends to without calling anyone.  Each vcpu has a buffer; a
  * thread codes full ones, compresses (zstd) and writes them; plugins/stream_file.h has the format.  A
- * record is a value below 2^63, with what is known when code is translated: the pc of the instruction and
- * a number of the plugin's own.  It costs one store; none, when the value is a constant more than
- * another one of its block.
+ * record is a value - an address, or 0 to 2^62 - 1 - and what is known when code is translated: the pc of
+ * the instruction and a number of the plugin's own.  It costs one store; none, when the value is a
+ * constant more than another one of its block.
  */
 typedef struct KetchStream KetchStream;
 

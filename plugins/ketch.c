@@ -302,6 +302,15 @@ static void append_word(KetchIr *ir, KetchStream *s, KetchValue word)
                         ketch_ir_op(ir, &(KetchOp){ IR_OP_add }, 64, sum));
 }
 
+/* Of a machine's addresses the two highest bits are the same: one of them tells numbers from values. */
+static KetchValue without_sign(KetchIr *ir, KetchValue v)
+{
+    KetchValue up[] = { v, ketch_ir_const(ir, 64, 1) };
+    KetchValue down[] = { ketch_ir_op(ir, &(KetchOp){ IR_OP_shl }, 64, up), up[1] };
+
+    return ketch_ir_op(ir, &(KetchOp){ IR_OP_shr }, 64, down);
+}
+
 /* Makes the value of the next number of the run from another one of it, when it can be. */
 static bool derive(const KetchStream *s, Root value, StreamSite *site)
 {
@@ -326,7 +335,7 @@ static void append_value(KetchIr *ir, KetchStream *s, KetchValue v, Root root)
         append_word(ir, s, ketch_ir_const(ir, 64, ~(uint64_t)root.number));
         s->n_roots = 0;
     }
-    append_word(ir, s, v);
+    append_word(ir, s, plugin_target->n_vcpus ? without_sign(ir, v) : v);
     if (s->n_roots < ROOTS) {
         s->root[s->n_roots++] = root;
     }

@@ -4,9 +4,10 @@
  *
  * A StreamFileHeader, then chunks until the end: a StreamChunk and its bytes, a zstd frame or the content itself.
  *
- * A record is a number and a value.  Numbers are those of sites, places of the guest's code as it was
- * translated: StreamSite, in the order of all chunks of sites put together.  A chunk of records belongs to
- * one vcpu, oldest first, in the code of stream_code.h.  Chunks of one vcpu are in order.
+ * A record is a number and a value of 63 bits, signed: the two highest bits of an address are the same.
+ * Numbers are those of sites, places of the guest's code as it was translated: StreamSite, in the order of
+ * all chunks of sites put together.  A chunk of records belongs to one vcpu, oldest first, in the code of
+ * stream_code.h.  Chunks of one vcpu are in order.
  *
  * What is known when code is translated is not in the chunks: behind each record come those of the sites
  * that follow its own and have `back`, with values that are known from an earlier one of the same run.

@@ -210,17 +210,23 @@ static void stop(Run *run, uint64_t pc, uint64_t address)
     }
 }
 
+/* The 64 bits of a word that is no number. */
+static uint64_t value_of(uint64_t word)
+{
+    return (uint64_t)((int64_t)(word << 1) >> 1);
+}
+
 static bool split(Run *run, const uint64_t *words, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (words[i] == ~(uint64_t)STREAM_STOP && i + 2 < n) {
-            stop(run, words[i + 1], words[i + 2]);
+            stop(run, value_of(words[i + 1]), words[i + 2]);
             run->next = (uint32_t)run->n_sites;
             i += 2;
         } else if ((int64_t)words[i] < 0) {
             run->next = (uint32_t)~words[i];
             run->first = run->records->len;
-        } else if (!add_values(run, words[i])) {
+        } else if (!add_values(run, value_of(words[i]))) {
             return false;
         }
     }

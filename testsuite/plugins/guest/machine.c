@@ -32,6 +32,7 @@ static long sys3(long n, long a, long b, long c)
 #define MTIME ((volatile unsigned long *)0x200bff8)
 #define MTIMECMP ((volatile unsigned long *)0x2004000)
 #define WINDOW ((volatile unsigned long *)0xc0000000)
+#define HIGH ((volatile unsigned long *)0xffffffffc0000000) /* the same, where kernels are */
 
 enum { V = 1, R = 2, W = 4, X = 8, A = 64, D = 128, ALL = V | R | W | X | A | D };
 
@@ -99,7 +100,7 @@ static void make_function(int which, unsigned n)
 }
 
 /* Between accesses that fault and some that do not, in one block. */
-__attribute__((noinline)) static unsigned long poke(int n)
+__attribute__((noinline)) static unsigned long poke(int n, volatile unsigned long *window)
 {
     unsigned long sum = 0;
 
@@ -116,11 +117,22 @@ __attribute__((noinline)) static unsigned long poke(int n)
                          "amoadd.d %0, %0, (%1)\n"
                          ".option pop"
                          : "+&r"(v)
-                         : "r"(WINDOW + 32), "r"((char *)WINDOW + 0x10000)
+                         : "r"(window + 32), "r"((char *)window + 0x10000)
                          : "memory");
         sum += v;
     }
     return sum;
+}
+
+/* poke() in another place. */
+static unsigned long poke_high(int n)
+{
+    const char *code = (const char *)HIGH + 0x20000 + ((unsigned long)poke & 4095);
+
+    leaf[32] = entry((const void *)poke, ALL);
+    leaf[33] = entry((const char *)poke + 4096, ALL);
+    flush();
+    return ((unsigned long (*)(int, volatile unsigned long *))(unsigned long)code)(n, HIGH);
 }
 
 /* For machine_checks.c: one physical page by two addresses. */
@@ -138,7 +150,7 @@ __attribute__((noinline)) static void use_window(void)
     for (int i = 0; i < 40; i++) {
         show(i & 1);
         WINDOW[100 + i] = (unsigned long)i;
-        sum += WINDOW[99 + i] + poke(3);
+        sum += WINDOW[99 + i] + poke(3, WINDOW) + poke_high(2);
         sum += ((unsigned long (*)(void))WINDOW)();
         sum += *(volatile unsigned *)((volatile char *)WINDOW + 1001 + i); /* not aligned */
     }
@@ -170,7 +182,7 @@ void in_machine(void)
     __asm__ volatile("csrw mie, %0\nwfi\ncsrw mie, zero" ::"r"(128L));
     root[0] = entry(0, ALL);
     root[2] = entry((void *)0x80000000, ALL);
-    root[3] = entry(middle, V);
+    root[3] = root[511] = entry(middle, V);
     middle[0] = entry(leaf, V);
     __asm__ volatile("csrw satp, %0" ::"r"(8UL << 60 | (unsigned long)root >> 12));
     flush();

@@ -28,6 +28,7 @@ sys.path.insert(0, os.path.join(TOP, "tools"))
 sys.path.insert(0, HERE)
 
 import debian  # noqa: E402
+import machine  # noqa: E402
 import plot  # noqa: E402
 import plugins  # noqa: E402
 
@@ -354,6 +355,8 @@ def parse(args):
     p.add_argument("--qemu", action="append", help="another qemu-riscv64 (besides those on PATH)")
     p.add_argument("--plugins", action="store_true",
                    help="what counting instructions and tracing memory accesses cost (a 32nd of the work)")
+    p.add_argument("--machine", action="store_true",
+                   help="the CPU-bound kernels inside a machine, on Ketch and qemu-system-riscv64")
     p.add_argument("--only", help="runners, comma-separated: ketch, qemu-7.2, ...")
     p.add_argument("--no-debian", action="store_true", help="no rows and no QEMU from the network")
     p.add_argument("--json", help="write all figures to this file")
@@ -400,21 +403,31 @@ def main(args):
         print("\n".join(r.name for r in ROWS))
         return 0
     rows = select(options)
+    if options.machine:
+        table = machine.compare(rows, options, prepare, run_once)
+        runners = []
+    else:
+        table, runners = outside(rows, options)
+    if options.json:
+        write_json(options.json, table, runners)
+    return 1 if any("error" in e for t in table.values() for e in t.values()) else 0
+
+
+def outside(rows, options):
+    """Without a machine: the table and its runners."""
     runners = find_runners(options)
     fetch(rows)
     if options.plugins:
         table = plugins.compare(rows, runners, lambda row, these: measure(row, these, options))
     else:
         table = compare(rows, runners, options)
-    if options.json:
-        write_json(options.json, table, runners)
-    return 1 if any("error" in e for t in table.values() for e in t.values()) else 0
+    return table, runners
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except (BenchError, debian.DebianError) as e:
+    except (BenchError, debian.DebianError, machine.guest.CannotRun, machine.guest.Failed) as e:
         sys.exit(f"bench: {e}")
     except KeyboardInterrupt:
         sys.exit(130)

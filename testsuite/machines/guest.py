@@ -153,7 +153,7 @@ class Machine:
 
     def __init__(self, ketch, *args, linux=None, kernel=None, memory="256M", append="",
                  fds=()):
-        command = [ketch, "vm", "--non-security", "-nographic", "-m", memory]
+        command = [*self.program(ketch), "-nographic", "-m", memory]
         if linux:
             command += ["-kernel", kernel or linux.kernel, "-initrd", linux.initrd, "-append",
                         f"console=ttyS0 quiet {append}"]
@@ -161,6 +161,10 @@ class Machine:
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                         start_new_session=True, pass_fds=fds)
         self.text = ""  # not yet looked at
+
+    @staticmethod
+    def program(ketch):
+        return [ketch, "vm", "--non-security"]
 
     def __enter__(self):
         return self

@@ -39,10 +39,15 @@ typedef struct VcpuJump {
 /* An access of a whole machine that generated code does not make itself. */
 typedef enum VcpuAccessKind { VCPU_load, VCPU_store, VCPU_rmw } VcpuAccessKind;
 
+/* An access with this addend makes the host fault: wherever the guest has memory, the sum is no
+ * canonical address. */
+#define VCPU_NO_ADDEND (UINT64_C(1) << 63)
+
 typedef struct VcpuAccess {
     uint64_t addr;
     uint64_t value;   /* store: what; load: gets it, zero-extended */
-    uint64_t addend;  /* rmw: gets host address - guest address; the access itself is the caller's */
+    uint64_t addend;  /* gets host address - guest address of this page for accesses of this kind, or
+                         VCPU_NO_ADDEND; a rmw's access itself is the caller's */
     VcpuAccessKind kind;
     uint8_t size;     /* bytes: 1, 2, 4 or 8 */
     const void *site; /* the place in host code, or NULL */

@@ -588,6 +588,14 @@ static void access_host(VcpuAccess *a, uint64_t addend)
     }
 }
 
+/* For the next access to the page: only what is aligned may rely on it. */
+static void note_addend(VcpuAccess *a, uint64_t addend)
+{
+    if (addend && a->addr % a->size == 0) {
+        a->addend = addend;
+    }
+}
+
 static bool access_ram(Vcpu *vcpu, VcpuAccess *a, const MmuPage *page, const PhysRegion *r,
                        uint64_t paddr)
 {
@@ -603,6 +611,7 @@ static bool access_ram(Vcpu *vcpu, VcpuAccess *a, const MmuPage *page, const Phy
         codepages_written(mmu->config.code, paddr, a->size);
     }
     fill(vcpu, a->addr, page, r, paddr);
+    note_addend(a, get_entry(mmu, mmu->data, a->addr, write));
     return true;
 }
 
@@ -634,6 +643,7 @@ static bool access_in_page(Vcpu *vcpu, VcpuAccess *a)
 
     if (addend) {
         access_host(a, addend);
+        note_addend(a, addend);
         return true;
     }
     if (!walk(vcpu, a->addr, write ? MMU_write : MMU_read, a->size, &page, &paddr)) {
@@ -673,9 +683,10 @@ static bool access_two_pages(Vcpu *vcpu, VcpuAccess *a)
 
 bool mmu_access(Vcpu *vcpu, VcpuAccess *a)
 {
-    bool two = a->addr % PHYS_PAGE + a->size > PHYS_PAGE;
-    bool done = two ? access_two_pages(vcpu, a) : access_in_page(vcpu, a);
+    bool two = a->addr % PHYS_PAGE + a->size > PHYS_PAGE, done;
 
+    a->addend = VCPU_NO_ADDEND;
+    done = two ? access_two_pages(vcpu, a) : access_in_page(vcpu, a);
     if (!done) {
         vcpu->exit_trap = IR_TRAP_fault;
         vcpu->exit_arg = mmu_of(vcpu)->fault.vaddr;

@@ -32,12 +32,92 @@ enum {
     WHAT_LENGTH = 20, /* bytes of the access */
 };
 
-X64Access x64_access_begin(X64Gen *g, X64Mem mem, VcpuAccessKind kind, unsigned size)
+/* ---- One look into the tables for accesses to one page ---- */
+
+void x64_forget_found(X64Gen *g, uint32_t regs)
 {
-    X64Access a = { .mem = mem, .guest = mem, .kind = (uint8_t)kind, .size = (uint8_t)size };
+    if (!(g->found_regs & regs)) {
+        return;
+    }
+    for (unsigned k = 0; k < X64_FOUND; k++) {
+        if (g->found[k].base && (regs & X64_BIT(g->found[k].reg))) {
+            g->found_regs &= ~X64_BIT(g->found[k].reg);
+            g->found[k].base = 0;
+        }
+    }
+}
+
+/* Nearer than a page, so that bit 12 tells whether both are on one; and aligned when that one is. */
+static bool is_near(const X64Found *f, const X64Access *a)
+{
+    int64_t distance = (int64_t)a->guest.disp - f->disp;
+
+    return distance > -4096 && distance < 4096 && distance % (1 << a->size) == 0 &&
+           f->size >= a->size;
+}
+
+static const X64Found *find_found(const X64Gen *g, const X64Access *a)
+{
+    for (unsigned k = 0; a->base && k < X64_FOUND; k++) {
+        const X64Found *f = &g->found[k];
+
+        if (f->base == a->base && (f->write || a->kind == VCPU_load) && is_near(f, a)) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+/* The addend of the access is in a->u, which belongs to nobody after this insn.  Nothing before the
+ * next call or block can make it wrong: pages are taken away from a vcpu that has left its code. */
+static void note_found(X64Gen *g, const X64Access *a)
+{
+    X64Found *f = &g->found[g->next_found++ % X64_FOUND];
+
+    if (f->base) {
+        g->found_regs &= ~X64_BIT(f->reg);
+    }
+    *f = (X64Found){ a->base, a->guest.disp, a->u, a->size, a->kind == VCPU_store };
+    g->found_regs |= X64_BIT(a->u);
+}
+
+/* The register with the addend stays what it is until the insn ends. */
+static void hold(X64Gen *g, X64Reg r)
+{
+    g->free &= ~X64_BIT(r);
+    g->locked |= X64_BIT(r);
+    g->temps |= X64_BIT(r);
+}
+
+/* Is it the same page? */
+static void compare_pages(X64Gen *g, X64Access *a)
+{
+    enum { PAGE_BIT = 0x1000 };
+    X64Mem other = { a->guest.base, X64_NONE, 0, a->found->disp };
+    X64Reg with = a->guest.base;
+
+    x64_lea(&g->e, true, a->u, a->guest.disp ? a->guest : other);
+    if (a->guest.disp && other.disp) {
+        x64_lea(&g->e, true, a->v, other);
+        with = a->v;
+    }
+    x64_alu_rr(&g->e, X64_XOR, false, a->u, with);
+    x64_rr(&g->e, 0xf7, false, 0, a->u); /* test */
+    x64_imm32(&g->e, PAGE_BIT);
+    a->jump[1] = x64_jcc(&g->e, X64_CC_NE, NULL);
+}
+
+X64Access x64_access_begin(X64Gen *g, X64Mem mem, IrRef base, VcpuAccessKind kind, unsigned size)
+{
+    X64Access a = { .mem = mem, .guest = mem, .base = base, .kind = (uint8_t)kind,
+                    .size = (uint8_t)size };
 
     if (g->options->memory == BE_MEM_host) {
         return a;
+    }
+    a.found = find_found(g, &a);
+    if (a.found) {
+        hold(g, a.found->reg);
     }
     a.u = x64_temp(g, X64_GPRS);
     a.v = x64_temp(g, X64_GPRS);
@@ -99,7 +179,9 @@ void x64_access_find(X64Gen *g, X64Access *a)
         x64_lea(&g->e, true, a->t, a->guest);
         a->guest = x64_mem(a->t, 0);
     }
-    if (g->options->memory == BE_MEM_flat) {
+    if (a->found) {
+        compare_pages(g, a);
+    } else if (g->options->memory == BE_MEM_flat) {
         find_flat(g, a);
     } else if (g->options->memory == BE_MEM_tlb) {
         find_tlb(g, a);
@@ -110,7 +192,7 @@ void x64_access_find(X64Gen *g, X64Access *a)
     if (a->mem.base == X64_NONE) {
         a->mem.base = a->u;
     } else {
-        a->mem.index = a->u;
+        a->mem.index = a->found ? a->found->reg : a->u;
         a->mem.scale = 0;
     }
     a->host = x64_here(g);
@@ -170,6 +252,9 @@ void x64_access_end(X64Gen *g, const X64Access *a, X64Reg reg, unsigned flags, c
         c->also = (uint32_t)(a->jump[0] - g->e.start);
     }
     c->slow = s;
+    if (a->base && !a->found && g->options->memory != BE_MEM_call) {
+        note_found(g, a);
+    }
 }
 
 /* ---- At run time ---- */
@@ -228,8 +313,8 @@ uint32_t x64_slow(Vcpu *vcpu, X64SlowFrame *frame)
     if (a.kind == VCPU_load) {
         *reg = extended(what, a.value, a.size * 8u);
     }
+    frame->gpr[field(what, WHAT_ADDEND, 4)] = a.addend; /* a found page, see note_found() */
     if (a.kind == VCPU_rmw) {
-        frame->gpr[field(what, WHAT_ADDEND, 4)] = a.addend;
         frame->addr = next;
     } else {
         frame->addr = next + field(what, WHAT_LENGTH, 8);

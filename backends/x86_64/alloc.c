@@ -73,11 +73,20 @@ static void touch(X64Gen *g, IrRef ref)
     }
 }
 
+/* The register gets other contents. */
+static void claim(X64Gen *g, X64Reg r)
+{
+    g->free &= ~X64_BIT(r);
+    if (g->found_regs & X64_BIT(r)) {
+        x64_forget_found(g, X64_BIT(r));
+    }
+}
+
 void x64_bind(X64Gen *g, IrRef v, X64Reg r)
 {
     g->s.reg_val[r] = v;
     g->val[v].reg = r;
-    g->free &= ~X64_BIT(r);
+    claim(g, r);
     touch(g, v);
 }
 
@@ -269,6 +278,8 @@ static void store_calc(X64Gen *g, unsigned slot)
 
     if (!avail) {
         x64_store(&g->e, r, x64_spill_mem(X64_CALC_SPILL));
+    } else {
+        x64_forget_found(g, X64_BIT(r));
     }
     x64_fetch(g, g->s.slot_val[slot], r);
     x64_calc_emit(g, g->s.slot_top[slot], r);
@@ -505,11 +516,11 @@ static X64Reg pick(uint32_t avail)
 
 static X64Reg take_one(X64Gen *g, uint32_t allowed)
 {
-    uint32_t avail = g->free & allowed;
+    uint32_t avail = g->free & allowed, useless = avail & ~g->found_regs;
     X64Reg r;
 
     if (avail) {
-        return pick(avail);
+        return pick(useless ? useless : avail);
     }
     r = victim(g, allowed);
     x64_evict(g, r);
@@ -537,7 +548,7 @@ X64Reg x64_temp(X64Gen *g, uint32_t class_mask)
     X64Reg r = take_one(g, class_mask & ~g->locked);
 
     poison(g, class_mask);
-    g->free &= ~X64_BIT(r);
+    claim(g, r);
     g->locked |= X64_BIT(r);
     g->temps |= X64_BIT(r);
     return r;
@@ -571,7 +582,7 @@ void x64_take(X64Gen *g, X64Reg r)
         CHECK(!(g->locked & X64_BIT(r)), "register %u is an operand", r);
         relocate(g, r);
     }
-    g->free &= ~X64_BIT(r);
+    claim(g, r);
     g->locked |= X64_BIT(r);
     g->temps |= X64_BIT(r);
 }
@@ -619,7 +630,7 @@ void x64_use_in(X64Gen *g, IrRef ref, X64Reg reg, bool clobber)
         } else {
             unbind(g, reg);
         }
-        g->free &= ~X64_BIT(reg);
+        claim(g, reg);
         g->locked |= X64_BIT(reg);
         g->temps |= X64_BIT(reg);
         x64_note_use(g, r);
@@ -738,6 +749,7 @@ void x64_end_insn(X64Gen *g)
 
 void x64_save_caller_saved(X64Gen *g)
 {
+    x64_forget_found(g, UINT32_MAX);
     for (uint32_t m = X64_CALLER_SAVED & ~g->free & ~g->temps & (X64_GPRS | X64_XMMS); m;
          m &= m - 1) {
         x64_evict(g, (X64Reg)__builtin_ctz(m));

@@ -35,6 +35,7 @@ enum {
     X64_PINS = IR_PIN_GPRS + IR_PIN_FPRS + 1,
     X64_STATE = X64_R13,          /* points at vcpu->slot[16] */
     X64_SCRATCH = X64_XMM15,      /* never allocated: moves, cycles; within a lowering, see alloc.c */
+    X64_FOUND = 4,
     X64_INSN_ROOM = 4096,         /* no IR insn makes more code than this */
 };
 
@@ -116,6 +117,16 @@ static inline void x64_state_slot(X64State *s, unsigned slot, IrRef val, unsigne
         s->known[slot / 64] &= ~(UINT64_C(1) << slot % 64);
     }
 }
+
+/* The page of [base + disp], in a whole machine: its addend (softmmu/tables.h) is in a register that
+ * nobody owns. */
+typedef struct X64Found {
+    IrRef base; /* 0: none */
+    int32_t disp;
+    X64Reg reg;
+    uint8_t size; /* the address is a multiple of 1 << size */
+    bool write;   /* it may be written */
+} X64Found;
 
 /* Where a merge block expects a value. */
 typedef struct X64Entry {
@@ -229,6 +240,9 @@ struct X64Gen {
     uint64_t held_loc;
     uint8_t rounding;     /* MXCSR has this static mode, an IrRm + 1; 0: the guest's dynamic one */
     uint32_t free;        /* allocatable registers that hold nothing */
+    X64Found found[X64_FOUND]; /* pages of guest memory that accesses before this one have found */
+    uint32_t found_regs;  /* their registers: free ones, whose contents are lost when they are taken */
+    unsigned next_found;
     uint32_t locked;      /* operands of the current insn */
     uint32_t temps;       /* to be freed at its end */
     IrRef used[16];       /* values that it used */
@@ -545,12 +559,14 @@ typedef struct X64Access {
     uint8_t kind;  /* VcpuAccessKind */
     uint8_t size;  /* log2 */
     X64Reg u, v, t; /* registers of its own */
+    IrRef base;     /* the value in guest.base, when that and the displacement are all; or 0 */
+    const X64Found *found; /* the page of an access before it, which should be this one's */
     uint8_t *jump[2]; /* to the slow path */
     uint32_t host; /* offset of the access */
 } X64Access;
 
-/* With the operands in use: takes registers. */
-X64Access x64_access_begin(X64Gen *g, X64Mem mem, VcpuAccessKind kind, unsigned size);
+/* With the operands in use: takes registers.  `base`: see X64Access. */
+X64Access x64_access_begin(X64Gen *g, X64Mem mem, IrRef base, VcpuAccessKind kind, unsigned size);
 
 /* All registers are had: after this, a->mem is the host's.  Makes the stack map. */
 void x64_access_find(X64Gen *g, X64Access *a);
@@ -558,6 +574,9 @@ void x64_access_find(X64Gen *g, X64Access *a);
 /* The code of the access, which `what` describes, is complete. */
 enum { X64_SLOW_SIGN = 1, X64_SLOW_WIDE = 2 };
 void x64_access_end(X64Gen *g, const X64Access *a, X64Reg reg, unsigned flags, const int32_t *imm);
+
+/* What accesses have found is not known any more: all of it, or what is in one of these registers. */
+void x64_forget_found(X64Gen *g, uint32_t regs);
 
 /* ---- lowering ---- */
 

@@ -4,10 +4,13 @@
 
 #include "base/bits.h"
 
-static X64Mem use_addr(X64Gen *g, const IrInsn *i)
+/* *base: see X64Access. */
+static X64Mem use_addr_of(X64Gen *g, const IrInsn *i, IrRef *base)
 {
     X64Addr a = x64_match_addr(g, i->arg[0], i->imm);
     X64Mem m = { X64_NONE, X64_NONE, a.scale, (int32_t)a.disp };
+
+    *base = a.index || !bits_fits_s(a.disp, 32) ? 0 : a.base;
 
     if (a.base) {
         m.base = x64_use(g, a.base);
@@ -26,6 +29,22 @@ static X64Mem use_addr(X64Gen *g, const IrInsn *i)
         m.disp = 0;
     }
     return m;
+}
+
+static X64Mem use_addr(X64Gen *g, const IrInsn *i)
+{
+    IrRef base;
+
+    return use_addr_of(g, i, &base);
+}
+
+/* A load or store: takes the registers of its address. */
+static X64Access begin(X64Gen *g, const IrInsn *i, VcpuAccessKind kind, unsigned size)
+{
+    IrRef base;
+    X64Mem m = use_addr_of(g, i, &base);
+
+    return x64_access_begin(g, m, base, kind, size);
 }
 
 /* The opcode of a 32 or 64-bit insn for operands of 1 << size bytes */
@@ -56,7 +75,7 @@ static X64Op float_load(unsigned type)
 RULE_FN(lower_load)
 {
     unsigned size = i->aux & IR_MEM_SIZE, flags = 0;
-    X64Access a = x64_access_begin(g, use_addr(g, i), VCPU_load, size);
+    X64Access a = begin(g, i, VCPU_load, size);
     X64Reg t = X64_NONE, d;
 
     (void)arg;
@@ -97,7 +116,7 @@ static void store_reg(X64Gen *g, X64Mem m, unsigned size, X64Reg r)
 RULE_FN(lower_store)
 {
     unsigned size = i->aux & IR_MEM_SIZE;
-    X64Access a = x64_access_begin(g, use_addr(g, i), VCPU_store, size);
+    X64Access a = begin(g, i, VCPU_store, size);
     int32_t imm;
     X64Reg r;
 
@@ -140,7 +159,7 @@ static void emit_lock(X64Gen *g)
 static void amo_exchange(X64Gen *g, const IrInsn *i, IrRef ref)
 {
     unsigned size = size_of(i);
-    X64Access a = x64_access_begin(g, use_addr(g, i), VCPU_rmw, size);
+    X64Access a = x64_access_begin(g, use_addr(g, i), 0, VCPU_rmw, size);
     X64Reg b = x64_use(g, i->arg[1]), d = x64_temp(g, X64_GPRS);
 
     x64_mov_rr(&g->e, size == 3, d, b);
@@ -176,7 +195,7 @@ static bool amo_is_logic(unsigned aux, unsigned *digit)
 /* The old value is not wanted: one insn. */
 static void amo_logic(X64Gen *g, const IrInsn *i, unsigned digit)
 {
-    X64Access a = x64_access_begin(g, use_addr(g, i), VCPU_rmw, size_of(i));
+    X64Access a = x64_access_begin(g, use_addr(g, i), 0, VCPU_rmw, size_of(i));
     X64Reg b = x64_use(g, i->arg[1]);
 
     x64_access_find(g, &a);
@@ -224,7 +243,7 @@ static void amo_loop(X64Gen *g, const IrInsn *i, IrRef ref)
     X64Access a;
 
     x64_take(g, X64_RAX);
-    a = x64_access_begin(g, use_addr(g, i), VCPU_rmw, size);
+    a = x64_access_begin(g, use_addr(g, i), 0, VCPU_rmw, size);
     b = x64_use(g, i->arg[1]);
     t = x64_temp(g, X64_GPRS);
     if (size < 2) {
@@ -268,7 +287,7 @@ RULE_FN(lower_cas)
 
     (void)arg;
     x64_take(g, X64_RAX);
-    a = x64_access_begin(g, use_addr(g, i), VCPU_rmw, size);
+    a = x64_access_begin(g, use_addr(g, i), 0, VCPU_rmw, size);
     expected = x64_use(g, i->arg[1]);
     desired = x64_use(g, i->arg[2]);
     x64_mov_rr(&g->e, size == 3, X64_RAX, expected);
@@ -284,6 +303,7 @@ RULE_FN(lower_cas)
 RULE_FN(lower_fence)
 {
     (void)ref, (void)arg;
+    x64_forget_found(g, UINT32_MAX); /* drivers have fences between accesses to registers of devices */
     if (i->aux & IR_FENCE_SL) {
         emit_lock(g);
         x64_alu_mi(&g->e, X64_OR, false, x64_mem(X64_RSP, 0), 0);

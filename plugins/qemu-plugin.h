@@ -365,7 +365,7 @@ QEMU_PLUGIN_API void qemu_plugin_register_vcpu_syscall_cb(qemu_plugin_id_t id,
 QEMU_PLUGIN_API void qemu_plugin_register_vcpu_syscall_ret_cb(qemu_plugin_id_t id,
                                                               qemu_plugin_vcpu_syscall_ret_cb_t cb);
 
-/* ---- Time: the guest's comes from the host's kernel, so these do nothing in user mode ---- */
+/* ---- Time: the guest's is the host's, so these do nothing ---- */
 
 /* A handle for the first caller, NULL for others.  Since 4. */
 QEMU_PLUGIN_API const void *qemu_plugin_request_time_control(void);

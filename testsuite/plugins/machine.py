@@ -8,11 +8,13 @@ everything and, with execlog, every instruction and access of it.  known_differe
 QEMU counts otherwise."""
 
 import os
+import pty
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import termios
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 for folder in ("..", "../machines"):
@@ -175,6 +177,22 @@ def bad(setup):
         yield f"bad plugin {flags}", None if ok else f"{suite.status_text(status)}: {text[-300:]}"
 
 
+def terminal(setup):
+    """A plugin that crashes leaves the terminal as it was."""
+    plugin = setup.compile("bad-terminal.so", os.path.join(HERE, "bad.c"), "-DVERSION=2",
+                           "-DIN_EXEC=CRASH")
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    try:
+        status = subprocess.call(setup.machine("short", "-plugin", plugin), stdin=slave, stdout=slave,
+                                 stderr=subprocess.DEVNULL, timeout=SECONDS)
+        same = termios.tcgetattr(slave) == before
+        yield "terminal", None if status == 1 and same else f"{suite.status_text(status)}, as it was: {same}"
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
 # ---- Those that come with Ketch ----
 
 def number(pattern, text):
@@ -281,7 +299,7 @@ def main():
         return suite.Report(1).close()
     with tempfile.TemporaryDirectory() as folder:
         setup = Setup(folder, options)
-        cases = [guarded(fn.__name__, lambda fn=fn: fn(setup)) for fn in (checks, bad, bundled)]
+        cases = [guarded(fn.__name__, lambda fn=fn: fn(setup)) for fn in (checks, bad, terminal, bundled)]
         try:
             found = {v: setup.qemu_plugins(v, r) for v, r in (("7.2", "bookworm"), ("10.0", "trixie"))}
         except debian.DebianError as e:

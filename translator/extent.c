@@ -192,6 +192,28 @@ static void set_seen_targets(ExtBlock *b, const FeShape *s, uint64_t pc)
     }
 }
 
+/* Does the function around `back` and `ret` call itself in front of `back`?  It begins at the call's
+ * target, not far before either. */
+static bool is_recursion(uint64_t back, uint64_t ret)
+{
+    FeShape call = source_look(back - tr.frontend->max_insn);
+
+    return call.kind == FE_CALL && call.length == tr.frontend->max_insn &&
+           back - call.target < RECURSION_REACH && ret - call.target < RECURSION_REACH;
+}
+
+/* A return of the region's own function leaves; but from a function that calls itself it mostly leads
+ * to behind one of its calls. */
+static void set_recursion(ExtBlock *b, uint64_t pc)
+{
+    uint64_t target;
+
+    if (jumps_get_locked((uint32_t)pc, TARGET_SHARE, &target, 1) && is_warm(target) &&
+        is_recursion(target, pc)) {
+        set_target(b, 0, target, 0);
+    }
+}
+
 /* How the last instruction of `b` goes on. */
 static void set_targets(ExtBlock *b, const FeShape *s, uint64_t next)
 {
@@ -219,6 +241,8 @@ static void set_targets(ExtBlock *b, const FeShape *s, uint64_t next)
     case FE_RETURN:
         if (frame) {
             set_target(b, 0, extent.frame[frame].back.pc, extent.frame[frame].back.frame);
+        } else {
+            set_recursion(b, next - s->length);
         }
         break;
     case FE_INDIRECT:

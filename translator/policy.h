@@ -43,6 +43,10 @@ enum {
     INLINE_DEPTH = 4,
     INLINE_RECURSION = 1,
     INLINE_STARTS = 16, /* blocks of the callee that are looked at */
+
+    /* A return is followed to behind a call of the function that returns, when that begins at most so
+     * many bytes before both. */
+    RECURSION_REACH = 4096,
 };
 
 #endif

@@ -91,6 +91,54 @@ TEST(Region, WhatTakesTooLongIsMadeSmallerOrNotTriedAgain)
     EXPECT_EQ(slow, counter("slow_regions"));
 }
 
+/* fib(a0) = a0 < 2 ? a0 : fib(a0 - 1) + fib(a0 - 2); a1 has 2, the stack is at sp. */
+uint64_t fib(Asm &c)
+{
+    uint64_t start = c.pc;
+    c.branch(5, a0, a1, start + 8); /* bge */
+    c.ret();
+    c.addi(sp, sp, -24);
+    c.sd(ra, sp, 0);
+    c.sd(a0, sp, 8);
+    c.addi(a0, a0, -1);
+    c.jal(ra, start);
+    c.ld(a2, sp, 8);
+    c.sd(a0, sp, 16);
+    c.addi(a0, a2, -2);
+    c.jal(ra, start);
+    c.ld(a2, sp, 16);
+    c.ld(ra, sp, 0);
+    c.add(a0, a0, a2);
+    c.addi(sp, sp, 24);
+    c.ret();
+    return start;
+}
+
+/* The returns of a region's own function lead to behind its calls of itself, mostly. */
+TEST(Region, RecursionReturnsWhereItWasCalled)
+{
+    Asm c(fresh_code());
+    uint64_t function = fib(c), start = c.pc;
+    c.addi(a3, zero, 0);
+    uint64_t loop = c.addi(a0, zero, 12);
+    c.jal(ra, function);
+    c.add(a3, a3, a0);
+    c.addi(a0, zero, 7); /* another caller */
+    c.jal(ra, function);
+    c.add(a3, a3, a0);
+    c.addi(a4, a4, -1);
+    c.bne(a4, zero, loop);
+    c.ecall();
+    Cpu cpu(start);
+
+    cpu[sp] = DATA + 0x8000;
+    cpu[a1] = 2;
+    cpu[a4] = 20;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(20u * (144 + 13), cpu[a3]);
+    EXPECT_EQ(DATA + 0x8000, cpu[sp]);
+}
+
 /* Quotient and remainder of the same operands, in both orders, where RISC-V says what comes. */
 TEST(Run, QuotientAndRemainder)
 {

@@ -205,18 +205,36 @@ static uint32_t end_of_line(const Listing *l, unsigned i)
     return end_of(l, line[i].host);
 }
 
-/* The rows of one guest instruction: IR lines [from, to) and the host code of them. */
+/* Rows of one group: their guest column. */
+typedef struct Guest {
+    const TrUnit *unit;
+    uint64_t pc, end; /* instructions left */
+    char text[160];
+} Guest;
+
+/* The next instruction's text, or "". */
+static const char *next_guest(Guest *g)
+{
+    char text[128];
+    FeShape shape;
+
+    g->text[0] = '\0';
+    if (g->pc < g->end) {
+        shape = shape_at(g->unit, g->pc, text, sizeof(text));
+        snprintf(g->text, sizeof(g->text), "%#" PRIx64 "  %s", g->pc, text);
+        g->pc = shape.length ? g->pc + shape.length : g->end;
+    }
+    return g->text;
+}
+
+/* The rows of one guest instruction, or several that were taken as one: IR lines [from, to) and the
+ * host code of them. */
 static void print_group(const Listing *l, unsigned from, unsigned to)
 {
     const ProfileLine *line = l->p->lines;
-    char text[128] = "", guest[160] = "";
+    Guest guest = { l->row->unit, line[from].pc, line[from].pc + line[from].size, "" };
     unsigned ir = from;
-    size_t n_printed = 0;
 
-    if (!line[from].text) {
-        shape_at(l->row->unit, line[from].pc, text, sizeof(text));
-        snprintf(guest, sizeof(guest), "%#" PRIx64 "  %s", line[from].pc, text);
-    }
     for (unsigned i = from; i < to; i++) {
         if (line[i].host == BE_NOWHERE) {
             continue;
@@ -226,15 +244,18 @@ static void print_group(const Listing *l, unsigned from, unsigned to)
             while (ir < i && !line[ir].text) {
                 ir++;
             }
-            print_row(l, n_printed++ ? "" : guest, ir <= i && line[ir].text ? line[ir].text : "",
+            print_row(l, next_guest(&guest), ir <= i && line[ir].text ? line[ir].text : "",
                       &l->host[k]);
             ir += ir <= i;
         }
     }
     for (; ir < to; ir++) {
         if (line[ir].text) {
-            print_row(l, n_printed++ ? "" : guest, line[ir].text, NULL);
+            print_row(l, next_guest(&guest), line[ir].text, NULL);
         }
+    }
+    while (guest.pc < guest.end) {
+        print_row(l, next_guest(&guest), "", NULL);
     }
 }
 

@@ -213,6 +213,7 @@ static void add_line(const IrFunc *f, IrBlockId b, IrRef ref, uint64_t pc, Profi
         .pc = pc,
         .host = p->where[ref],
         .block = b,
+        .size = begins ? f->insn[ref].aux : 0,
         .text = begins          ? NULL
                 : ref >= p->own ? "(counts this exit)"
                                 : ir_print_insn(f, ref, profile.arena),

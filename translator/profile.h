@@ -16,10 +16,11 @@
 
 /* An IR insn of a unit. */
 typedef struct ProfileLine {
-    uint64_t pc;      /* of the guest instruction that it belongs to */
+    uint64_t pc;      /* of the guest instruction, or sequence of them, that it belongs to */
     uint32_t host;    /* offset of its code, or BE_NOWHERE */
     IrBlockId block;
-    const char *text; /* NULL: where a guest instruction begins */
+    const char *text; /* NULL: where a guest instruction begins, */
+    uint32_t size;    /* of so many bytes */
 } ProfileLine;
 
 typedef struct ProfileExit {

@@ -149,6 +149,15 @@ def profile_exits(options, folder, target):
     return None if any(n > 1000000 for n in counts) else f"{counts} in {report[:3000]}"
 
 
+def profile_lists_sequences(options, folder, target):
+    """Instructions that are translated as one are all listed, in their order."""
+    ketch(options, folder, "--profile=report", target, "atomic")
+    with open(os.path.join(folder, "report"), encoding="ascii") as f:
+        report = f.read()
+    return None if re.search(r"(?s)==== hot_atomic.*0x[0-9a-f]+  lr\.d .*\n.*0x[0-9a-f]+  bne .*\n"
+                             r".*0x[0-9a-f]+  sc\.d .*\n.*0x[0-9a-f]+  (c\.)?bne", report) else report[:3000]
+
+
 def profile_of_a_killed_program(options, folder, target):
     """A program that a signal ends has a profile as well."""
     command = [os.path.abspath(options.ketch), "run", "--profile=report", target, "spin"]
@@ -226,8 +235,8 @@ def machine_names(options, folder, _):
     return wanted_names([n for n, _, _ in records], [r"fib\+0 \[(jit|region)\]", r"use_window\+0 \[jit\]"])
 
 
-CASES = [machine_names, perf_both, perf_fork, perf_names_libraries, perf_report, profile_report, profile_exits, profile_of_a_killed_program,
-         profile_is_invisible, gdb_backtrace]
+CASES = [machine_names, perf_both, perf_fork, perf_names_libraries, perf_report, profile_report, profile_exits,
+         profile_lists_sequences, profile_of_a_killed_program, profile_is_invisible, gdb_backtrace]
 
 
 def main():

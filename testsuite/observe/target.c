@@ -5,6 +5,7 @@
  *   target fork      the same again in a child
  *   target long      hot_sum() for a second or so
  *   target calls     hot_calls()
+ *   target atomic    hot_atomic()
  *   target abort     abort()
  *   target spin      hot_sum() until killed
  */
@@ -61,6 +62,16 @@ __attribute__((noinline)) uint64_t hot_calls(uint64_t n)
     return sum;
 }
 
+/* A loop of LR and SC, which is one operation. */
+__attribute__((noinline)) uint64_t hot_atomic(uint64_t n)
+{
+    for (uint64_t i = 0, seen; i < n; i++) {
+        seen = i;
+        __atomic_compare_exchange_n(&table[0], &seen, i + 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    }
+    return table[0];
+}
+
 int main(int argc, char **argv)
 {
     uint64_t sum = hot_sum(300000), n = 300000;
@@ -79,6 +90,9 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && !strcmp(argv[1], "calls")) {
         sum += hot_calls(50000000);
+    }
+    if (argc > 1 && !strcmp(argv[1], "atomic")) {
+        sum += hot_atomic(50000000);
     }
     if (argc > 1 && !strcmp(argv[1], "abort")) {
         abort();

@@ -25,7 +25,7 @@ enum {
     EXECS = 256,        /* pages that a context remembers for fetches */
     FILLED_MAX = 1 << 17, /* then the context is flushed: a list does not grow for ever */
     FILTER_BITS = 4096,
-    HALVES = 2,
+    LARGE_BITS = 30,
 };
 
 /* A set of page numbers that may say yes too often. */
@@ -45,11 +45,6 @@ typedef struct Filled {
     uint64_t global : 1;
 } Filled;
 
-/* Addresses that were filled from pages larger than the table's. */
-typedef struct Large {
-    uint64_t lo, hi; /* inclusive; lo > hi: none */
-} Large;
-
 typedef struct Context {
     MmuKey key;
     bool used;
@@ -60,7 +55,7 @@ typedef struct Context {
     Filled *filled;
     size_t n_filled, cap_filled;
     Filter touched;      /* pages filled, in steps of what one page of the table says */
-    Large large[HALVES]; /* of the upper and the lower half of the address space */
+    Filter large;        /* where pages are larger than the table's, in steps of LARGE_BITS */
     Exec exec[EXECS];
 } Context;
 
@@ -203,13 +198,6 @@ static uint64_t chunk_of(uint64_t vpage)
     return vpage % MMU_FLAT_ENTRIES * sizeof(uint64_t) / PHYS_PAGE;
 }
 
-static void forget_large(Context *c)
-{
-    for (unsigned h = 0; h < HALVES; h++) {
-        c->large[h] = (Large){ UINT64_MAX, 0 };
-    }
-}
-
 static void forget_exec(Mmu *mmu, Context *c, bool global)
 {
     for (unsigned i = 0; i < EXECS; i++) {
@@ -235,16 +223,16 @@ static void flush(Mmu *mmu, Context *c, bool global)
     c->n_filled = kept;
     if (!kept) {
         c->touched = (Filter){ .n = 0 };
-        forget_large(c);
+    }
+    if (global) { /* else pages for fetches remain, too */
+        c->large = (Filter){ .n = 0 };
     }
     forget_exec(mmu, c, global);
 }
 
 static bool in_large(const Context *c, uint64_t vaddr)
 {
-    const Large *l = &c->large[vaddr >> 63];
-
-    return vaddr >= l->lo && vaddr <= l->hi;
+    return filter_may_have(&c->large, vaddr >> LARGE_BITS);
 }
 
 /* The pcs of one page are a row of slots; the last one before it may be of an instruction that lies on
@@ -471,11 +459,17 @@ static void note_filled(Mmu *mmu, Context *c, uint64_t vpage, bool global)
 
 static void note_large(Context *c, const MmuPage *page)
 {
-    Large *l = &c->large[page->vaddr >> 63];
+    uint64_t n = page->vaddr >> LARGE_BITS, last = (page->vaddr + page->size - 1) >> LARGE_BITS;
 
-    if (page->size > PHYS_PAGE) {
-        l->lo = page->vaddr < l->lo ? page->vaddr : l->lo;
-        l->hi = page->vaddr + page->size - 1 > l->hi ? page->vaddr + page->size - 1 : l->hi;
+    if (page->size <= PHYS_PAGE) {
+        return;
+    }
+    if (last - n >= FILTER_BITS) {
+        memset(&c->large, 0xff, sizeof(c->large));
+        return;
+    }
+    for (; n <= last; n++) {
+        filter_add(&c->large, n);
     }
 }
 

@@ -466,7 +466,7 @@ def cases(options, folder):
         return found + [("Linux", lambda: why)]
     return found + [
         ("Linux", lambda: boot_case(options, linux)),
-        ("Linux, 4 harts", lambda: boot_case(options, linux, "-smp", "4")),
+        *((f"Linux, {n} harts", lambda n=n: boot_case(options, linux, "-smp", n)) for n in ("3", "4", "8")),
         ("Linux, --mmu=tlb", lambda: boot_case(options, linux, "--mmu=tlb")),
         ("restart", lambda: restart_case(options, linux)),
         ("console", lambda: console_case(options, linux)),

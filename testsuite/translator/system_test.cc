@@ -37,6 +37,7 @@ PhysMem *mem;
 struct Entry {
     uint64_t paddr;
     bool write;
+    uint64_t size = 4096; /* of the page that this is in */
 };
 
 /* By root, then page. */
@@ -53,7 +54,9 @@ FeWalk walk(Vcpu *, uint64_t vaddr, MmuAccess access, unsigned)
     w.cause = FAULT;
     if (e != tables[root].end() && (access != MMU_write || e->second.write)) {
         w.ok = true;
-        w.page = { vaddr & ~0xfffull, e->second.paddr, 4096, true, e->second.write, true, false };
+        uint64_t size = e->second.size, in_page = vaddr & (size - 1) & ~0xfffull;
+        w.page = { vaddr & ~(size - 1), e->second.paddr - in_page, size, true, e->second.write, true,
+                   false };
     }
     return w;
 }
@@ -352,6 +355,43 @@ TEST_F(System, Atomics)
         EXPECT_EQ(13u, peek(DATA_PHYS + 0x10));
         EXPECT_EQ(1u, x(a2));
     }
+}
+
+TEST_F(System, FlushingAnAddressOfALargePage)
+{
+    enum : uint64_t { FAR = DATA + (1ull << 40) + 0x10000 };
+    auto map_large = [](uint64_t paddr) {
+        for (uint64_t at = 0; at < 0x4000; at += 0x1000)
+            tables[1][(DATA + at) >> 12] = { paddr + at, true, 0x4000 };
+    };
+
+    Asm c = code();
+    c.ld(a0, s0, 0);
+    c.ld(a1, s1, 0);
+    c.ld(a2, a3, 0);
+    c.ecall();
+    map_large(DATA_PHYS);
+    map(FAR, DATA_PHYS + 0x8000);
+    for (uint64_t at = 0; at < 0x10000; at += 0x1000)
+        poke(DATA_PHYS + at, at);
+    x(s0) = DATA;
+    x(s1) = DATA + 0x2000;
+    x(a3) = FAR;
+    EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+    EXPECT_EQ(0x2000u, x(a1));
+    EXPECT_EQ(0x8000u, x(a2));
+    map_large(DATA_PHYS + 0x4000);
+    map(FAR, DATA_PHYS + 0x9000);
+    mmu_flush_page(vcpu, DATA + 0x3000);
+    EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+    EXPECT_EQ(0x4000u, x(a0));
+    EXPECT_EQ(0x6000u, x(a1));
+    map(FAR, DATA_PHYS + 0x8000);
+    mmu_flush_page(vcpu, FAR); /* does not forget the large page */
+    map_large(DATA_PHYS);
+    EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+    EXPECT_EQ(0x4000u, x(a0));
+    EXPECT_EQ(0x8000u, x(a2));
 }
 
 /* Accesses that share a base register may share a look into the tables, but not a page. */

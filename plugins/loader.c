@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <limits.h>
 #include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -184,11 +185,30 @@ static bool check_version(Plugin *p, const int *version, GError **error)
     return true;
 }
 
-/* What dlerror() says, without the file name that it may begin with. */
+/* The machine that an ELF file is for; EM_NONE when it is none. */
+static unsigned machine_of(const char *file)
+{
+    ElfW(Ehdr) header = { 0 };
+    FILE *f = fopen(file, "rbe");
+    bool is_elf = f && fread(&header, sizeof(header), 1, f) == 1 &&
+                  !memcmp(header.e_ident, ELFMAG, SELFMAG);
+
+    if (f) {
+        fclose(f);
+    }
+    return is_elf ? header.e_machine : EM_NONE;
+}
+
+/* What dlerror() says, without the file name that it may begin with; of another machine's files it says
+ * that they are not there. */
 static bool linker_error(const Plugin *p, const char *file, GError **error)
 {
     const char *why = dlerror();
+    unsigned machine = machine_of(file);
 
+    if (machine != EM_NONE && machine != machine_of("/proc/self/exe")) {
+        return wrong(p, error, "it was built for another machine than this one");
+    }
     if (g_str_has_prefix(why, file) && g_str_has_prefix(why + strlen(file), ": ")) {
         why += strlen(file) + 2;
     }

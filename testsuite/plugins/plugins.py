@@ -224,10 +224,13 @@ def bad(setup):
         ok = status == 1 and plugin in text and re.search(pattern, text)
         yield f"bad plugin {flags}", None if ok else f"{suite.status_text(status)}: {text[-300:]}"
     for command, pattern in ((["-plugin", "./none.so"], r"none\.so: No such file"),
+                             (["-plugin", "{guest}"], r"plugin .*mix: it was built for another machine"),
+                             (["-plugin", "{folder}"], r"Is a directory"),
+                             (["-plugin", "{here}/bad.c"], r"bad\.c: .*(invalid ELF header|file too short)"),
                              (["-plugin", "file="], r"needs a file"),
                              (["--check", "-plugin", "{good}"], r"--check")):
         good = setup.compile("good.so", os.path.join(HERE, "bad.c"), "-DVERSION=4")
-        command = [c.format(good=good) for c in command]
+        command = [c.format(good=good, guest=setup.guest("mix"), folder=setup.folder, here=HERE) for c in command]
         status, text = run([setup.options.ketch, "run", *command, setup.guest("mix")], setup.folder,
                            log=False)
         ok = status == 1 and re.search(pattern, text)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* "Network Device": one pair of queues, buffers of the driver merged when a frame is longer.  The
- * checksums of frames are the driver's and the network's: nothing is offloaded. */
+/* "Network Device": one pair of queues, buffers of the driver merged when a frame is longer.  What the
+ * network takes (netdev_offloads()) is offered: checksums that are not made yet, long segments. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +14,21 @@ enum {
     TX = 1,
     HEADER = 12, /* "struct virtio_net_hdr", with num_buffers */
     NUM_BUFFERS_AT = 10,
-    MAX_MERGED = 8, /* buffers for one frame */
+    MAX_MERGED = 64, /* buffers for one frame: of 1 KiB, for the longest */
     MAC_BYTES = 6,
     LINK_UP = 1,
 };
 
 /* "Feature bits" */
+#define NET_CSUM      (UINT64_C(1) << 0)
+#define NET_GUEST_CSUM (UINT64_C(1) << 1)
 #define NET_MAC       (UINT64_C(1) << 5)
+#define NET_GUEST_TSO4 (UINT64_C(1) << 7)
+#define NET_GUEST_TSO6 (UINT64_C(1) << 8)
+#define NET_GUEST_ECN (UINT64_C(1) << 9)
+#define NET_HOST_TSO4 (UINT64_C(1) << 11)
+#define NET_HOST_TSO6 (UINT64_C(1) << 12)
+#define NET_HOST_ECN  (UINT64_C(1) << 13)
 #define NET_MERGEABLE (UINT64_C(1) << 15)
 #define NET_STATUS    (UINT64_C(1) << 16)
 
@@ -41,16 +49,32 @@ typedef struct VirtioNet {
 
 /* ---- From the driver ---- */
 
+/* "Packet Transmission": what was not negotiated means nothing. */
+static bool header_fits(const Virtio *v, NetHeader *h)
+{
+    unsigned kind = h->segments & (unsigned)~NET_GSO_ecn;
+
+    h->flags &= virtio_has(v, NET_CSUM) ? NET_NEEDS_CSUM : 0;
+    return h->segments == NET_GSO_none ||
+           ((h->flags & NET_NEEDS_CSUM) && h->segment_size &&
+            ((kind == NET_GSO_tcp4 && virtio_has(v, NET_HOST_TSO4)) ||
+             (kind == NET_GSO_tcp6 && virtio_has(v, NET_HOST_TSO6))) &&
+            (!(h->segments & NET_GSO_ecn) || virtio_has(v, NET_HOST_ECN)));
+}
+
+/* A frame whose header asks for what is not there is dropped. */
 static uint32_t send_frame(Virtio *v, VirtioQueue *q, const RingChain *c)
 {
     VirtioNet *n = (VirtioNet *)v;
     size_t size = c->out_size - HEADER;
+    NetHeader h;
 
     (void)q;
-    if (c->out_size < HEADER || size > NETDEV_FRAME || !chain_read(c, HEADER, n->frame, size)) {
+    if (c->out_size < HEADER || size > NETDEV_FRAME || !chain_read(c, 0, &h, sizeof(h)) ||
+        !chain_read(c, HEADER, n->frame, size)) {
         virtio_broken(v, "frame without a header, or too long");
-    } else if (size) {
-        netdev_send(n->netdev, n->frame, size);
+    } else if (size && header_fits(v, &h)) {
+        netdev_send(n->netdev, &h, n->frame, size);
     }
     return 0;
 }
@@ -75,13 +99,14 @@ static unsigned take_buffers(VirtioNet *n, VirtioQueue *q, size_t need)
     return 0;
 }
 
-static void fill_buffers(VirtioNet *n, VirtioQueue *q, unsigned count, const uint8_t *frame,
-                         size_t size)
+static void fill_buffers(VirtioNet *n, VirtioQueue *q, unsigned count, const NetHeader *h,
+                         const uint8_t *frame, size_t size)
 {
     uint8_t header[HEADER] = { [NUM_BUFFERS_AT] = (uint8_t)count };
     uint32_t written[MAX_MERGED] = { 0 };
     size_t done = 0;
 
+    memcpy(header, h, sizeof(*h));
     for (unsigned i = 0; i < count; i++) {
         RingChain *c = &n->merged[i];
         size_t skip = i == 0 ? HEADER : 0, room = c->in_size - skip;
@@ -111,12 +136,13 @@ static bool hopeless(VirtioNet *n, VirtioQueue *q)
     return count == most;
 }
 
-static bool place_frame(VirtioNet *n, VirtioQueue *q, const uint8_t *frame, size_t size)
+static bool place_frame(VirtioNet *n, VirtioQueue *q, const NetHeader *h, const uint8_t *frame,
+                        size_t size)
 {
     unsigned count = take_buffers(n, q, HEADER + size);
 
     if (count && n->merged[0].in_size >= HEADER) {
-        fill_buffers(n, q, count, frame, size);
+        fill_buffers(n, q, count, h, frame, size);
         return true;
     }
     for (; count; count--) {
@@ -126,7 +152,7 @@ static bool place_frame(VirtioNet *n, VirtioQueue *q, const uint8_t *frame, size
 }
 
 /* A machine that does not listen, or never makes room enough, loses frames. */
-static bool receive(void *opaque, const uint8_t *frame, size_t size)
+static bool receive(void *opaque, const NetHeader *h, const uint8_t *frame, size_t size)
 {
     VirtioNet *n = opaque;
     VirtioQueue *q = &n->v.queue[RX];
@@ -136,8 +162,8 @@ static bool receive(void *opaque, const uint8_t *frame, size_t size)
         return true;
     }
     virtio_ask_doorbell(q, false);
-    done = place_frame(n, q, frame, size) || hopeless(n, q) ||
-           (virtio_ask_doorbell(q, true) && place_frame(n, q, frame, size)) ||
+    done = place_frame(n, q, h, frame, size) || hopeless(n, q) ||
+           (virtio_ask_doorbell(q, true) && place_frame(n, q, h, frame, size)) ||
            ring_broken(&q->ring);
     virtio_unlock(q);
     return done;
@@ -157,6 +183,43 @@ static void set_link(void *opaque, bool up)
     virtio_config_set(&n->v, offsetof(NetConfig, status), &status, sizeof(status));
 }
 
+/* ---- Offloads ---- */
+
+static const struct {
+    unsigned offload;
+    uint64_t host, guest; /* the network takes it, the driver does */
+} offloads[] = {
+    { NET_OFFLOAD_csum, NET_CSUM, NET_GUEST_CSUM },
+    { NET_OFFLOAD_tso4, NET_HOST_TSO4, NET_GUEST_TSO4 },
+    { NET_OFFLOAD_tso6, NET_HOST_TSO6, NET_GUEST_TSO6 },
+    { NET_OFFLOAD_ecn, NET_HOST_ECN, NET_GUEST_ECN },
+};
+
+static void offer_offloads(VirtioNet *n)
+{
+    unsigned has = netdev_offloads(n->netdev);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(offloads); i++) {
+        n->v.offered |= has & offloads[i].offload ? offloads[i].host | offloads[i].guest : 0;
+    }
+}
+
+static void negotiated(Virtio *v)
+{
+    unsigned taken = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(offloads); i++) {
+        taken |= virtio_has(v, offloads[i].guest) ? offloads[i].offload : 0;
+    }
+    /* Segments come with checksums that are not made yet. */
+    netdev_set_offloads(((VirtioNet *)v)->netdev, taken & NET_OFFLOAD_csum ? taken : 0);
+}
+
+static void stopped(Virtio *v)
+{
+    netdev_set_offloads(((VirtioNet *)v)->netdev, 0);
+}
+
 /* ---- The device ---- */
 
 static const VirtioKind kind = {
@@ -165,6 +228,9 @@ static const VirtioKind kind = {
     .pci_class = 0x020000,
     .features = NET_MAC | NET_MERGEABLE | NET_STATUS | VIRTIO_F_IN_ORDER,
     .config_size = sizeof(NetConfig),
+    .negotiated = negotiated,
+    .started = negotiated, /* after a snapshot was loaded */
+    .stopped = stopped,
     .filled = filled,
 };
 
@@ -219,6 +285,7 @@ static bool realize(Dev *dev, GError **error)
     if (!parse_mac(n, config.mac, error) || !virtio_init(&n->v, &kind, error)) {
         return false;
     }
+    offer_offloads(n);
     n->merged = g_new(RingChain, MAX_MERGED);
     n->frame = g_malloc(NETDEV_FRAME);
     virtio_config_set(&n->v, 0, &config, sizeof(config));

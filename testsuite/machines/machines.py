@@ -3,6 +3,7 @@
 """`ketch vm`: Debian's kernel boots under OpenSBI and powers off; disks, networks, monitors; device
 trees like QEMU's; what wrong options say."""
 
+import hashlib
 import http.server
 import json
 import os
@@ -369,6 +370,12 @@ def net_case(options, linux):
             self.end_headers()
             self.wfile.write(b"hello from the host\n" * 1000)
 
+        def do_POST(self):
+            got = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(hashlib.md5(got).hexdigest().encode())
+
         def log_message(self, *_):
             pass
 
@@ -381,6 +388,13 @@ def net_case(options, linux):
             m.run("ip link set eth0 up && ip addr add 10.0.2.15/24 dev eth0")
             got = m.run(f"wget -qO- http://10.0.2.2:{server.server_port}/ | sort | uniq -c")
             check(got == "1000 hello from the host", got)
+            m.run("cat /bin/busybox /bin/busybox /bin/busybox > /tmp/big")
+            m.run("n=$(wc -c < /tmp/big)")
+            m.run("echo POST / HTTP/1.0 > /tmp/post")
+            m.run("echo Content-Length: $n >> /tmp/post; echo >> /tmp/post")
+            m.run(f"cat /tmp/post /tmp/big | nc 10.0.2.2 {server.server_port} > /tmp/got")
+            got = m.run("tail -n 1 /tmp/got; md5sum < /tmp/big")
+            check(re.fullmatch(r"(\w{32})\1\s+-", got), f"what was sent and what came: {got}")
             m.send("poweroff -f\n")
             m.end()
     finally:

@@ -21,9 +21,10 @@ enum { BURST = 64, STREAM_SECONDS = 5, LENGTH_BYTES = 4 };
 typedef struct FdState {
     int fd;
     bool stream;
+    bool headers; /* TAP: each frame has a header in front */
     bool ended;
     size_t have; /* of a stream: bytes of the next length and frame */
-    uint8_t bytes[LENGTH_BYTES + NETDEV_FRAME];
+    uint8_t bytes[sizeof(NetHeader) + NETDEV_FRAME]; /* or the length, and a frame */
 } FdState;
 
 static bool parse_fd(char **options, int *fd, GError **error)
@@ -40,7 +41,7 @@ static bool parse_fd(char **options, int *fd, GError **error)
     return true;
 }
 
-static void adopt(Netdev *nd, int fd, bool stream)
+static FdState *adopt(Netdev *nd, int fd, bool stream)
 {
     FdState *s = g_new0(FdState, 1);
 
@@ -49,12 +50,14 @@ static void adopt(Netdev *nd, int fd, bool stream)
     s->fd = fd;
     s->stream = stream;
     netdev_set_state(nd, s);
+    return s;
 }
 
 static bool tap_open(Netdev *nd, char **options, GError **error)
 {
     struct ifreq request = { 0 };
-    int fd;
+    int fd, size = sizeof(NetHeader);
+    bool headers;
 
     if (!parse_fd(options, &fd, error)) {
         return false;
@@ -63,12 +66,13 @@ static bool tap_open(Netdev *nd, char **options, GError **error)
         g_set_error(error, NETDEV_ERROR, 0, "fd=%d is not a TAP device", fd);
         return false;
     }
-    if (request.ifr_flags & IFF_VNET_HDR) {
-        g_set_error(error, NETDEV_ERROR, 0,
-                    "fd=%d has virtio headers; open the TAP device without IFF_VNET_HDR", fd);
+    headers = request.ifr_flags & IFF_VNET_HDR;
+    if (headers && (ioctl(fd, TUNSETVNETHDRSZ, &size) < 0 || ioctl(fd, TUNSETOFFLOAD, 0) < 0)) {
+        g_set_error(error, NETDEV_ERROR, 0, "fd=%d has virtio headers that cannot be set up: %s", fd,
+                    g_strerror(errno));
         return false;
     }
-    adopt(nd, fd, false);
+    adopt(nd, fd, false)->headers = headers;
     return true;
 }
 
@@ -144,21 +148,48 @@ static void send_stream(FdState *s, const uint8_t *frame, size_t size)
     }
 }
 
-static void fd_send(Netdev *nd, const uint8_t *frame, size_t size)
+static void fd_send(Netdev *nd, const NetHeader *h, const uint8_t *frame, size_t size)
 {
     FdState *s = netdev_state(nd);
+    struct iovec iov[2] = { { (void *)(uintptr_t)h, sizeof(*h) }, { (void *)(uintptr_t)frame, size } };
+    bool headers = s->headers;
 
     if (s->ended) {
         return;
     }
     if (s->stream) {
         send_stream(s, frame, size);
-    } else if (write(s->fd, frame, size) < 0 && errno == EPIPE) {
+    } else if (writev(s->fd, iov + !headers, 1 + headers) < 0 && errno == EPIPE) {
         end(s, g_strerror(errno));
     }
 }
 
+/* ---- Offloads: the kernel's, through a TAP device's headers ---- */
+
+static unsigned tap_offloads(Netdev *nd)
+{
+    const FdState *s = netdev_state(nd);
+
+    return s->headers ? NET_OFFLOAD_tso4 | NET_OFFLOAD_tso6 | NET_OFFLOAD_ecn : 0;
+}
+
+static bool tap_set_offloads(Netdev *nd, unsigned taken)
+{
+    const FdState *s = netdev_state(nd);
+    unsigned long flags = (taken & NET_OFFLOAD_csum ? TUN_F_CSUM : 0) |
+                          (taken & NET_OFFLOAD_tso4 ? TUN_F_TSO4 : 0) |
+                          (taken & NET_OFFLOAD_tso6 ? TUN_F_TSO6 : 0) |
+                          (taken & NET_OFFLOAD_ecn ? TUN_F_TSO_ECN : 0);
+
+    if (s->headers && ioctl(s->fd, TUNSETOFFLOAD, flags) < 0) {
+        log_warn("a TAP device does not take offloads: %s", strerror(errno));
+    }
+    return s->headers;
+}
+
 /* ---- In ---- */
+
+static const NetHeader no_header = { 0 };
 
 static void fd_wait(Netdev *nd, NetPoll *p)
 {
@@ -185,7 +216,7 @@ static bool split_stream(Netdev *nd, FdState *s)
         if (s->have - at < LENGTH_BYTES + length) {
             break;
         }
-        netdev_deliver(nd, s->bytes + at + LENGTH_BYTES, length);
+        netdev_deliver(nd, &no_header, s->bytes + at + LENGTH_BYTES, length);
         at += LENGTH_BYTES + length;
     }
     memmove(s->bytes, s->bytes + at, s->have - at);
@@ -197,6 +228,7 @@ static bool split_stream(Netdev *nd, FdState *s)
 static bool read_some(Netdev *nd, FdState *s)
 {
     ssize_t n = read(s->fd, s->bytes + s->have, sizeof(s->bytes) - s->have);
+    NetHeader h;
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return false;
@@ -205,8 +237,15 @@ static bool read_some(Netdev *nd, FdState *s)
         end(s, n == 0 ? "its other end was closed" : g_strerror(errno));
         return false;
     }
+    if (s->headers) {
+        memcpy(&h, s->bytes, sizeof(h));
+        if ((size_t)n >= sizeof(h)) {
+            netdev_deliver(nd, &h, s->bytes + sizeof(h), (size_t)n - sizeof(h));
+        }
+        return true;
+    }
     if (!s->stream) {
-        netdev_deliver(nd, s->bytes, (size_t)n);
+        netdev_deliver(nd, &no_header, s->bytes, (size_t)n);
         return true;
     }
     s->have += (size_t)n;
@@ -227,5 +266,19 @@ static void fd_act(Netdev *nd, const NetPoll *p)
     }
 }
 
-const NetdevKind netdev_kind_tap = { tap_open, fd_close, fd_send, fd_wait, fd_act };
-const NetdevKind netdev_kind_socket = { socket_open, fd_close, fd_send, fd_wait, fd_act };
+const NetdevKind netdev_kind_tap = {
+    .open = tap_open,
+    .close = fd_close,
+    .send = fd_send,
+    .wait = fd_wait,
+    .act = fd_act,
+    .offloads = tap_offloads,
+    .set_offloads = tap_set_offloads,
+};
+const NetdevKind netdev_kind_socket = {
+    .open = socket_open,
+    .close = fd_close,
+    .send = fd_send,
+    .wait = fd_wait,
+    .act = fd_act,
+};

@@ -17,6 +17,7 @@ enum { MAX_BACKLOG = 1024, MAX_BACKLOG_BYTES = 4 << 20 };
 
 typedef struct Frame {
     struct Frame *next;
+    NetHeader header;
     size_t size;
     uint8_t bytes[];
 } Frame;
@@ -32,6 +33,8 @@ struct Netdev {
     void *state;
     NetPeer peer;
     bool connected, up;
+    unsigned taken;    /* NET_OFFLOAD_... of the peer */
+    bool sends_partly; /* the kind makes checksums itself */
     Frame *first, **last;
     unsigned backlog;
     size_t backlog_bytes;
@@ -171,9 +174,9 @@ void netdev_set_state(Netdev *nd, void *state)
     nd->state = state;
 }
 
-static bool offer_locked(Netdev *nd, const uint8_t *frame, size_t size)
+static bool offer_locked(Netdev *nd, const NetHeader *h, const uint8_t *frame, size_t size)
 {
-    if (!nd->peer.receive(nd->peer.opaque, frame, size)) {
+    if (!nd->peer.receive(nd->peer.opaque, h, frame, size)) {
         return false;
     }
     nd->stats.received++;
@@ -183,7 +186,8 @@ static bool offer_locked(Netdev *nd, const uint8_t *frame, size_t size)
 
 static void flush_locked(Netdev *nd)
 {
-    while (nd->first && nd->connected && offer_locked(nd, nd->first->bytes, nd->first->size)) {
+    while (nd->first && nd->connected &&
+           offer_locked(nd, &nd->first->header, nd->first->bytes, nd->first->size)) {
         Frame *f = nd->first;
 
         nd->first = f->next;
@@ -199,7 +203,7 @@ bool netdev_backlog(const Netdev *nd)
     return nd->first != NULL;
 }
 
-static bool enqueue_locked(Netdev *nd, const uint8_t *frame, size_t size)
+static bool enqueue_locked(Netdev *nd, const NetHeader *h, const uint8_t *frame, size_t size)
 {
     Frame *f = NULL;
 
@@ -211,6 +215,7 @@ static bool enqueue_locked(Netdev *nd, const uint8_t *frame, size_t size)
         return false;
     }
     f->next = NULL;
+    f->header = *h;
     f->size = size;
     memcpy(f->bytes, frame, size);
     *nd->last = f;
@@ -220,16 +225,18 @@ static bool enqueue_locked(Netdev *nd, const uint8_t *frame, size_t size)
     return true;
 }
 
-bool netdev_deliver(Netdev *nd, const uint8_t *frame, size_t size)
+bool netdev_deliver(Netdev *nd, const NetHeader *h, const uint8_t *frame, size_t size)
 {
+    NetHeader taken = nd->taken & NET_OFFLOAD_csum ? *h : (NetHeader){ 0 };
+
     if (!nd->connected || !nd->up) {
         nd->stats.dropped++;
         return false;
     }
-    if (!nd->first && offer_locked(nd, frame, size)) {
+    if (!nd->first && offer_locked(nd, &taken, frame, size)) {
         return true;
     }
-    return enqueue_locked(nd, frame, size);
+    return enqueue_locked(nd, &taken, frame, size);
 }
 
 /* ---- The thread ---- */
@@ -396,6 +403,7 @@ bool netdev_connect(Netdev *nd, const NetPeer *peer)
     fits = !peer || !nd->connected;
     if (fits) {
         nd->connected = peer != NULL;
+        nd->taken = 0;
         nd->peer = peer ? *peer : (NetPeer){ 0 };
     }
     pthread_mutex_unlock(&nd->lock);
@@ -424,13 +432,44 @@ bool netdev_link(Netdev *nd)
     return up;
 }
 
-void netdev_send(Netdev *nd, const uint8_t *frame, size_t size)
+/* RFC 1071.  False: its place is not in the frame. */
+static bool fill_in_checksum(const NetHeader *h, uint8_t *frame, size_t size)
+{
+    size_t at = (size_t)h->sum_start + h->sum_offset;
+    uint64_t sum = 0;
+    uint16_t word;
+
+    if (at + sizeof(word) > size) {
+        return false;
+    }
+    for (size_t i = h->sum_start; i + 1 < size; i += 2) {
+        memcpy(&word, frame + i, 2);
+        sum += word;
+    }
+    if ((size - h->sum_start) % 2) {
+        sum += frame[size - 1]; /* little-endian: a zero follows */
+    }
+    sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    word = (uint16_t)~(sum + (sum >> 16));
+    word = word ? word : UINT16_MAX; /* of UDP, zero means that there is none */
+    memcpy(frame + at, &word, 2);
+    return true;
+}
+
+static bool prepare_locked(Netdev *nd, const NetHeader *h, uint8_t *frame, size_t size)
+{
+    return nd->up && nd->kind->send &&
+           (nd->sends_partly || !(h->flags & NET_NEEDS_CSUM) || fill_in_checksum(h, frame, size));
+}
+
+void netdev_send(Netdev *nd, const NetHeader *h, uint8_t *frame, size_t size)
 {
     pthread_mutex_lock(&nd->lock);
-    if (nd->up && nd->kind->send) {
+    if (prepare_locked(nd, h, frame, size)) {
         nd->stats.sent++;
         nd->stats.sent_bytes += size;
-        nd->kind->send(nd, frame, size);
+        nd->kind->send(nd, h, frame, size);
     } else {
         nd->stats.dropped++;
     }
@@ -438,6 +477,24 @@ void netdev_send(Netdev *nd, const uint8_t *frame, size_t size)
     if (nd->kind->wait) {
         wake(nd);
     }
+}
+
+unsigned netdev_offloads(Netdev *nd)
+{
+    unsigned all = NET_OFFLOAD_csum;
+
+    pthread_mutex_lock(&nd->lock);
+    all |= nd->kind->offloads ? nd->kind->offloads(nd) : 0;
+    pthread_mutex_unlock(&nd->lock);
+    return all;
+}
+
+void netdev_set_offloads(Netdev *nd, unsigned taken)
+{
+    pthread_mutex_lock(&nd->lock);
+    nd->taken = taken;
+    nd->sends_partly = nd->kind->set_offloads && nd->kind->set_offloads(nd, taken);
+    pthread_mutex_unlock(&nd->lock);
 }
 
 void netdev_ready(Netdev *nd)

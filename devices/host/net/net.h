@@ -27,10 +27,35 @@ enum { NETDEV_FRAME = 65536 + 14 };
 
 typedef struct Netdev Netdev;
 
+/* What is left to do on a frame: "struct virtio_net_hdr" without num_buffers. */
+typedef struct NetHeader {
+    uint8_t flags, segments; /* segments: NET_GSO_... */
+    uint16_t header_size, segment_size;
+    uint16_t sum_start, sum_offset; /* with NET_NEEDS_CSUM */
+} NetHeader;
+
+/* Flags and kinds of segmentation, as virtio has them. */
+enum {
+    NET_NEEDS_CSUM = 1, /* the checksum of the bytes from sum_start on belongs at sum_offset of them */
+    NET_DATA_VALID = 2, /* checksums are right */
+    NET_GSO_none = 0,
+    NET_GSO_tcp4 = 1,
+    NET_GSO_tcp6 = 4,
+    NET_GSO_ecn = 0x80,
+};
+
+/* What one side takes from the other. */
+enum {
+    NET_OFFLOAD_csum = 1, /* frames with NET_NEEDS_CSUM, or NET_DATA_VALID */
+    NET_OFFLOAD_tso4 = 2, /* TCP segments longer than the network's */
+    NET_OFFLOAD_tso6 = 4,
+    NET_OFFLOAD_ecn = 8, /* such with ECN */
+};
+
 /* The device at a netdev. */
 typedef struct NetPeer {
-    /* False: there is no room; the frame waits until netdev_ready(). */
-    bool (*receive)(void *opaque, const uint8_t *frame, size_t size);
+    /* False: there is no room; the frame waits until netdev_ready().  `h` has what the peer takes. */
+    bool (*receive)(void *opaque, const NetHeader *h, const uint8_t *frame, size_t size);
     void (*link)(void *opaque, bool up);
     void *opaque;
 } NetPeer;
@@ -54,8 +79,13 @@ MUST_USE bool netdev_connect(Netdev *nd, const NetPeer *peer);
 void netdev_set_link(Netdev *nd, bool up);
 bool netdev_link(Netdev *nd);
 
-/* From the device.  Frames that find no room are dropped. */
-void netdev_send(Netdev *nd, const uint8_t *frame, size_t size);
+/* From the device.  Frames that find no room, or whose header does not fit, are dropped.  The frame's
+ * checksum is filled in when the network needs it. */
+void netdev_send(Netdev *nd, const NetHeader *h, uint8_t *frame, size_t size);
+
+/* NET_OFFLOAD_...: what the network takes; what the device takes from now on (nothing at first). */
+unsigned netdev_offloads(Netdev *nd);
+void netdev_set_offloads(Netdev *nd, unsigned taken);
 
 /* The device has room again. */
 void netdev_ready(Netdev *nd);

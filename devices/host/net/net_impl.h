@@ -19,9 +19,14 @@ typedef struct NetdevKind {
     /* `options` are "NAME=VALUE", NULL at the end, with known names only. */
     bool (*open)(Netdev *nd, char **options, GError **error);
     void (*close)(Netdev *nd);
-    void (*send)(Netdev *nd, const uint8_t *frame, size_t size);
+    void (*send)(Netdev *nd, const NetHeader *h, const uint8_t *frame, size_t size);
     void (*wait)(Netdev *nd, NetPoll *p); /* adds descriptors and lowers the timeout */
     void (*act)(Netdev *nd, const NetPoll *p);
+    /* NET_OFFLOAD_... besides checksums, which net.c makes for all; NULL: none. */
+    unsigned (*offloads)(Netdev *nd);
+    /* What the device takes; NULL: it does not matter.  True: send() gets headers with
+     * NET_NEEDS_CSUM. */
+    bool (*set_offloads)(Netdev *nd, unsigned taken);
 } NetdevKind;
 
 #define NETDEV(kind, help) extern const NetdevKind netdev_kind_##kind;
@@ -42,8 +47,9 @@ MUST_USE bool netdev_option_bool(char **options, const char *name, bool otherwis
 /* Which entry it got; -1: out of memory. */
 int netpoll_add(NetPoll *p, int fd, short events);
 
-/* A frame for the device; false when so many wait that it was dropped. */
-bool netdev_deliver(Netdev *nd, const uint8_t *frame, size_t size);
+/* A frame for the device, with what it takes in the header; false when so many wait that it was
+ * dropped. */
+bool netdev_deliver(Netdev *nd, const NetHeader *h, const uint8_t *frame, size_t size);
 /* Whether frames wait for the device: the kind need not read more. */
 bool netdev_backlog(const Netdev *nd);
 

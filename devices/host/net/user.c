@@ -38,7 +38,10 @@ static int64_t now_ns(void *opaque)
 
 static ssize_t to_guest(const void *frame, size_t size, void *opaque)
 {
-    netdev_deliver(opaque, frame, size);
+    /* The checksums are libslirp's own. */
+    static const NetHeader header = { .flags = NET_DATA_VALID };
+
+    netdev_deliver(opaque, &header, frame, size);
     return (ssize_t)size;
 }
 
@@ -265,10 +268,18 @@ static bool user_open(Netdev *nd, char **options, GError **error)
     return false;
 }
 
-static void user_send(Netdev *nd, const uint8_t *frame, size_t size)
+/* libslirp takes TCP segments of any length: the data goes to a socket. */
+static unsigned user_offloads(Netdev *nd)
+{
+    (void)nd;
+    return NET_OFFLOAD_tso4 | NET_OFFLOAD_tso6;
+}
+
+static void user_send(Netdev *nd, const NetHeader *h, const uint8_t *frame, size_t size)
 {
     const User *u = netdev_state(nd);
 
+    (void)h;
     slirp_input(u->slirp, frame, (int)size);
 }
 
@@ -328,4 +339,11 @@ static void user_act(Netdev *nd, const NetPoll *p)
     }
 }
 
-const NetdevKind netdev_kind_user = { user_open, user_close, user_send, user_wait, user_act };
+const NetdevKind netdev_kind_user = {
+    .open = user_open,
+    .close = user_close,
+    .send = user_send,
+    .wait = user_wait,
+    .act = user_act,
+    .offloads = user_offloads,
+};

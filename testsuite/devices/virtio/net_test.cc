@@ -2,7 +2,11 @@
 /* The network device and the netdevs behind it. */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -61,12 +65,32 @@ struct Wire {
     int fds[2];
 };
 
+std::string hex(const char *text)
+{
+    std::string out;
+    for (; *text; text++) {
+        if (*text != ' ') {
+            out += (char)strtol(std::string(text, 2).c_str(), nullptr, 16);
+            text++;
+        }
+    }
+    return out;
+}
+
+
 class Net : public testing::TestWithParam<Setup>
 {
   protected:
     void send(const std::string &frame)
     {
+        send(NetHeader{}, frame);
+    }
+    /* With a header of its own. */
+    void send(const NetHeader &header, const std::string &frame)
+    {
         uint64_t h = m.ram.alloc(kHeader), a = m.ram.text(frame);
+        m.ram.put<uint16_t>(h + 10, 0);
+        memcpy(m.ram.at(h), &header, sizeof(header));
         m.request(1, { { h, kHeader }, { a, (uint32_t)frame.size() } }, {});
     }
     void give(uint32_t size)
@@ -173,6 +197,105 @@ TEST_P(Net, WithoutMergingTooLongFramesAreDropped)
     EXPECT_EQ(data(*u).substr(kHeader), std::string(100, 'y'));
 }
 
+constexpr uint64_t kCsum = 1, kTso4 = 1 << 11, kTso6 = 1 << 12, kGuestTso4 = 1 << 7;
+
+/* A socket's other end may be any machine: it gets whole checksums, and no long segments. */
+TEST_P(Net, ChecksumsAreMadeForTheNetwork)
+{
+    m.start(2);
+    EXPECT_TRUE(m.accepted & kCsum);
+    EXPECT_FALSE(m.accepted & (kTso4 | kTso6 | kGuestTso4));
+    std::string frame = std::string(20, 'h') + std::string("\x01\x02\x03\x04\x00\x00\xff\xfe\x05", 9);
+    NetHeader h = { NET_NEEDS_CSUM, 0, 0, 0, 20, 4 };
+    send(h, frame);
+    /* 0102 + 0304 + 0000 + fffe + 0500 = 10904: 0905, and inverted f6fa */
+    EXPECT_EQ(wire.read_frame(), frame.substr(0, 24) + "\xf6\xfa" + frame.substr(26));
+    for (NetHeader bad : { NetHeader{ NET_NEEDS_CSUM, 0, 0, 0, 28, 0 }, NetHeader{ NET_NEEDS_CSUM, 0, 0, 0, 65535, 65535 },
+                           NetHeader{ NET_NEEDS_CSUM, 0, 0, 0, 0, 65535 }, NetHeader{ NET_NEEDS_CSUM, 1, 0, 100, 20, 4 },
+                           NetHeader{ 0, 1, 0, 100, 0, 0 }, NetHeader{ 0, 77, 0, 0, 0, 0 } }) {
+        send(bad, frame);
+    }
+    send("the next one");
+    EXPECT_EQ(wire.read_frame(), "the next one") << "what does not fit is dropped";
+    EXPECT_FALSE(m.status() & VIRTIO_NEEDS_RESET);
+}
+
+TEST_P(Net, HeadersMeanNothingThatWasNotNegotiated)
+{
+    m.start(2, 16, kCsum);
+    NetHeader h = { NET_NEEDS_CSUM, 0, 0, 0, 2, 0 };
+    send(h, "as it is");
+    EXPECT_EQ(wire.read_frame(), "as it is");
+}
+
+TEST(NetOffloads, LibslirpTakesLongSegmentsAndVouchesForItsChecksums)
+{
+    for (bool takes : { true, false }) {
+        NetdevPtr n("user,ipv6=off");
+        Machine m({ false, false, true, false }, "virtio-net", ",netdev=n", { { "n", n.nd } });
+        m.start(2, 16, takes ? 0 : 2);
+        EXPECT_EQ(m.accepted & (kTso4 | kTso6), kTso4 | kTso6);
+        uint64_t a = m.ram.alloc(2048), h = m.ram.alloc(kHeader);
+        std::string arp = hex("ffffffffffff 525400123456 0806 0001 0800 06 04 0001 525400123456 0a00020f "
+                              "000000000000 0a000202");
+        m.submit(0, {}, { { a, 2048 } });
+        m.ram.put<uint64_t>(h, 0);
+        m.ram.put<uint32_t>(h + 8, 0);
+        m.request(1, { { h, kHeader }, { m.ram.text(arp), (uint32_t)arp.size() } }, {});
+        ASSERT_TRUE(m.wait(0));
+        EXPECT_EQ(*m.ram.at(a), takes ? NET_DATA_VALID : 0);
+    }
+}
+
+/* The kernel's own network, if this user may make a TAP device. */
+TEST(NetOffloads, TapWithHeaders)
+{
+    int tap = open("/dev/net/tun", O_RDWR | O_CLOEXEC), control = socket(AF_INET, SOCK_DGRAM, 0);
+    ifreq r = {};
+    r.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+    if (tap < 0 || ioctl(tap, TUNSETIFF, &r) < 0) {
+        GTEST_SKIP() << "no TAP device can be made: " << strerror(errno);
+    }
+    r.ifr_flags = IFF_UP;
+    ASSERT_EQ(ioctl(control, SIOCSIFFLAGS, &r), 0);
+    ASSERT_EQ(ioctl(control, SIOCGIFINDEX, &r), 0);
+    int packets = socket(AF_PACKET, SOCK_RAW, htons(0x88b5)); /* an experimental protocol */
+    sockaddr_ll at = {};
+    at.sll_family = AF_PACKET;
+    at.sll_protocol = htons(0x88b5);
+    at.sll_ifindex = r.ifr_ifindex;
+    ASSERT_EQ(bind(packets, (sockaddr *)&at, sizeof(at)), 0);
+    NetdevPtr n("tap,fd=" + std::to_string(tap));
+    ASSERT_NE(n.nd, nullptr) << n.refusal;
+    Machine m({ false, true, true, true }, "virtio-net", ",netdev=n", { { "n", n.nd } });
+    m.start(2);
+    EXPECT_EQ(m.accepted & (kTso4 | kGuestTso4), kTso4 | kGuestTso4);
+    std::string frame = hex("ffffffffffff 525400123456 88b5") + std::string(60, 'x');
+    uint64_t h = m.ram.alloc(kHeader), a = m.ram.alloc(2048);
+    m.ram.put<uint64_t>(h, 0);
+    m.ram.put<uint32_t>(h + 8, 0);
+    m.request(1, { { h, kHeader }, { m.ram.text(frame), (uint32_t)frame.size() } }, {});
+    char got[2048];
+    pollfd p = { packets, POLLIN, 0 };
+    ASSERT_EQ(poll(&p, 1, 10000), 1);
+    ssize_t size = recv(packets, got, sizeof(got), 0);
+    EXPECT_EQ(std::string(got, size > 0 ? (size_t)size : 0), frame);
+    frame = hex("525400123456 0a0000000001 88b5") + std::string(60, 'y');
+    m.submit(0, {}, { { a, 2048 } });
+    ASSERT_EQ(::send(packets, frame.data(), frame.size(), 0), (ssize_t)frame.size());
+    for (;;) { /* the kernel says things of its own on a new link */
+        auto u = m.wait(0);
+        ASSERT_TRUE(u);
+        std::string text((char *)m.ram.at(a) + kHeader, u->written - kHeader);
+        m.submit(0, {}, { { a, 2048 } });
+        if (text == frame) {
+            break;
+        }
+    }
+    close(packets);
+    close(control);
+}
+
 TEST_P(Net, AFrameWithoutHeaderBreaksTheDevice)
 {
     m.start(2);
@@ -257,6 +380,13 @@ TEST(NetOptions, OneDevicePerNetdev)
     EXPECT_NE(d.refusal.find("netdev=ID"), std::string::npos) << d.refusal;
 }
 
+void send_to(Netdev *nd, std::string frame)
+{
+    NetHeader none = {};
+
+    netdev_send(nd, &none, (uint8_t *)&frame[0], frame.size());
+}
+
 /* A peer that keeps what it gets. */
 struct Peer {
     explicit Peer(Netdev *nd) : nd(nd)
@@ -268,7 +398,7 @@ struct Peer {
     {
         EXPECT_TRUE(netdev_connect(nd, nullptr));
     }
-    static bool receive(void *opaque, const uint8_t *frame, size_t size)
+    static bool receive(void *opaque, const NetHeader *, const uint8_t *frame, size_t size)
     {
         Peer *p = static_cast<Peer *>(opaque);
         std::lock_guard<std::mutex> hold(p->lock);
@@ -317,7 +447,7 @@ TEST(SocketStream, FramesOfAnyLength)
         EXPECT_EQ(peer.wait([](const std::string &) { return true; }),
                   std::string(20 + i * 300, (char)('a' + i % 26)));
     }
-    netdev_send(n.nd, (const uint8_t *)"hello", 5);
+    send_to(n.nd, "hello");
     EXPECT_EQ(wire.read_frame(), std::string("\0\0\0\5hello", 9));
 }
 
@@ -328,28 +458,11 @@ TEST(SocketStream, ALyingLengthEndsIt)
     Peer peer(n.nd);
     ASSERT_EQ(write(wire.fds[0], "\xff\xff\xff\xffxxxx", 8), 8);
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    netdev_send(n.nd, (const uint8_t *)"hello", 5);
+    send_to(n.nd, "hello");
     EXPECT_EQ(wire.read_frame(50), "");
 }
 
 /* ---- libslirp ---- */
-
-std::string hex(const char *text)
-{
-    std::string out;
-    for (; *text; text++) {
-        if (*text != ' ') {
-            out += (char)strtol(std::string(text, 2).c_str(), nullptr, 16);
-            text++;
-        }
-    }
-    return out;
-}
-
-void send_to(Netdev *nd, const std::string &frame)
-{
-    netdev_send(nd, (const uint8_t *)frame.data(), frame.size());
-}
 
 const char kArp[] = "ffffffffffff 525400123456 0806 0001 0800 06 04 0001 525400123456 0a00020f "
                     "000000000000 0a000202";

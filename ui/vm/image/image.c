@@ -34,6 +34,9 @@ static int usage(FILE *out, int status)
 
 int command_image(int argc, char **argv)
 {
+    static const char *const others[] = { "amend", "bench", "bitmap", "commit", "dd", "measure", "rebase",
+                                          NULL };
+
     if (argc < 2) {
         return usage(stderr, 1);
     }
@@ -45,7 +48,10 @@ int command_image(int argc, char **argv)
     if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
         return usage(stdout, 0);
     }
-    fprintf(stderr, "ketch image: unknown action '%s'; `ketch image help` lists them\n", argv[1]);
+    fprintf(stderr, g_strv_contains(others, argv[1])
+                        ? "ketch image: %s is an action of qemu-img that is not offered here; `ketch image "
+                          "help` lists those that are\n"
+                        : "ketch image: unknown action '%s'; `ketch image help` lists them\n", argv[1]);
     return 1;
 }
 

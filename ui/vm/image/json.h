@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 static inline void json_put_int(JsonBuilder *j, const char *name, uint64_t value)
 {
@@ -26,18 +27,39 @@ static inline void json_put_text(JsonBuilder *j, const char *name, const char *v
     json_builder_add_string_value(j, value);
 }
 
+/* One line; json-glib has a space before the colon of a member, qemu-img none. */
+static inline void json_print_line(const char *line)
+{
+    size_t quote = strspn(line, " "), end = quote + 1;
+
+    if (line[quote] == '"') {
+        while (line[end] && line[end] != '"') {
+            end += line[end] == '\\' && line[end + 1] ? 2 : 1;
+        }
+        if (!strncmp(line + end, "\" : ", 4)) {
+            printf("%.*s\":", (int)end, line);
+            line += end + 3;
+        }
+    }
+    puts(line);
+}
+
 /* What was built, with four spaces a level, as qemu-img prints it. */
 static inline void json_print(JsonBuilder *j)
 {
     JsonGenerator *generator = json_generator_new();
     JsonNode *root = json_builder_get_root(j);
-    char *text;
+    char *text, **lines;
 
     json_generator_set_root(generator, root);
     json_generator_set_pretty(generator, TRUE);
     json_generator_set_indent(generator, 4);
     text = json_generator_to_data(generator, NULL);
-    puts(text);
+    lines = g_strsplit(text, "\n", -1);
+    for (char **l = lines; *l; l++) {
+        json_print_line(*l);
+    }
+    g_strfreev(lines);
     g_free(text);
     json_node_unref(root);
     g_object_unref(generator);

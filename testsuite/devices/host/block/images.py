@@ -214,8 +214,11 @@ def maps(work, options):
     # qemu-img looks for holes of the file, too, and shows the place of subclusters without data.
     if "preallocation" not in options and "extended" not in options and ours != theirs:
         raise Failed(f"map: {[x for x in zip(ours, theirs) if x[0] != x[1]][:2]}")
-    ours = json.loads(work.image("info", "--output=json", "a.qcow2"))
-    theirs = json.loads(work.qemu("info", "--output=json", "-f", "qcow2", "a.qcow2"))
+    ours = work.image("info", "--output=json", "a.qcow2")
+    theirs = work.qemu("info", "--output=json", "-f", "qcow2", "a.qcow2")
+    if not {line.strip(" ,") for line in theirs.split("\n")} == {line.strip(" ,") for line in ours.split("\n")}:
+        raise Failed(f"info: another spelling: {ours} and {theirs}")
+    ours, theirs = json.loads(ours), json.loads(theirs)
     if ours != theirs:
         raise Failed(f"info: {ours} and {theirs}")
     if work.image("info", "a.qcow2") != work.qemu("info", "-f", "qcow2", "a.qcow2"):
@@ -311,6 +314,8 @@ COMMANDS = [
     Command("compare -s clean.qcow2 overlay.qcow2", 2, "not guessed"),
     Command("compare clean.qcow2 nothing", 2, "nothing"),
     Command("map clean.qcow2", 0, "Offset"),
+    Command("rebase clean.qcow2", 1, "rebase is an action of qemu-img that is not offered"),
+    Command("frobnicate clean.qcow2", 1, "unknown action 'frobnicate'"),
 ]
 
 

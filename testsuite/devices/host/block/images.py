@@ -36,6 +36,7 @@ OPTIONS = {
     "metadata": "preallocation=metadata",
     "metadata-extended": "preallocation=metadata,extended_l2=on",
     "falloc": "preallocation=falloc",
+    "full": "preallocation=full",
 }
 
 
@@ -257,11 +258,61 @@ def repairs(work, options):
     work.qemu("compare", "-f", "raw", "-F", "qcow2", "disk.raw", "a.qcow2")
 
 
-CASES = [made_by_ketch, made_by_qemu, written_by_ketch, snapshots, backing, maps, sizes, repairs]
+def bitmaps(work, options):
+    """Kept by an image that is read, invalid in one that was written; in order either way."""
+    source(work.path("disk.raw"), options)
+    work.qemu("convert", "-f", "raw", "-O", "qcow2", "-o", options, "disk.raw", "a.qcow2")
+    work.qemu("bitmap", "--add", "-f", "qcow2", "a.qcow2", "changes")
+    work.io("a.qcow2", "write -P 3 1M 1M")
+    work.check("a.qcow2")
+    work.image("convert", "-q", "-O", "raw", "a.qcow2", "b.raw")
+    work.qemu("compare", "-f", "raw", "-F", "qcow2", "b.raw", "a.qcow2")
+    bitmap = json.loads(work.qemu("info", "--output=json", "a.qcow2"))["format-specific"]["data"]["bitmaps"][0]
+    if bitmap["name"] != "changes" or "in-use" in bitmap["flags"]:
+        raise Failed(f"reading has changed the bitmap: {bitmap}")
+    work.image("convert", "-q", "-n", "-O", "qcow2", "disk.raw", "a.qcow2")
+    work.qemu("check", "-q", "-f", "qcow2", "a.qcow2", status=3)  # the bitmap's clusters leak
+    work.image("check", "-q", "-r", "leaks", "a.qcow2")
+    work.check("a.qcow2")
+    work.qemu("compare", "-f", "raw", "-F", "qcow2", "disk.raw", "a.qcow2")
+
+
+# Options of images that only qemu-img makes, and what Ketch says of them.
+SECRET = ("--object", "secret,id=s,data=word")
+REFUSED = {
+    "data_file=data.raw": "external data file",
+    "data_file=data.raw,data_file_raw=on": "external data file",
+    "encrypt.format=aes,encrypt.key-secret=s": "encrypted (AES)",
+    "encrypt.format=luks,encrypt.key-secret=s": "encrypted (LUKS)",
+}
+
+
+def refused(work, options):
+    """By name, for whatever is asked; the image stays as it is."""
+    secret = SECRET if "encrypt" in options else ()
+    made = suite.run(["qemu-img", "create", "-q", *secret, "-f", "qcow2", "-o", options, "a.qcow2", "1M"],
+                     120, cwd=work.folder)
+    if made.status and b"accurate CPU usage" in made.errors:
+        raise Failed("skip: qemu-img cannot measure how fast this machine is")
+    if made.status:
+        raise Failed(f"qemu-img: {made.errors}")
+    shutil.copyfile(work.path("a.qcow2"), work.path("before"))
+    for args in (["info", "a.qcow2"], ["check", "-r", "all", "a.qcow2"], ["convert", "-O", "raw", "a.qcow2", "x"],
+                 ["resize", "-f", "qcow2", "a.qcow2", "2M"], ["snapshot", "-c", "s", "a.qcow2"],
+                 ["map", "a.qcow2"], ["create", "-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2", "y"]):
+        r = suite.run([work.ketch, "image", *args], 60, cwd=work.folder)
+        text = (r.output + r.errors).decode(errors="replace")
+        if r.status != 1 or REFUSED[options] not in text:
+            raise Failed(f"{args[0]}: {suite.status_text(r.status)}: {text[:200]!r}")
+    work.same("a.qcow2", "before")
+
+
+CASES = [made_by_ketch, made_by_qemu, written_by_ketch, snapshots, backing, maps, sizes, repairs, bitmaps]
 
 # Not for every set of options: the few that differ in what these touch.
 SOME = {maps: ("v2", "v3", "512", "extended", "metadata"), sizes: ("v2-4k", "v3", "512", "extended"),
-        repairs: ("v2", "refcount1", "refcount4", "refcount64", "512")}
+        repairs: ("v2", "refcount1", "refcount4", "refcount64", "512"),
+        bitmaps: ("v3", "512", "2M", "extended", "zstd")}
 
 
 # ---- the command line ----
@@ -368,6 +419,8 @@ def all_cases(ketch):
             if name in SOME.get(case, OPTIONS):
                 yield Case(f"{case.__name__} {name}",
                            lambda c=case, o=options: qemu_case(ketch, c, o))
+    for options in REFUSED:
+        yield Case(f"refused {options}", lambda o=options: qemu_case(ketch, refused, o))
     for command in COMMANDS:
         yield Case(f"image {command.args}", lambda c=command: wording(ketch, c))
 

@@ -107,10 +107,11 @@ def debian_case(options, linux):
         rootfs.repository(disk.extra, folder)
         work = os.path.join(folder, "work.qcow2")
         tool(options.ketch, "image", "create", "-q", "-f", "qcow2", "-b", disk.path, "-F", "qcow2", work)
-        args = ["-drive", f"file={work},format=qcow2,backing=on", "-netdev", "user,id=n",
-                "-device", "virtio-net-device,netdev=n"]
-        for session in (lambda m: debian_session(m, port), lambda m: m.run("sha256sum --quiet -c sums")):
-            with Machine(options.ketch, *args, linux=linux, memory="512M",
+        for session, bus, harts in ((lambda m: debian_session(m, port), "device", "1"),
+                                    (lambda m: m.run("sha256sum --quiet -c sums"), "pci", "2")):
+            args = ["-drive", f"file={work},format=qcow2,backing=on,if=none,id=d", "-netdev", "user,id=n",
+                    "-device", f"virtio-blk-{bus},drive=d", "-device", f"virtio-net-{bus},netdev=n"]
+            with Machine(options.ketch, *args, "-smp", harts, linux=linux, memory="512M",
                          append="modules=ext4 disk=/dev/vda") as m:
                 log_in(m)
                 session(m)

@@ -143,6 +143,11 @@ bool dev_map(Dev *dev, unsigned bank, uint64_t base, GError **error)
                           .opaque = b->ops ? (void *)dev : &dev->bank_ref[bank],
                           .lock = dev->lock, .enabled = true };
 
+    if (dev->type->programs && bank == 0) {
+        size_t size;
+
+        region.code = dev->type->memory(dev, &size);
+    }
     dev->bank_ref[bank] = (struct DevBankRef){ dev, b };
     dev->region[bank] = phys_add(dev->env->mem, &region);
     if (!dev->region[bank]) {

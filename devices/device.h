@@ -145,6 +145,7 @@ struct DevType {
                                                    on requests or touches RAM while paused */
     /* Memory of its own that snapshots keep, besides `fields`. */
     uint8_t *(*memory)(Dev *dev, size_t *size);
+    bool programs; /* may run from memory(), as bank 0 is mapped */
     bool (*plug)(Dev *bus, Dev *child, GError **error); /* before child's realize() */
 };
 

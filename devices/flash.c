@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * NOR flash with Intel's command set (CFI): two chips of 16 bits side by side, 32 MiB in sectors of
- * 256 KiB.  With a drive, what is programmed and erased is written there too.  Programs do not run
- * from it.
+ * 256 KiB.  With a drive, what is programmed and erased is written there too.  Instruction
+ * fetches see the contents whatever the mode is.
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -342,4 +342,5 @@ const DevType dev_flash = {
     .reset = reset,
     .loaded = loaded,
     .memory = memory,
+    .programs = true,
 };

@@ -715,7 +715,7 @@ bool mmu_fetch(Vcpu *vcpu, uint64_t pc, uint64_t *paddr)
         return false;
     }
     r = phys_find(mmu->config.mem, *paddr);
-    if (!r || !r->host) {
+    if (!r || (!r->host && !r->code)) {
         return fault(mmu, pc, MMU_exec, mmu->config.fe->bus_error);
     }
     if (page.size >= PHYS_PAGE) {

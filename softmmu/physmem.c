@@ -274,6 +274,11 @@ bool phys_load(PhysMem *mem, uint64_t addr, unsigned size, uint64_t *value)
         *value = v;
         return true;
     }
+    if (offset % size && r->code) { /* data between instructions */
+        memcpy(&v, r->code + offset, size);
+        *value = v;
+        return true;
+    }
     if (offset % size) {
         return false;
     }
@@ -314,5 +319,19 @@ bool phys_store(PhysMem *mem, uint64_t addr, unsigned size, uint64_t value)
     if (r->lock) {
         pthread_mutex_unlock(r->lock);
     }
+    if (__atomic_load_n(&r->executed, __ATOMIC_RELAXED)) {
+        phys_written(mem, addr, size);
+    }
     return done;
+}
+
+void phys_executed(PhysMem *mem, uint64_t addr)
+{
+    const PhysRegion *r = phys_find(mem, addr);
+
+    for (unsigned i = 0; i < mem->n_regions; i++) {
+        if (&mem->region[i] == r) {
+            __atomic_store_n(&mem->region[i].executed, true, __ATOMIC_RELAXED);
+        }
+    }
 }

@@ -40,6 +40,8 @@ typedef struct PhysRegion {
     void *opaque;
     pthread_mutex_t *lock; /* MMIO: held around ops; NULL: ops need none */
     bool enabled;
+    const uint8_t *code; /* MMIO: `size` bytes that instruction fetches read; NULL: no programs there */
+    bool executed;       /* phys_executed() */
 } PhysRegion;
 
 PhysMem *phys_new(void); /* NULL: out of memory */
@@ -63,6 +65,10 @@ MUST_USE bool phys_of_host(const PhysMem *mem, const uint8_t *host, uint64_t *ad
 
 /* Regions in order of their base; NULL behind the last. */
 const PhysRegion *phys_region(const PhysMem *mem, unsigned index);
+
+/* Programs run from the device's memory at `addr`: from now on a write to it counts as one to memory
+ * (phys_on_write()). */
+void phys_executed(PhysMem *mem, uint64_t addr);
 
 /* ---- For devices (DMA): RAM only, bounded; false when any of it is not RAM (writes: nor ROM) ---- */
 

@@ -567,6 +567,7 @@ void machine_replaced(Machine *m)
         mmu_flush_all(m->hart[i].vcpu);
     }
     system_code_changed();
+    tr_flush_soon(); /* memory of devices, too */
 }
 
 void machine_request(Machine *m, MachineEvent event)

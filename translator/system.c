@@ -47,10 +47,13 @@ size_t system_copy(uint32_t half, uint64_t offset, uint8_t *buf, size_t want, bo
     const PhysRegion *r = half ? phys_find(tr.system->mem, address_of(half)) : NULL;
     size_t n = want < PHYS_PAGE - offset ? want : PHYS_PAGE - offset;
 
-    if (!r || !r->host) {
+    if (!r || (!r->host && !r->code)) {
         return 0;
     }
-    memcpy(buf, r->host + (address_of(half) - r->base) + offset, n);
+    if (r->code) {
+        phys_executed(tr.system->mem, r->base);
+    }
+    memcpy(buf, (r->host ? r->host : r->code) + (address_of(half) - r->base) + offset, n);
     *writable |= r->kind == PHYS_ram;
     return n;
 }
@@ -243,7 +246,12 @@ void system_code_changed(void)
 
 static void on_write(void *opaque, uint64_t paddr, size_t size)
 {
+    const PhysRegion *r = phys_find(tr.system->mem, paddr);
+
     codepages_written(opaque, paddr, size);
+    if (r && r->code) {
+        tr_flush_soon(); /* flash memory is seldom programmed */
+    }
 }
 
 /* ---- Coming and going ---- */

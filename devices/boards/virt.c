@@ -286,7 +286,10 @@ static bool load(Board *b, const BoardImages *images, GError **error)
             return false;
         }
     }
-    if (!strcmp(bios, "none") && images->kernel) {
+    if (!images->kernel && b->config.flash[0]) {
+        kernel.entry = VIRT_FLASH;
+    }
+    if (!strcmp(bios, "none") && kernel.entry) {
         firmware.entry = kernel.entry;
     }
     return load_initrd(b, images, &kernel, &tree, error) &&

@@ -24,6 +24,7 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import guest  # noqa: E402
 import boot  # noqa: E402
 import control  # noqa: E402
+import debian  # noqa: E402
 import kills  # noqa: E402
 import network  # noqa: E402
 import share  # noqa: E402
@@ -428,6 +429,27 @@ def uboot_case(options):
         m.end()
 
 
+def edk2_case(options, folder):
+    """Debian's EDK2 runs in flash memory, as QEMU starts it, and reaches its shell."""
+    try:
+        root = debian.sysroot("riscv64", ["qemu-efi-riscv64"])
+    except (debian.DebianError, OSError) as e:
+        return f"skip: {e}"
+    place = os.path.join(root, "usr/share/qemu-efi-riscv64/RISCV_VIRT_")
+    variables = os.path.join(folder, "variables.fd")
+    shutil.copyfile(f"{place}VARS.fd", variables)
+    with Machine(options.ketch, "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={place}CODE.fd", "-drive",
+                 f"if=pflash,unit=1,format=raw,file={variables}") as m:
+        m.expect("Shell> ")
+        m.send("ver\r")
+        m.expect("UEFI v2")
+        m.send("reset -s\r")
+        m.end()
+    with open(variables, "rb") as f, open(f"{place}VARS.fd", "rb") as fresh:
+        check(f.read() != fresh.read(), "it has kept no variables")
+    return None
+
+
 def terminal_case(options, how):
     """The terminal is as it was, however the machine ends."""
     master, slave = pty.openpty()
@@ -468,6 +490,7 @@ def cases(options, folder):
                                 ("SIGFPE", signal.SIGFPE), ("SIGILL", signal.SIGILL))]
     found.append(("U-Boot", (lambda: uboot_case(options)) if os.path.exists(UBOOT) else
                   (lambda: "skip: the package u-boot-qemu is not installed")))
+    found.append(("EDK2", lambda: edk2_case(options, folder)))
     found.append(("--check", lambda: check_case(options)))
     found.append(("QMP", lambda: qmp_case(options, folder)))
     found.append(("QMP, reset of a machine that stands still", lambda: reset_case(options, folder)))

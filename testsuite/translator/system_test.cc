@@ -22,6 +22,7 @@ enum : uint64_t {
     RAM = 0x80000000, /* physical */
     RAM_SIZE = 16 << 20,
     DEVICE = 0x10000000,
+    FLASH = 0x20000000, /* device memory that programs run from; also virtual */
     CODE = 0x40000000, /* virtual, at RAM */
     DATA = 0xffffffc000000000, /* virtual, at RAM + 8 MiB */
     IO = 0x50000000,   /* virtual, at DEVICE */
@@ -93,6 +94,22 @@ bool device_write(void *, uint64_t offset, unsigned, uint64_t value)
 }
 
 const PhysOps device_ops = { device_read, device_write };
+
+uint8_t flash[0x1000];
+
+bool flash_read(void *, uint64_t offset, unsigned size, uint64_t *value)
+{
+    memcpy(value, flash + offset, size);
+    return true;
+}
+
+bool flash_write(void *, uint64_t offset, unsigned size, uint64_t value)
+{
+    memcpy(flash + offset, &value, size);
+    return true;
+}
+
+const PhysOps flash_ops = { flash_read, flash_write };
 
 void *host(uint64_t paddr)
 {
@@ -354,6 +371,35 @@ TEST_F(System, Atomics)
         EXPECT_EQ(7u, x(a0));
         EXPECT_EQ(13u, peek(DATA_PHYS + 0x10));
         EXPECT_EQ(1u, x(a2));
+    }
+}
+
+TEST_F(System, CodeInADevicesMemory)
+{
+    map(FLASH, FLASH);
+    Asm c(FLASH);
+    c.host = (uint64_t)flash - FLASH;
+    c.li(a0, 1);
+    c.ld(a1, s0, 0);
+    c.ecall();
+    Asm d(FLASH); /* what the first instruction becomes */
+    uint8_t other[64];
+    d.host = (uint64_t)other - FLASH;
+    d.li(a0, 2);
+    Asm w = code();
+    w.sw(a2, s1, 0);
+    w.ecall();
+    memset(flash + 0x800, 0x55, 16);
+    for (int round = 1; round <= 2; round++) {
+        x(s0) = FLASH + 0x801; /* data beside it may be misaligned, as in other memory */
+        EXPECT_EQ(IR_TRAP_syscall, run(FLASH).trap);
+        EXPECT_EQ((uint64_t)round, x(a0));
+        EXPECT_EQ(0x5555555555555555u, x(a1));
+        uint32_t insn;
+        memcpy(&insn, other, 4);
+        x(a2) = insn;
+        x(s1) = FLASH;
+        EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
     }
 }
 
@@ -646,9 +692,11 @@ int main(int argc, char **argv)
     fe.bus_error = BUS;
     mem = phys_new();
     ram = phys_alloc("ram", RAM_SIZE);
-    region = { "ram", PHYS_ram, RAM, RAM_SIZE, ram, nullptr, nullptr, nullptr, true };
+    region = { "ram", PHYS_ram, RAM, RAM_SIZE, ram, nullptr, nullptr, nullptr, true, nullptr, false };
     phys_add(mem, &region);
-    region = { "device", PHYS_mmio, DEVICE, 0x1000, nullptr, &device_ops, nullptr, nullptr, true };
+    region = { "device", PHYS_mmio, DEVICE, 0x1000, nullptr, &device_ops, nullptr, nullptr, true, nullptr, false };
+    phys_add(mem, &region);
+    region = { "flash", PHYS_mmio, FLASH, 0x1000, nullptr, &flash_ops, nullptr, nullptr, true, flash, false };
     phys_add(mem, &region);
     system = { &fe, mem, MMU_SCHEME_flat };
     config.frontend = &fe_riscv64;

@@ -35,6 +35,10 @@ std::string spec_of(const DevType *type)
   for (unsigned i = 0; i < type->n_props; i++)
     if (type->props[i].kind == DEV_PROP_drive || type->props[i].kind == DEV_PROP_netdev)
       spec += std::string(",") + type->props[i].name + "=test";
+    else if (!strcmp(type->props[i].name, "path"))
+      spec += ",path=/proc/self/fdinfo";  // a folder that is always there
+    else if (!strcmp(type->props[i].name, "mount_tag"))
+      spec += ",mount_tag=test";
   return spec;
 }
 

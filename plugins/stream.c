@@ -56,6 +56,7 @@ struct Stream {
     pthread_cond_t empty; /* the queue has become short */
     pthread_t thread;
     bool running; /* the thread is there */
+    pid_t pid;    /* of the process that it is in */
     bool ending;
     Buffer *queue, **queue_end;
     unsigned waiting;
@@ -288,18 +289,21 @@ static Buffer *buffer_new_locked(Stream *s, uint16_t type, unsigned vcpu)
     return b;
 }
 
-/* Without a thread nothing is written: buffers go straight back. */
+/* Without a thread nothing is written: buffers go straight back.  A process that shares this one's memory,
+ * as after vfork(), cannot have it: it would end with that process.  What is queued there this one writes. */
 static void enqueue_locked(Stream *s, Buffer *b)
 {
-    if (!s->running && !s->error) {
+    bool own = getpid() == s->pid;
+
+    if (!s->running && !s->error && own) {
         start_thread_locked(s);
     }
-    if (!s->running) {
+    if (!s->running && own) {
         b->next = s->spare;
         s->spare = b;
         return;
     }
-    if (s->waiting >= MAX_WAITING) {
+    if (s->waiting >= MAX_WAITING && s->running) {
         do {
             pthread_cond_wait(&s->empty, &s->lock);
         } while (s->waiting > FEW_WAITING);
@@ -423,6 +427,7 @@ static void begin_anew(Stream *s)
     pthread_cond_init(&s->full, NULL);
     pthread_cond_init(&s->empty, NULL);
     s->running = false;
+    s->pid = getpid();
     s->queue = NULL;
     s->queue_end = &s->queue;
     s->waiting = 0;
@@ -474,6 +479,7 @@ Stream *stream_new(const char *path, const char *kind, GError **error)
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->full, NULL);
     pthread_cond_init(&s->empty, NULL);
+    s->pid = getpid();
     s->queue_end = &s->queue;
     s->held = g_ptr_array_new();
     s->sites = g_byte_array_new();
@@ -494,6 +500,9 @@ bool stream_close(Stream *s, GError **error)
         hand_over_locked(s, i, qemu_plugin_u64_get(s->position, i));
     }
     enqueue_sites_locked(s);
+    if (s->queue && !s->running && !s->error) {
+        start_thread_locked(s);
+    }
     s->ending = true;
     pthread_cond_signal(&s->full);
     pthread_mutex_unlock(&s->lock);

@@ -111,6 +111,14 @@ def memtrace_filters(run):
     return None if sorted(sorted(c.values()) for c in counts) == [[100000], [100000, 100000]] else f"{counts}"
 
 
+def memtrace_with_vfork(run):
+    """What children with their parent's memory do is in its file; the thread that writes it is not theirs."""
+    run("memtrace,out=t,loads=off,filter=symbol=store", guest="vforks")
+    stat = run.ketch("trace", "stat", "t").output.decode()
+    stores = number(r"^stores +(\d+)", stat)
+    return None if stores == 3000000 else stat
+
+
 def damaged_traces(run):
     """A file cut short or changed anywhere is reported, and never crashes the reader."""
     run("memtrace,out=t")
@@ -228,7 +236,7 @@ def wrong_options(run):
 
 
 CASES = [totals_agree, mix_counts_kinds, memtrace_is_complete, memtrace_has_no_access_that_faults,
-         memtrace_filters, damaged_traces,
+         memtrace_filters, memtrace_with_vfork, damaged_traces,
          cachesim_counts, drcov_blocks, callgraph_stacks, syscalls_as_strace, interface, wrong_options]
 
 
@@ -238,6 +246,8 @@ def build(options, work):
     subprocess.run([*guest, os.path.join(work, "one"), "-DALONE"], check=True)
     subprocess.run([*guest, os.path.join(work, "all")], check=True)
     subprocess.run([*guest, os.path.join(work, "faults"), "-DALONE", "-DFAULTS"], check=True)
+    subprocess.run([COMPILER, "-O2", "-static", os.path.join(HERE, "vforks.c"), "-o",
+                    os.path.join(work, "vforks")], check=True)
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "glib-2.0"], check=True, capture_output=True,
                            text=True).stdout.split()
     subprocess.run(["gcc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared",

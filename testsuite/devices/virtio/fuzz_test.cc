@@ -196,7 +196,7 @@ class Fuzz : public testing::TestWithParam<std::tuple<size_t, bool, bool>>
         bool pci = std::get<1>(GetParam()), packed = std::get<2>(GetParam());
         uint64_t events = number("KETCH_RING_FUZZ", 6000), seed = number("KETCH_SEED", 1);
         std::unique_ptr<Outside> outside = t.outside();
-        Machine m({ pci, packed, seed % 2 == 1, true }, t.type, t.props + outside->props,
+        Machine m({ pci, packed, (seed + pci) % 2 == 1, true }, t.type, t.props + outside->props,
                   outside->links);
         uint64_t used, needed_resets;
 

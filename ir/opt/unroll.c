@@ -171,6 +171,7 @@ static IrRef copied(const Unroll *u, IrRef ref)
     return u->value[ref] ? u->value[ref] : ref;
 }
 
+/* The edges of `b` may lead to copies already: of the first iteration of a loop that comes next. */
 static void copy_edges(Unroll *u, const IrLoop *loop, IrBlockId b)
 {
     IrFunc *f = u->f;
@@ -180,7 +181,8 @@ static void copy_edges(Unroll *u, const IrLoop *loop, IrBlockId b)
     for (unsigned e = 0; e < n; e++) {
         const IrEdge *old = ir_succ(f, b, e);
         uint32_t n_args = old->n_args, from = old->first_arg;
-        bool inside = loop->has[old->block] && old->block != loop->header;
+        bool inside = old->block < u->n_blocks && loop->has[old->block] &&
+                      old->block != loop->header;
         uint32_t edge = ir_edge_new(f, inside ? u->block[old->block] : old->block);
         IrRef *args = ARENA_NEW(f->arena, IrRef, n_args);
 

@@ -348,6 +348,9 @@ void ketch_ir_append(KetchIr *ir, KetchStream *s, uint64_t pc, uint32_t what, Ke
     StreamSite site = { .pc = pc, .what = what };
     Root root = { 0 };
 
+    if (tr_emit_alone(emit_of(ir))) {
+        begin_block(ir, s);
+    }
     root.root = tr_emit_root(emit_of(ir), v.ref, &root.more);
     if (!tr_emit_conditional(emit_of(ir)) && derive(s, root, &site)) {
         s->next++;

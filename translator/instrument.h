@@ -132,6 +132,10 @@ IrRef tr_emit(TrEmit *e, IrInsn insn);
 
 /* Whether what is appended here may be skipped while the rest of the block is executed. */
 bool tr_emit_conditional(const TrEmit *e);
+
+/* Whether the instruction is translated for itself, the rest of its block having been executed: one that
+ * has been begun and is done again. */
+bool tr_emit_alone(const TrEmit *e);
 IrType tr_emit_type(const TrEmit *e, IrRef value);
 
 /* The value that an I64 one is a constant more than; 0 for a constant.  *more: how much more. */

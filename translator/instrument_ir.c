@@ -109,6 +109,12 @@ bool tr_emit_conditional(const TrEmit *e)
     return e->conditional;
 }
 
+bool tr_emit_alone(const TrEmit *e)
+{
+    (void)e;
+    return source.bare;
+}
+
 bool tr_emit_between_insns(const TrEmit *e)
 {
     return e->builder != NULL;

@@ -314,8 +314,8 @@ static IrTrap execute_alone(TrVcpu *v, IrTrap why)
         }
         trap = IR_TRAP_interrupt;
         atomic_store(&v->vcpu.exit_req, 0); /* tr_interrupt() is remembered in v->interrupt */
-        if (why == IR_TRAP_exclusive && !reserved(v)) {
-            break;
+        if (why == IR_TRAP_exclusive ? !reserved(v) : tr.system != NULL) {
+            break; /* an access of a machine stands for one instruction */
         }
     }
     end_alone(v);

@@ -135,6 +135,24 @@ static unsigned long poke_high(int n)
     return ((unsigned long (*)(int, volatile unsigned long *))(unsigned long)code)(n, HIGH);
 }
 
+/* Neighbours that are not aligned, in one page and across two. */
+__attribute__((noinline)) static unsigned long copy_unaligned(const char *from, char *to, int n)
+{
+    unsigned long a, b, sum = 0;
+
+    for (int i = 0; i < n; i++) {
+        __asm__ volatile("ld %0, 3(%2)\n"
+                         "ld %1, 11(%2)\n"
+                         "sd %0, 5(%3)\n"
+                         "sd %1, 13(%3)"
+                         : "=&r"(a), "=&r"(b)
+                         : "r"(from + 16 * i), "r"(to + 16 * i)
+                         : "memory");
+        sum += a ^ b;
+    }
+    return sum;
+}
+
 /* For machine_checks.c: one physical page by two addresses. */
 __attribute__((noipa)) static void checkpoint(volatile unsigned long *window, unsigned long *physical)
 {
@@ -153,6 +171,7 @@ __attribute__((noinline)) static void use_window(void)
         sum += WINDOW[99 + i] + poke(3, WINDOW) + poke_high(2);
         sum += ((unsigned long (*)(void))WINDOW)();
         sum += *(volatile unsigned *)((volatile char *)WINDOW + 1001 + i); /* not aligned */
+        sum += copy_unaligned((const char *)page + 3700, (char *)table + 8, 40);
     }
     page[0][200] = sum;
     checkpoint(WINDOW, page[1]);

@@ -582,10 +582,10 @@ static void access_host(VcpuAccess *a, uint64_t addend)
     }
 }
 
-/* For the next access to the page: only what is aligned may rely on it. */
+/* For the next access to the page. */
 static void note_addend(VcpuAccess *a, uint64_t addend)
 {
-    if (addend && a->addr % a->size == 0) {
+    if (addend) {
         a->addend = addend;
     }
 }

@@ -47,13 +47,14 @@ void x64_forget_found(X64Gen *g, uint32_t regs)
     }
 }
 
-/* Nearer than a page, so that bit 12 tells whether both are on one; and aligned when that one is. */
+/* Nearer than a page, so that bit 12 tells whether the furthest byte and that one's first are on one page;
+ * and aligned when that one is.  What is before it ends before it. */
 static bool is_near(const X64Found *f, const X64Access *a)
 {
     int64_t distance = (int64_t)a->guest.disp - f->disp;
 
-    return distance > -4096 && distance < 4096 && distance % (1 << a->size) == 0 &&
-           f->size >= a->size;
+    return distance > -4096 && distance + (1 << a->size) <= 4096 && distance % (1 << a->size) == 0 &&
+           f->size >= a->size && a->guest.disp < INT32_MAX - 4096;
 }
 
 static const X64Found *find_found(const X64Gen *g, const X64Access *a)
@@ -93,11 +94,12 @@ static void hold(X64Gen *g, X64Reg r)
 static void compare_pages(X64Gen *g, X64Access *a)
 {
     enum { PAGE_BIT = 0x1000 };
-    X64Mem other = { a->guest.base, X64_NONE, 0, a->found->disp };
+    X64Mem other = { a->guest.base, X64_NONE, 0, a->found->disp }, far = a->guest;
     X64Reg with = a->guest.base;
 
-    x64_lea(&g->e, true, a->u, a->guest.disp ? a->guest : other);
-    if (a->guest.disp && other.disp) {
+    far.disp += far.disp < other.disp ? 0 : (1 << a->size) - 1;
+    x64_lea(&g->e, true, a->u, far.disp ? far : other);
+    if (far.disp && other.disp) {
         x64_lea(&g->e, true, a->v, other);
         with = a->v;
     }

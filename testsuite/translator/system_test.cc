@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <map>
 #include <string>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <vector>
 
 extern "C" {
@@ -483,6 +485,36 @@ TEST_F(System, AccessesWithOneBase)
             ASSERT_EQ(x(a4), read(base - 8)) << base;
         }
     }
+}
+
+uint64_t counter(const char *name)
+{
+    char text[8192] = "";
+    int fd = memfd_create("stats", 0);
+
+    tr_stats_print(fd);
+    EXPECT_LT(0, pread(fd, text, sizeof(text) - 1, 0));
+    close(fd);
+    const char *row = strstr(text, name);
+    return row ? strtoull(row + strlen(name), nullptr, 10) : UINT64_MAX;
+}
+
+/* They are slow, but do not fault. */
+TEST_F(System, NeighboursThatAreNotAligned)
+{
+    Asm c = code();
+    c.ld(a0, s0, 3);
+    c.ld(a1, s0, 11);
+    c.sd(a1, s0, 19);
+    c.ecall();
+    for (int round = 0; round < 10; round++) {
+        x(s0) = DATA + 0x100;
+        EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+    }
+    uint64_t before = counter("\nsteps");
+    x(s0) = DATA + 0x100;
+    EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+    EXPECT_EQ(before, counter("\nsteps"));
 }
 
 /* The first load may read, so the second does not ask; a store still does. */

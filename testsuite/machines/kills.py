@@ -122,12 +122,14 @@ class Disk:
 
 
 def boot_once(options, linux, disk, folder, append=""):
-    """The arguments that take a machine to the shell's prompt of a booted system."""
+    """The arguments that take a machine to the shell's prompt of a booted system, with the disk as it
+    is then."""
     qmp, saved = os.path.join(folder, "qmp"), os.path.join(folder, "saved")
     with Machine(options.ketch, *disk.args(), "-qmp", f"unix:{qmp},server=on,wait=off", linux=linux,
                  memory="128M", append=append) as m:
         m.up()
-        control.monitor(options, qmp, "savevm", saved)
+        said = control.monitor(options, qmp, "savevm", "-m", saved)
+        check(said == "", f"savevm: {said}")
         control.monitor(options, qmp, "quit")
         m.end()
     return [*disk.args(), "-loadvm", saved]

@@ -350,6 +350,7 @@ def parse(args):
     p.add_argument("--list", action="store_true", help="print the names of the rows")
     p.add_argument("--repeat", type=int, help="measurements of each (default 5; --quick: 1)")
     p.add_argument("--quick", action="store_true", help="an eighth of the work, once")
+    p.add_argument("--divisor", type=int, metavar="N", help="an N-th of the work")
     p.add_argument("--ketch", default=os.path.join(TOP, "out/bin/ketch-riscv64"),
                    help="how to start Ketch (default out/bin/ketch-riscv64)")
     p.add_argument("--qemu", action="append", help="another qemu-riscv64 (besides those on PATH)")
@@ -363,7 +364,7 @@ def parse(args):
     p.add_argument("--svg", help="write a plot to this file")
     options = p.parse_args(args)
     options.repeat = options.repeat or (1 if options.quick else 5)
-    options.divisor = 32 if options.plugins else 8 if options.quick else 1
+    options.divisor = options.divisor or (32 if options.plugins else 8 if options.quick else 1)
     return options
 
 

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -288,6 +289,18 @@ static bool finish(Writer *w, const char *part, const char *path, GError **error
     return false;
 }
 
+/* No device or pipe goes when a snapshot takes its place. */
+static bool is_replaceable(const char *path, GError **error)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        fail(error, "the snapshot cannot be written to %s: it is no ordinary file", path);
+        return false;
+    }
+    return true;
+}
+
 static bool save_to(const MonitorVm *vm, const char *path, const GArray *disks, GError **error)
 {
     char *part = g_strconcat(path, ".part", NULL);
@@ -315,6 +328,10 @@ bool snapshot_save(const MonitorVm *vm, const char *path, bool with_disks, GErro
     GArray *disks = NULL;
     bool good;
 
+    if (!is_replaceable(path, error)) {
+        g_free(name);
+        return false;
+    }
     dev_pause(vm->root, true);
     disks = with_disks ? disk_snapshots_make(vm, name, error) : NULL;
     good = (disks || !with_disks) && save_to(vm, path, disks, error);

@@ -420,12 +420,22 @@ static int run(Vm *vm)
     }
 }
 
+/* Into what there is, be it a device or a link: it is not replaced. */
 static bool write_tree(Vm *vm, GError **error)
 {
     size_t size;
     const char *data = g_bytes_get_data(vm->board->device_tree, &size);
 
-    return g_file_set_contents(vm->options->dump_tree, data, (gssize)size, error);
+    FILE *file = fopen(vm->options->dump_tree, "wbe");
+    bool good = file && fwrite(data, 1, size, file) == size;
+
+    if ((file && fclose(file) != 0) || !good) {
+        g_set_error(error, VM_ERROR, 0,
+                    "the device tree cannot be written to %s: %s", vm->options->dump_tree,
+                    g_strerror(errno));
+        return false;
+    }
+    return true;
 }
 
 /* What is said at the end. */

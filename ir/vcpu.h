@@ -69,7 +69,9 @@ struct Vcpu {
     /* FP environment while in C code.  In a unit the host's own register holds it. */
     uint32_t fp_flags;   /* IrFpFlag, sticky */
     uint32_t fp_rm;      /* IrRm: the dynamic mode */
-    uint32_t mode;       /* translation mode of this vcpu: part of a unit's key */
+    /* Translation mode of this vcpu: part of a unit's key.  After a reset only the owner changes it,
+     * together with the jump cache; others change the state that it is computed from. */
+    uint32_t mode;
     uint32_t fp_traps;   /* host FP exceptions that may still trap, see Backend.fp_trap; 0: none */
     uint32_t fp_unmask;  /* a backend's own: which of them do */
 

@@ -70,7 +70,6 @@ static Task *task_new(const Task *parent)
     t->vcpu->pc = from->pc;
     t->vcpu->fp_flags = from->fp_flags;
     t->vcpu->fp_rm = from->fp_rm;
-    t->vcpu->mode = from->mode;
     t->sigmask = parent->sigmask;
     t->sighand = parent->sighand;
     return t;
@@ -499,7 +498,6 @@ static int64_t do_vfork(Task *t, const CloneArgs *c)
     vcpu->pc = saved_vcpu.pc;
     vcpu->fp_flags = saved_vcpu.fp_flags;
     vcpu->fp_rm = saved_vcpu.fp_rm;
-    vcpu->mode = saved_vcpu.mode;
     debug_vfork_done(t);
     sig_release(t);
 out:

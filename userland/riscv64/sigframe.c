@@ -78,7 +78,6 @@ bool riscv64_pop_frame(Task *t, uint64_t *mask)
     v->slot[RV_FRM] = f.fp.fcsr >> 5 & 7;
     v->fp_flags = f.fp.fcsr & 31;
     v->fp_rm = v->slot[RV_FRM] <= IR_RM_RMM ? (uint32_t)v->slot[RV_FRM] : IR_RM_RNE;
-    v->mode = process.options->guest->mode(v);
     v->slot[RV_RESERVATION] = VCPU_NO_PC;
     alt = (SigStack){ f.stack_sp, f.stack_size, f.stack_flags };
     /* As in the kernel, a bad alternate stack is not an error here. */

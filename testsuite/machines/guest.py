@@ -117,7 +117,8 @@ class Images:
         if not shutil.which(CROSS):
             raise CannotRun("the package gcc-riscv64-linux-gnu is not installed")
         try:
-            root = debian.sysroot("riscv64", PACKAGES)
+            # A folder of its own: the package busybox, which other suites have, has the same file.
+            root = debian.Sysroot("riscv64", debian.cache_folder("machines")).add(PACKAGES)
         except (debian.DebianError, OSError) as e:
             raise CannotRun(f"Debian's kernel cannot be had: {e}") from e
         kernels = glob.glob(os.path.join(root, "boot/vmlinu*"))

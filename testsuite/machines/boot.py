@@ -9,14 +9,9 @@ import shutil
 import struct
 
 import suite
-from guest import Failed, Machine
+from guest import Machine, check
 
 UBOOT = "/usr/lib/u-boot/qemu-riscv64_smode"
-
-
-def check(condition, why):
-    if not condition:
-        raise Failed(why)
 
 
 def zboot(payload, name, size=None):

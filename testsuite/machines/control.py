@@ -8,12 +8,7 @@ import subprocess
 import time
 
 import suite
-from guest import FIRMWARE, Failed, Machine
-
-
-def check(condition, why):
-    if not condition:
-        raise Failed(why)
+from guest import FIRMWARE, Machine, check
 
 
 def monitor(options, path, *command):

@@ -149,6 +149,11 @@ class Failed(Exception):
     """What a machine did not do."""
 
 
+def check(condition, why):
+    if not condition:
+        raise Failed(why)
+
+
 class Machine:
     """`ketch vm` with its console on pipes."""
 

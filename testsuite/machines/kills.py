@@ -13,18 +13,13 @@ import time
 
 import control
 import suite
-from guest import Failed, Machine
+from guest import Machine, check
 
 # As in writer.c.
 SECTOR, BLOCK_SECTORS, MAX_BLOCKS, PARTS, PART_BLOCKS = 512, 8, 24, 16, 512
 ZERO, DISCARD = 1, 2
 LOG = PARTS * PART_BLOCKS * BLOCK_SECTORS  # a block; the other sectors are before it
 BLANK = None  # a sector of zeros
-
-
-def check(condition, why):
-    if not condition:
-        raise Failed(why)
 
 
 def splitmix(state):

@@ -32,15 +32,10 @@ import stress  # noqa: E402
 import suite  # noqa: E402  (guest has put its folder on the path)
 import systems  # noqa: E402
 import tree  # noqa: E402
-from guest import Failed, Machine  # noqa: E402
+from guest import Failed, Machine, check  # noqa: E402
 
 
 UBOOT = "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin"
-
-
-def check(condition, why):
-    if not condition:
-        raise Failed(why)
 
 
 # ---- The command line: arguments, exit status, what the sentence has ----

@@ -17,7 +17,7 @@ import tempfile
 import threading
 import types
 
-from guest import Failed, Machine
+from guest import Failed, Machine, check
 import suite
 
 USER = ["-device", "virtio-net-device,netdev=n", "-netdev"]
@@ -25,11 +25,6 @@ USER = ["-device", "virtio-net-device,netdev=n", "-netdev"]
 # udhcpc's.
 LEASE = r"""printf '#!/bin/sh\n[ $1 != bound ] || { ip addr add $ip/$mask dev $interface; """ \
         r"""ip route add default via $router; echo nameserver $dns > /etc/resolv.conf; }\n' > /lease"""
-
-
-def check(condition, why):
-    if not condition:
-        raise Failed(why)
 
 
 def free_port(kind):

@@ -14,7 +14,7 @@ import tempfile
 
 import suite
 import debian
-from guest import CannotRun
+from guest import CannotRun, Failed
 
 PACKAGES = ["?essential", "apt", "dbus", "gcc", "iproute2", "libc6-dev", "login", "passwd",
             "systemd-sysv", "udev", "util-linux"]
@@ -102,10 +102,6 @@ def configure(ketch, root):
         raise Failed(f"the packages' scripts under `ketch run`: {suite.status_text(r.status)}: "
                      f"{(r.output + r.errors).decode(errors='replace')[-1500:]}")
     os.unlink(inside)
-
-
-class Failed(Exception):
-    """What Ketch did wrong when the disk was made."""
 
 
 def make_disk(ketch, debs, folder, path):

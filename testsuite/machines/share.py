@@ -7,14 +7,9 @@ import os
 import random
 import stat
 
-from guest import Failed, Machine
+from guest import Machine, check
 
 ATTRIBUTE = "user.colour"
-
-
-def check(condition, why):
-    if not condition:
-        raise Failed(why)
 
 
 def write(*parts, data):

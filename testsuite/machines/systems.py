@@ -11,7 +11,7 @@ import threading
 
 import rootfs
 import suite
-from guest import CannotRun, Failed, Machine
+from guest import CannotRun, Machine, check
 
 PROGRAM = r"""
 #include <math.h>
@@ -29,11 +29,6 @@ int main(void)
     printf("%s %.9f\n", u.machine, sqrt(6 * sum));
 }
 """
-
-
-def check(condition, why):
-    if not condition:
-        raise Failed(why)
 
 
 def tool(*command):
@@ -101,8 +96,6 @@ def debian_case(options, linux):
         disk = rootfs.Disk(options.ketch)
     except CannotRun as e:
         return f"skip: {e}"
-    except rootfs.Failed as e:
-        raise Failed(str(e)) from e
     with tempfile.TemporaryDirectory() as folder, served(folder) as port:
         rootfs.repository(disk.extra, folder)
         work = os.path.join(folder, "work.qcow2")

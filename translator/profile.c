@@ -9,7 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-
 enum {
     PERIOD_NS = 1000000,           /* of processor time; the host's clock tick may be longer */
 };

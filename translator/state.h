@@ -283,7 +283,6 @@ uint32_t region_interval(void);
 /* Most work that the passes may do on one: policy.h. */
 uint64_t region_work(void);
 
-
 /* How often the unit has been entered; UINT32_MAX: often, and nothing came of it. */
 uint32_t region_entries(const TrUnit *unit);
 

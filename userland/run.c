@@ -367,7 +367,7 @@ static int open_program(const UserOptions *o, char path[PATH_MAX], char *error)
         }
         n = pread(fd, head, SCRIPT_HEAD, 0);
         head[n < 0 ? 0 : n] = '\0';
-        if (strncmp(head, "#!", 2) != 0) {
+        if (elf_kind_of(process.abi, (const uint8_t *)head, n < 0 ? 0 : (size_t)n) != ELF_SCRIPT) {
             return fd;
         }
         close(fd);

@@ -29,11 +29,11 @@ static bool amo(Rv *c, const RvAmoaddW *a, IrRmw op, unsigned size)
 #define AMO(name, op)                                                                              \
     bool rv_amo##name##_w(Rv *c, const RvAmoaddW *a)                                               \
     {                                                                                              \
-        return amo(c, a, IR_RMW_##op, RV_W);                                                          \
+        return amo(c, a, IR_RMW_##op, RV_W);                                                       \
     }                                                                                              \
     bool rv_amo##name##_d(Rv *c, const RvAmoaddW *a)                                               \
     {                                                                                              \
-        return amo(c, a, IR_RMW_##op, RV_D);                                                          \
+        return amo(c, a, IR_RMW_##op, RV_D);                                                       \
     }
 
 AMO(swap, swap)

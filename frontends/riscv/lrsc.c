@@ -13,7 +13,6 @@
 #include "frontends/riscv/atomic.h"
 #include "frontends/riscv/lrloop.h"
 
-
 /* Register arithmetic, or a branch forward. */
 static bool is_harmless(unsigned insn, uint32_t bits)
 {

@@ -28,6 +28,7 @@ sys.path.insert(0, os.path.join(TOP, "tools"))
 sys.path.insert(0, HERE)
 
 import debian  # noqa: E402
+import launcher  # noqa: E402
 import machine  # noqa: E402
 import plot  # noqa: E402
 import plugins  # noqa: E402
@@ -181,23 +182,11 @@ class Runner:
         return [*self.prefix, *sysroot, binaries[1]]
 
 
-def launcher():
-    """The program that measures, built once."""
-    source = os.path.join(HERE, "launch.c")
-    with open(source, "rb") as f:
-        digest = hashlib.sha256(f.read()).hexdigest()[:16]
-    target = os.path.join(debian.cache_folder("bench"), f"launch-{digest}")
-    if not os.path.exists(target):
-        subprocess.run(["gcc", "-O2", "-static", source, "-o", target + ".new"], check=True)
-        os.rename(target + ".new", target)
-    return target
-
-
 def run_once(command, stdin, loop):
     """(CPU seconds of one run, peak KiB, output, status) of `loop` runs, their children too."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors, \
             tempfile.TemporaryFile() as report, open(stdin, "rb") as source:
-        subprocess.run([launcher(), str(report.fileno()), str(loop), *command], check=True,
+        subprocess.run([launcher.build("gcc"), str(report.fileno()), str(loop), *command], check=True,
                        stdin=source, stdout=out, stderr=errors, pass_fds=[report.fileno()])
         for f in (out, errors, report):
             f.seek(0)

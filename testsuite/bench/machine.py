@@ -9,7 +9,6 @@ import hashlib
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 
@@ -17,7 +16,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "machines"))
 
 import guest  # noqa: E402
-import debian  # noqa: E402
+import launcher  # noqa: E402
 
 FP = {"matmul", "nbody", "mandelbrot"}
 # Those that spend their time in the kernel or need a second hart.
@@ -35,18 +34,6 @@ class QemuMachine(guest.Machine):
 
 def cpu_rows(rows):
     return [r for r in rows if not r.package and r.name not in OTHERS]
-
-
-def guest_launcher():
-    """launch.c for the guest."""
-    source = os.path.join(HERE, "launch.c")
-    with open(source, "rb") as f:
-        digest = hashlib.sha256(f.read()).hexdigest()[:16]
-    target = os.path.join(debian.cache_folder("bench"), f"launch-riscv64-{digest}")
-    if not os.path.exists(target):
-        subprocess.run(["riscv64-linux-gnu-gcc", "-O2", "-static", source, "-o", target + ".new"], check=True)
-        os.rename(target + ".new", target)
-    return target
 
 
 def read(path):
@@ -162,7 +149,7 @@ def compare(rows, options, prepare, run_once):
     vm = os.path.join(os.path.dirname(os.path.realpath(ketch[0])), "ketch")
     with tempfile.TemporaryDirectory(prefix="ketch-bench-") as folder:
         files = {f"rows/{job.name}": read(job.program) for job in jobs}
-        image = guest.Images(folder).more("bench", files | {"launch": read(guest_launcher())})
+        image = guest.Images(folder).more("bench", files | {"launch": read(launcher.build("riscv64-linux-gnu-gcc"))})
         running = [(name, start()) for name, start in machines(vm, image)]
         try:
             for _, machine in running:

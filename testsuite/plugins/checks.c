@@ -5,22 +5,12 @@
 #include <unistd.h>
 
 #include "plugins/qemu-plugin.h"
+#include "testsuite/plugins/print.h"
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
 static const char *what;
 static pid_t first;
-
-__attribute__((format(printf, 1, 2))) static void print(const char *format, ...)
-{
-    char text[256];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    qemu_plugin_outs(text);
-}
 
 static struct qemu_plugin_register *find_register(const char *name)
 {

@@ -4,19 +4,9 @@
 #include <string.h>
 
 #include "plugins/qemu-plugin.h"
+#include "testsuite/plugins/print.h"
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
-
-__attribute__((format(printf, 1, 2))) static void print(const char *format, ...)
-{
-    char text[256];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    qemu_plugin_outs(text);
-}
 
 static uint64_t read_register(const char *name)
 {

@@ -109,7 +109,7 @@ def source(path, seed):
             at += length
 
 
-def made_by_qemu(work, options):
+def qemu_image(work, options):
     """disk.raw, and a.qcow2 with the same contents."""
     source(work.path("disk.raw"), options)
     work.qemu("convert", "-f", "raw", "-O", "qcow2", "-o", options, "disk.raw", "a.qcow2")
@@ -214,7 +214,7 @@ def backing(work, options):
 
 def maps(work, options):
     """The same table of extents and the same description."""
-    made_by_qemu(work, options)
+    qemu_image(work, options)
     ours = json.loads(work.image("map", "--output=json", "a.qcow2"))
     theirs = json.loads(work.qemu("map", "--output=json", "-f", "qcow2", "a.qcow2"))
     # qemu-img looks for holes of the file, too, and shows the place of subclusters without data.
@@ -233,7 +233,7 @@ def maps(work, options):
 
 def sizes(work, options):
     """Grown by one tool, written, checked by the other; shrunk again."""
-    made_by_qemu(work, options)
+    qemu_image(work, options)
     work.image("resize", "-q", "-f", "qcow2", "a.qcow2", "+300M")
     work.io("a.qcow2", "write -P 1 300M 1M")
     work.check("a.qcow2")
@@ -247,7 +247,7 @@ def sizes(work, options):
 
 def repairs(work, options):
     """Refcounts that are wrong: found by both, repaired by ketch, fine for qemu-img."""
-    made_by_qemu(work, options)
+    qemu_image(work, options)
     with open(work.path("a.qcow2"), "r+b") as f:
         f.seek(48)
         f.seek(int.from_bytes(f.read(8), "big"))
@@ -263,7 +263,7 @@ def repairs(work, options):
 
 def bitmaps(work, options):
     """Kept by an image that is read, invalid in one that was written; in order either way."""
-    made_by_qemu(work, options)
+    qemu_image(work, options)
     work.qemu("bitmap", "--add", "-f", "qcow2", "a.qcow2", "changes")
     work.io("a.qcow2", "write -P 3 1M 1M")
     work.check("a.qcow2")

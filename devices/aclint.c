@@ -188,7 +188,7 @@ static const DevReg mtimer_regs[] = {
     { .name = "MTIMECMP", .offset = 0, .size = 8, .access = 4 | 8, .count = ACLINT_HARTS,
       .field = offsetof(Mtimer, mtimecmp), .rw = UINT64_MAX, .reset = UINT64_MAX,
       .wrote = mtimecmp_wrote },
-    { .name = "MTIME", .offset = 0x7ff8, .size = 8, .access = 4 | 8, .read = mtime_read,
+    { .name = "MTIME", .offset = ACLINT_MTIME, .size = 8, .access = 4 | 8, .read = mtime_read,
       .wrote = mtime_wrote },
 };
 

@@ -15,6 +15,7 @@ enum {
     ACLINT_HARTS = 8,
     ACLINT_MSWI_BYTES = 0x4000,
     ACLINT_MTIMER_BYTES = 0x8000,
+    ACLINT_MTIME = 0x7ff8, /* among them */
     ACLINT_NS_PER_TICK = 100, /* 10 MHz */
 };
 

@@ -33,6 +33,7 @@ typedef struct BoardConfig {
     DevEnv *env;                     /* mem is the board's to set */
     Chardev *serial[BOARD_SERIALS];  /* NULL: nobody listens */
     Block *flash[BOARD_FLASHES];     /* contents of flash memory; NULL: none, it is lost */
+    bool aclint;                     /* an ACLINT where there would be a CLINT */
 } BoardConfig;
 
 /* The harts, as whoever runs them gives them. */

@@ -15,7 +15,7 @@
 enum { ALIGN = 2 << 20 };
 
 /* Lines of a hart: the privileged architecture's interrupt numbers. */
-enum { LINE_MSI = 3, LINE_MTI = 7, LINE_SEI = 9, LINE_MEI = 11 };
+enum { LINE_SSI = 1, LINE_MSI = 3, LINE_MTI = 7, LINE_SEI = 9, LINE_MEI = 11 };
 
 static const DevType machine_type = {
     .name = "virt-machine",
@@ -26,22 +26,31 @@ static const DevType machine_type = {
 
 /* ---- Devices ---- */
 
+/* A device whose line of each hart is `line`. */
+static Dev *add_for_harts(Board *b, const DevType *type, const char *id, uint64_t base,
+                          unsigned line, GError **error)
+{
+    Dev *dev = board_add(b, type, id, base, (Irq){ 0 }, error);
+
+    for (unsigned h = 0; dev && h < b->config.n_harts; h++) {
+        dev->irq[h] = b->wiring.hart_irq(b->wiring.opaque, h, line);
+    }
+    return dev;
+}
+
 static bool add_harts(Board *b, GError **error)
 {
-    const BoardWiring *w = &b->wiring;
-    Dev *mswi = board_add(b, &dev_aclint_mswi, "mswi", VIRT_CLINT, (Irq){ 0 }, error);
-
-    b->timer = mswi ? board_add(b, &dev_aclint_mtimer, "mtimer", VIRT_CLINT + ACLINT_MSWI_BYTES,
-                                (Irq){ 0 }, error) : NULL;
+    if (!add_for_harts(b, &dev_aclint_mswi, "mswi", VIRT_CLINT, LINE_MSI, error)) {
+        return false;
+    }
+    b->timer = add_for_harts(b, &dev_aclint_mtimer, "mtimer", VIRT_CLINT + ACLINT_MSWI_BYTES,
+                             LINE_MTI, error);
     if (!b->timer) {
         return false;
     }
-    for (unsigned h = 0; h < b->config.n_harts; h++) {
-        mswi->irq[h] = w->hart_irq(w->opaque, h, LINE_MSI);
-        b->timer->irq[h] = w->hart_irq(w->opaque, h, LINE_MTI);
-    }
-    aclint_on_alarm(b->timer, w->hart_timer, w->opaque);
-    return true;
+    aclint_on_alarm(b->timer, b->wiring.hart_timer, b->wiring.opaque);
+    return !b->config.aclint ||
+           add_for_harts(b, &dev_aclint_sswi, "sswi", VIRT_SSWI, LINE_SSI, error);
 }
 
 static Dev *add_plic(Board *b, GError **error)

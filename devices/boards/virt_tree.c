@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "devices/aclint.h"
 #include "devices/boards/image.h"
 #include "devices/boards/virt.h"
 #include "devices/pci/pci.h"
@@ -152,39 +153,78 @@ static void cpus(void *t, const Board *b)
     end(t);
 }
 
-/* Two lines of each hart. */
-static void extended(void *t, const Board *b, uint32_t first, uint32_t second)
+/* Lines of each hart. */
+static void extended(void *t, const Board *b, const uint8_t *line, unsigned n_lines)
 {
-    fdt32_t cell[4 * PLIC_HARTS];
-    unsigned n = b->config.n_harts;
+    fdt32_t cell[4 * PLIC_HARTS], *c = cell;
 
-    for (unsigned h = 0; h < n; h++) {
-        cell[4 * h] = cell[4 * h + 2] = cpu_to_fdt32(intc_handle(h));
-        cell[4 * h + 1] = cpu_to_fdt32(first);
-        cell[4 * h + 3] = cpu_to_fdt32(second);
+    for (unsigned h = 0; h < b->config.n_harts; h++) {
+        for (unsigned i = 0; i < n_lines; i++) {
+            *c++ = cpu_to_fdt32(intc_handle(h));
+            *c++ = cpu_to_fdt32(line[i]);
+        }
     }
-    need(fdt_property(t, "interrupts-extended", cell, (int)(4 * n * sizeof(cell[0]))));
+    need(fdt_property(t, "interrupts-extended", cell, (int)((c - cell) * (ptrdiff_t)sizeof(cell[0]))));
 }
+
+/* At most two. */
+#define LINES(t, b, ...)                                                              \
+    extended(t, b, (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
 
 /* ---- Devices ---- */
 
-static void interrupt_controllers(void *t, const Board *b)
+static void plic(void *t, const Board *b)
 {
     begin_at(t, "plic", VIRT_PLIC);
     handle(t, HANDLE_PLIC);
     CELLS(t, "riscv,ndev", CELL(VIRT_PLIC_NDEV));
     reg(t, VIRT_PLIC, PLIC_BYTES);
-    extended(t, b, 11, 9);
+    LINES(t, b, 11, 9);
     flag(t, "interrupt-controller");
     TEXTS(t, "compatible", "sifive,plic-1.0.0\0riscv,plic0");
     CELLS(t, "#address-cells", CELL(0));
     CELLS(t, "#interrupt-cells", CELL(1));
     end(t);
+}
+
+static void clint(void *t, const Board *b)
+{
     begin_at(t, "clint", VIRT_CLINT);
-    extended(t, b, 3, 7);
+    LINES(t, b, 3, 7);
     reg(t, VIRT_CLINT, VIRT_CLINT_BYTES);
     TEXTS(t, "compatible", "sifive,clint0\0riscv,clint0");
     end(t);
+}
+
+static void software_interrupts(void *t, const Board *b, const char *name, uint64_t base,
+                                uint8_t line)
+{
+    char compatible[32];
+
+    g_snprintf(compatible, sizeof(compatible), "riscv,aclint-%s", name);
+    begin_at(t, name, base);
+    flag(t, "interrupt-controller");
+    CELLS(t, "#interrupt-cells", CELL(0));
+    LINES(t, b, line);
+    reg(t, base, ACLINT_MSWI_BYTES);
+    text(t, "compatible", compatible);
+    end(t);
+}
+
+/* Of the timers' registers MTIME is named first, with what is left of the CLINT's place, then the
+ * comparators. */
+static void aclint(void *t, const Board *b)
+{
+    uint64_t timers = VIRT_CLINT + ACLINT_MSWI_BYTES;
+
+    software_interrupts(t, b, "mswi", VIRT_CLINT, 3);
+    begin_at(t, "mtimer", timers);
+    LINES(t, b, 7);
+    CELLS(t, "reg", ADDR(timers + ACLINT_MTIME), ADDR(VIRT_CLINT + VIRT_CLINT_BYTES - timers - ACLINT_MTIME),
+          ADDR(timers), ADDR(ACLINT_MTIME));
+    text(t, "compatible", "riscv,aclint-mtimer");
+    end(t);
+    software_interrupts(t, b, "sswi", VIRT_SSWI, 1);
 }
 
 static void simple_devices(void *t)
@@ -260,7 +300,12 @@ static void soc(void *t, const Board *b)
     CELLS(t, "#size-cells", CELL(2));
     text(t, "compatible", "simple-bus");
     flag(t, "ranges");
-    interrupt_controllers(t, b);
+    plic(t, b);
+    if (b->config.aclint) {
+        aclint(t, b);
+    } else {
+        clint(t, b);
+    }
     simple_devices(t);
     pci(t);
     end(t);

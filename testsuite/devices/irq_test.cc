@@ -122,6 +122,20 @@ TEST(Aclint, SoftwareInterrupts)
   EXPECT_FALSE(h.level[3]);
 }
 
+TEST(Aclint, SoftwareInterruptsOfSupervisorsAreOnlySet)
+{
+  Harness h;
+  Dev *sswi = h.add(&dev_aclint_sswi);
+  h.connect(sswi, 2, 2);
+  h.write(kBase + 8, 0xfffffffe);
+  EXPECT_FALSE(h.level[2]);
+  h.write(kBase + 8, 1);
+  EXPECT_TRUE(h.level[2]);
+  EXPECT_EQ(0u, h.read(kBase + 8));
+  h.write(kBase + 8, 0);
+  EXPECT_TRUE(h.level[2]);
+}
+
 struct MtimerTest : testing::Test {
   Harness h;
   Dev *mtimer = h.add(&dev_aclint_mtimer);

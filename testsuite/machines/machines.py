@@ -53,6 +53,7 @@ COMMANDS = [
     ("vm -smp 9", 1, "from 1 to 8"),
     ("vm -M toaster", 1, "there are: virt"),
     ("vm -M virt,slots=3", 1, "'slots=3'"),
+    ("vm -M virt,aclint=perhaps", 1, "'perhaps'"),
     ("vm -cpu z80", 1, "'z80'"),
     ("vm --non-security -cpu rv64,wings=on", 1, "wings"),
     ("vm -accel kvm", 1, "'kvm'"),
@@ -160,20 +161,21 @@ OTHER = {"riscv,isa": "our processor", "rng-seed": "random", "riscv,cbom-block-s
 MISSING = {"/pmu": "there are no counters of events"}
 
 
-def tree_case(options, folder):
+def tree_case(options, folder, board):
     qemu = shutil.which("qemu-system-riscv64")
     if not qemu:
         return "skip: no qemu-system-riscv64"
-    trees = []
-    os.symlink("file.dtb", os.path.join(folder, "ketch.dtb"))  # what there is is written to
+    folder, trees = tempfile.mkdtemp(dir=folder), []
+    link = os.path.join(folder, "ketch.dtb")
+    os.symlink("file.dtb", link)  # what there is is written to
     for name, command in (("qemu", [qemu]), ("ketch", [options.ketch, "vm"])):
         path = os.path.join(folder, f"{name}.dtb")
-        r = suite.run([*command, "-M", f"virt,dumpdtb={path}", "-m", "512M", "-smp", "3", "-nographic"],
+        r = suite.run([*command, "-M", f"{board},dumpdtb={path}", "-m", "512M", "-smp", "3", "-nographic"],
                       30)
         check(r.status == 0, f"{name}: {r.errors.decode(errors='replace')}")
         with open(path, "rb") as f:
             trees.append(tree.resolve(tree.parse(f.read())))
-    check(os.path.islink(os.path.join(folder, "ketch.dtb")), "dumpdtb has replaced a link")
+    check(os.path.islink(link), "dumpdtb has replaced a link")
     theirs, ours = trees
     for path in sorted(set(theirs) | set(ours)):
         if path in MISSING:
@@ -476,7 +478,8 @@ def cases(options, folder):
     found += [(f"wrong values of {name}", lambda name=name: wrong_case(options, name, folder))
               for name in option_names() if name != "-D"]
     found.append(("manual page", manual_case))
-    found.append(("device tree", lambda: tree_case(options, folder)))
+    found += [(f"device tree, {board}", lambda board=board: tree_case(options, folder, board))
+              for board in ("virt", "virt,aclint=on")]
     if not os.path.exists(guest.FIRMWARE):
         return found + [("machines", lambda: "skip: the package opensbi is not installed")]
     found += [(f"terminal, {name}", lambda how=how: terminal_case(options, how))
@@ -501,6 +504,7 @@ def cases(options, folder):
     return found + [
         ("Linux", lambda: boot_case(options, linux)),
         *((f"Linux, {n} harts", lambda n=n: boot_case(options, linux, "-smp", n)) for n in ("3", "4", "8")),
+        ("Linux, 2 harts, an ACLINT", lambda: boot_case(options, linux, "-smp", "2", "-M", "virt,aclint=on")),
         ("Linux, --mmu=tlb", lambda: boot_case(options, linux, "--mmu=tlb")),
         ("restart", lambda: restart_case(options, linux)),
         ("console", lambda: console_case(options, linux)),

@@ -59,6 +59,7 @@ static bool option_machine(VmOptions *o, const char *arg, GError **error)
         g_free((char *)(uintptr_t)o->dump_tree);
         o->dump_tree = g_strdup(tree);
     }
+    ok = ok && keys_take_bool(&k, "aclint", &o->aclint, error);
     return keys_end(&k, "-M", ok ? error : NULL) && ok;
 }
 

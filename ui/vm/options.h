@@ -19,6 +19,7 @@ typedef enum VmAction {
 typedef struct VmOptions {
     VmAction action;
     const char *board, *dump_tree; /* dump_tree: owned */
+    bool aclint;
     const char *cpu;               /* what stands behind the model's name; NULL: nothing */
     uint64_t memory;               /* bytes */
     unsigned harts;

@@ -189,7 +189,7 @@ static bool make_board(Vm *vm, GError **error)
 {
     BoardConfig config = { .ram_size = vm->options->memory, .n_harts = vm->options->harts,
                            .env = &vm->env, .serial = { vm->serial },
-                           .flash = { vm->flash[0], vm->flash[1] } };
+                           .flash = { vm->flash[0], vm->flash[1] }, .aclint = vm->options->aclint };
 
     vm->board = board_new(board_type(vm->options->board), &config, error);
     return vm->board && start_translator(vm, error) && build(vm, error) && load(vm, error);

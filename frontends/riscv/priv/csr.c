@@ -192,7 +192,8 @@ void rv_look_at_timer(const Vcpu *vcpu)
 uint64_t rv_mip(const Vcpu *vcpu)
 {
     RvSystem *s = rv_system(vcpu);
-    uint64_t ip = s->soft_ip | atomic_load_explicit(&s->lines, memory_order_acquire);
+    uint64_t ip = atomic_load_explicit(&s->soft_ip, memory_order_acquire) |
+                  atomic_load_explicit(&s->lines, memory_order_acquire);
 
     if (s->menvcfg & RV_ENVCFG_STCE) {
         ip &= ~RV_BIT(RV_IRQ_STI);
@@ -218,7 +219,8 @@ static void write_mip(Vcpu *vcpu, unsigned number, uint64_t value, uint64_t mask
     if (s->menvcfg & RV_ENVCFG_STCE) {
         mask &= ~RV_BIT(RV_IRQ_STI);
     }
-    s->soft_ip = merge(s->soft_ip, value, mask);
+    atomic_fetch_and_explicit(&s->soft_ip, value | ~mask, memory_order_acq_rel);
+    atomic_fetch_or_explicit(&s->soft_ip, value & mask, memory_order_acq_rel);
     s->changed |= RV_CHANGED_INTERRUPTS;
 }
 

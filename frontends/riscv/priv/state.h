@@ -6,7 +6,7 @@
  *             of the vcpu instead: mstatus, sscratch, sepc, scause, stval (regs.def).
  * Invariant:  SD of the status slot is what FS says.  RvSystem.keys are those of the last
  *             mmu_switch(), pmp_range is made from pmpcfg and pmpaddr.
- * Threading:  the vcpu's own thread; `lines` any.
+ * Threading:  the vcpu's own thread; `lines` and `soft_ip` any.
  */
 #ifndef KETCH_FRONTENDS_RISCV_PRIV_STATE_H
 #define KETCH_FRONTENDS_RISCV_PRIV_STATE_H
@@ -126,10 +126,10 @@ typedef struct RvSystem {
     uint64_t mcountinhibit, mscratch, mepc, mcause, mtval;
     uint64_t mcycle, minstret; /* what to add to the host's clock; while inhibited the value */
     uint64_t pmpcfg[2], pmpaddr[RV_PMP_ENTRIES];
-    uint64_t soft_ip; /* SSIP, STIP, SEIP as written */
     bool timer_due;   /* stimecmp had come when rv_look_at_timer() was called last */
 
-    _Atomic uint64_t lines; /* interrupt inputs: RV_LINES */
+    _Atomic uint64_t lines;   /* interrupt inputs: RV_LINES */
+    _Atomic uint64_t soft_ip; /* SSIP, STIP, SEIP as written; the input of SSI sets SSIP */
 
     RvPmpRange pmp_range[RV_PMP_ENTRIES];
     unsigned n_pmp_ranges;

@@ -204,12 +204,15 @@ static bool pending(Vcpu *vcpu, bool waiting)
     return waiting ? vcpu->slot[RV_SLOT_irqs] != 0 : take != 0;
 }
 
+/* SSI has no level: it sets a bit that software clears. */
 static void set_line(Vcpu *vcpu, unsigned line, bool level)
 {
     RvSystem *s = rv_system(vcpu);
     uint64_t bit = RV_BIT(line) & RV_LINES;
 
-    if (level) {
+    if (line == RV_IRQ_SSI) {
+        atomic_fetch_or_explicit(&s->soft_ip, level ? RV_SSIP : 0, memory_order_release);
+    } else if (level) {
         atomic_fetch_or_explicit(&s->lines, bit, memory_order_release);
     } else {
         atomic_fetch_and_explicit(&s->lines, ~bit, memory_order_release);
@@ -239,8 +242,8 @@ static uint64_t *other_field(Vcpu *vcpu, unsigned index, const char **name)
         uint64_t *value;
     } fields[] = {
         { "privilege", &s->privilege },
-        { "soft_ip", &s->soft_ip },
-        { "lines", (uint64_t *)&s->lines }, /* the hart is at rest */
+        { "soft_ip", (uint64_t *)&s->soft_ip }, /* the hart is at rest */
+        { "lines", (uint64_t *)&s->lines },
     };
 
     if (index >= sizeof(fields) / sizeof(fields[0])) {

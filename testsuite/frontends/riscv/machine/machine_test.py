@@ -19,16 +19,17 @@ TOOLS = "riscv64-linux-gnu-"
 QEMU = "qemu-system-riscv64"
 SECONDS = 30
 
-# Program, macros, harts, -cpu of Ketch.  QEMU 7.2 has all paging modes.
+# Program, macros, harts, -cpu of Ketch, -M of QEMU.  QEMU 7.2 has all paging modes.
 PROGRAMS = (
-    ("csr", [], 1, ""),
-    ("trap", [], 1, ""),
-    ("fp", [], 1, ""),
-    ("interrupt", [], 1, ""),
-    ("paging", ["PAGING_MODE=8"], 1, ""),
-    ("paging", ["PAGING_MODE=9"], 1, ""),
-    ("paging", ["PAGING_MODE=10"], 1, "sv57=on"),
-    ("smp", [], 2, ""),
+    ("csr", [], 1, "", "virt"),
+    ("trap", [], 1, "", "virt"),
+    ("fp", [], 1, "", "virt"),
+    ("interrupt", [], 1, "", "virt"),
+    ("paging", ["PAGING_MODE=8"], 1, "", "virt"),
+    ("paging", ["PAGING_MODE=9"], 1, "", "virt"),
+    ("paging", ["PAGING_MODE=10"], 1, "sv57=on", "virt"),
+    ("smp", [], 2, "", "virt"),
+    ("sswi", [], 2, "", "virt,aclint=on"),
 )
 WAYS = (
     ["--tier=interp"],
@@ -68,9 +69,9 @@ def first_difference(ours, theirs):
 
 
 def compare(runner, program, folder):
-    name, macros, harts, cpu = program
+    name, macros, harts, cpu, board = program
     elf, raw = build(folder, name, macros)
-    want = output([QEMU, "-M", "virt", "-bios", "none", "-nographic", "-monitor", "none", "-cpu",
+    want = output([QEMU, "-M", board, "-bios", "none", "-nographic", "-monitor", "none", "-cpu",
                    "rv64,h=off", "-smp", str(harts), "-kernel", elf])
     failed = 0
     for way in WAYS:

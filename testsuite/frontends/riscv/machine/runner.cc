@@ -31,7 +31,7 @@ extern "C" {
 namespace
 {
 
-constexpr uint64_t kRam = 0x80000000, kRamSize = 64 << 20, kTest = 0x100000, kAclint = 0x2000000,
+constexpr uint64_t kRam = 0x80000000, kRamSize = 64 << 20, kTest = 0x100000, kAclint = 0x2000000, kSswi = 0x2f00000,
                    kUart = 0x10000000, kTicks = 10000000; /* in a second */
 
 Machine *machine;
@@ -122,6 +122,21 @@ bool aclint_write(void *, uint64_t offset, unsigned, uint64_t value)
     return true;
 }
 
+bool sswi_read(void *, uint64_t, unsigned, uint64_t *value)
+{
+    *value = 0;
+    return true;
+}
+
+bool sswi_write(void *, uint64_t offset, unsigned, uint64_t value)
+{
+    if (offset < 4 * n_harts && (value & 1)) {
+        Irq irq = machine_irq(machine, unsigned(offset / 4), 1);
+        irq_set(&irq, true);
+    }
+    return true;
+}
+
 bool uart_read(void *, uint64_t offset, unsigned, uint64_t *value)
 {
     *value = offset == 5 ? 0x60 : 0;
@@ -148,6 +163,7 @@ bool test_write(void *, uint64_t, unsigned, uint64_t value)
 }
 
 const PhysOps aclint_ops = { aclint_read, aclint_write };
+const PhysOps sswi_ops = { sswi_read, sswi_write };
 const PhysOps uart_ops = { uart_read, uart_write };
 const PhysOps test_ops = { test_read, test_write };
 
@@ -211,6 +227,7 @@ PhysMem *make_memory()
     add(mem, "ram", kRam, kRamSize, nullptr);
     add(mem, "test", kTest, 0x1000, &test_ops);
     add(mem, "aclint", kAclint, 0x10000, &aclint_ops);
+    add(mem, "sswi", kSswi, 0x4000, &sswi_ops);
     add(mem, "uart", kUart, 0x100, &uart_ops);
     return mem;
 }

@@ -308,7 +308,25 @@ TEST(Interrupt, OtherLinesDoNotExist)
 
     for (unsigned line = 0; line < 64; line++)
         fe_riscv64_system.set_line(hart.vcpu, line, true);
-    EXPECT_EQ(hart.get("mip"), 0xa88u);
+    EXPECT_EQ(hart.get("mip"), 0xa8au);
+}
+
+/* ACLINT, "Supervisor-level Software Interrupt Device": it sets the bit, software clears it. */
+TEST(Interrupt, SsiSetsABitThatSoftwareClears)
+{
+    Hart hart;
+
+    hart.set("mie", 2);
+    fe_riscv64_system.set_line(hart.vcpu, RV_IRQ_SSI, true);
+    fe_riscv64_system.set_line(hart.vcpu, RV_IRQ_SSI, false);
+    EXPECT_EQ(hart.get("mip"), 2u);
+    EXPECT_TRUE(fe_riscv64_system.pending(hart.vcpu, true));
+    hart.set("mideleg", 2);
+    hart.set("sip", 0);
+    EXPECT_EQ(hart.get("mip"), 0u);
+    fe_riscv64_system.set_line(hart.vcpu, RV_IRQ_SSI, true);
+    fe_riscv64_system.reset(hart.vcpu, 0, 0, 0);
+    EXPECT_EQ(hart.get("mip"), 0u);
 }
 
 TEST(Sstc, TimerIsPendingFromItsTickOn)

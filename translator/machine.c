@@ -20,7 +20,8 @@ enum {
     REST_NS = 10000,
     RESTS = 20,
     SPINS = 64, /* waits that an interrupt ended at once, but did not interrupt: firmware that waits for
-                   its turn in a loop */
+                   its turn in a loop.  The next ones last for as long as it waits already, in all. */
+    SPIN_MS = 1000, /* after that they get no longer */
 };
 
 typedef struct Hart {
@@ -30,6 +31,7 @@ typedef struct Hart {
     pthread_t thread;
     bool started;
     unsigned spins;
+    int rested_ms; /* in spins */
     pthread_cond_t wake;    /* with Machine.lock */
     bool parked;            /* its thread waits for Machine.paused to end; under Machine.lock */
     MachineMove move;       /* likewise */
@@ -152,17 +154,31 @@ static struct timespec from_now(int ms)
     return from_now_us(ms * 1000L);
 }
 
-/* A wait may end at once, but need not. */
-static void wait_a_moment(Hart *h)
+/* A wait may end at once, but need not.  OpenSBI 1.1 waits to be started with its software interrupt
+ * pending, and who starts it says so before saying where (sbi_hsm_hart_start()): a hart that looks just
+ * then starts at the wrong place.  Since a wait is as long as all before it, or ends with the interrupt
+ * that says that all has been said, the hart hardly ever looks by itself. */
+static void wait_in_spin(Hart *h)
 {
     Machine *m = h->machine;
-    struct timespec end = from_now(1);
+    int ms = h->rested_ms ? h->rested_ms : 1;
+    struct timespec end = from_now(ms);
+    bool over = false;
 
     pthread_mutex_lock(&m->lock);
-    while (!atomic_load(&h->kicked) && !m->paused && !m->ending &&
-           pthread_cond_timedwait(&h->wake, &m->lock, &end) != ETIMEDOUT) {
+    while (!over && !atomic_load(&h->kicked) && !m->paused && !m->ending) {
+        over = pthread_cond_timedwait(&h->wake, &m->lock, &end) == ETIMEDOUT;
     }
     pthread_mutex_unlock(&m->lock);
+    if (over && h->rested_ms < SPIN_MS) {
+        h->rested_ms += ms;
+    }
+}
+
+static void end_spin(Hart *h)
+{
+    h->spins = 0;
+    h->rested_ms = 0;
 }
 
 /* Until something has happened.  False: the wait for interrupts is over. */
@@ -175,11 +191,11 @@ static bool sleep_once(Hart *h, bool *idle)
     handle_timer(h);
     if (m->fe->pending(h->vcpu, true)) {
         if (++h->spins > SPINS) {
-            wait_a_moment(h);
+            wait_in_spin(h);
         }
         return false;
     }
-    h->spins = 0;
+    end_spin(h);
     if (!*idle) {
         *idle = true;
         tell(h, m->config.events.idle);
@@ -209,7 +225,7 @@ static void wait_for_interrupt(Hart *h)
 
 static void note_taken(Hart *h)
 {
-    h->spins = 0;
+    end_spin(h);
     atomic_fetch_add(&h->taken, 1);
     if (atomic_load(&h->machine->awaiting)) {
         pthread_mutex_lock(&h->machine->lock);

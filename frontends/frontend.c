@@ -108,12 +108,14 @@ static void guard(FeContext *c, IrRef target, uint64_t pc)
 
 void fe_indirect(FeContext *c, IrRef target, unsigned flags, uint64_t return_pc)
 {
+    /* In front of the guards: the builder would know it in the expected block, too. */
+    IrRef back = flags & IR_EXIT_CALL ? ir_const(&c->b, IR_I64, return_pc) : 0;
     uint64_t pc;
 
     for (unsigned k = 0; c->expected && c->expected(c, k, &pc); k++) {
         guard(c, target, pc);
     }
-    ir_exit_ind(&c->b, target, flags | IR_EXIT_POLL, return_pc);
+    ir_exit_ind(&c->b, target, flags | IR_EXIT_POLL, back);
     c->ended = true;
 }
 

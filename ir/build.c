@@ -559,10 +559,8 @@ void ir_exit(IrBuild *b, uint64_t pc, unsigned flags, uint64_t return_pc)
                   .op = IR_OP_exit, .aux = (uint8_t)flags, .imm = (int64_t)pc, .arg = { back } });
 }
 
-void ir_exit_ind(IrBuild *b, IrRef target, unsigned flags, uint64_t return_pc)
+void ir_exit_ind(IrBuild *b, IrRef target, unsigned flags, IrRef back)
 {
-    IrRef back = flags & IR_EXIT_CALL ? ir_const(b, IR_I64, return_pc) : 0;
-
     insert(b, (IrInsn){ .op = IR_OP_exit_ind, .aux = (uint8_t)flags, .arg = { target, back } });
 }
 

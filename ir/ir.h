@@ -348,7 +348,7 @@ void ir_trap_if(IrBuild *b, IrRef cond, IrTrap trap, uint64_t arg);
 void ir_br(IrBuild *b, IrBlockId to);                               /* edges without arguments */
 void ir_brif(IrBuild *b, IrRef cond, IrBlockId yes, IrBlockId no);
 void ir_exit(IrBuild *b, uint64_t pc, unsigned flags, uint64_t return_pc); /* return_pc: with CALL */
-void ir_exit_ind(IrBuild *b, IrRef target, unsigned flags, uint64_t return_pc);
+void ir_exit_ind(IrBuild *b, IrRef target, unsigned flags, IrRef back); /* with CALL: a constant, else 0 */
 void ir_exit_trap(IrBuild *b, IrTrap trap, uint64_t pc);
 
 /* ---- Looking at functions ---- */

@@ -255,4 +255,36 @@ TEST(Call, FarCallHasAKnownTarget)
     EXPECT_EQ(ir.find("exit_ind"), string::npos) << ir;
 }
 
+/* The builder goes on in the expected block, which the block of the exit does not dominate; whatever
+ * the target's number, so that constants fall out of the builder's table. */
+TEST(Call, ExpectedTargetUsesNothingOfTheExit)
+{
+    std::unique_ptr<Arena, void (*)(Arena *)> arena(arena_new(1 << 24), arena_free);
+
+    for (uint64_t pc = 0x20000; pc < 0x20800; pc += 2) {
+        IrFunc *f = ir_func_new(arena.get(), fe_riscv64.guest, Code::kPc);
+        IrBlockId first = ir_block_new(f, Code::kPc), callee = ir_block_new(f, pc);
+        const char *error = nullptr;
+        FeContext c = {};
+
+        ASSERT_EQ(1u, callee);
+        c.opaque = &pc;
+        c.expected = [](FeContext *at, unsigned k, uint64_t *to) {
+            *to = *static_cast<uint64_t *>(at->opaque);
+            return k == 0;
+        };
+        c.block_at = [](FeContext *at, uint64_t to, IrBlockId *block) {
+            *block = 1;
+            return to == *static_cast<uint64_t *>(at->opaque);
+        };
+        ir_build_at(&c.b, f, first);
+        ir_set(&c.b, 1, ir_const(&c.b, IR_I64, Code::kPc + 4));
+        fe_indirect(&c, ir_get(&c.b, 10), IR_EXIT_CALL, Code::kPc + 4);
+        ir_build_follow(&c.b, callee);
+        ir_set(&c.b, 2, ir_const(&c.b, IR_I64, Code::kPc + 4));
+        ir_exit(&c.b, pc, 0, 0);
+        EXPECT_TRUE(ir_verify(f, &error)) << error << "\n" << ir_print(f, arena.get());
+    }
+}
+
 } // namespace

@@ -19,7 +19,7 @@ void check_failed(const char *file, int line, const char *cond, const char *fmt,
     CheckContextFn *fn = context_fn;
     va_list ap;
 
-    fprintf(stderr, "ketch: internal error: %s:%d: %s: ", file, line, cond);
+    fprintf(stderr, "ketch: internal error: %s:%d: %s", file, line, cond);
     va_start(ap, fmt);
     vfprintf(stderr, fmt, ap);
     va_end(ap);

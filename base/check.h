@@ -23,11 +23,11 @@ void check_set_context(CheckContextFn *fn, void *opaque);
 _Noreturn void check_failed(const char *file, int line, const char *cond, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-#define CHECK(cond, ...)                                             \
-    do {                                                             \
-        if (__builtin_expect(!(cond), 0)) {                          \
-            check_failed(__FILE__, __LINE__, #cond, "" __VA_ARGS__); \
-        }                                                            \
+#define CHECK(cond, ...)                                               \
+    do {                                                               \
+        if (__builtin_expect(!(cond), 0)) {                            \
+            check_failed(__FILE__, __LINE__, #cond, ": " __VA_ARGS__); \
+        }                                                              \
     } while (0)
 
 #ifdef KETCH_DEBUG

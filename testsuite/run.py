@@ -33,8 +33,8 @@ SUITES = [
     Suite("instructions", "frontends/fuzz/fuzz.py", ("--tier=jit", "--cases=4000"),
           ("--tier=jit,interp", "--cases=20000")),
     Suite("sequences", "frontends/sequences/sequences.py",
-          ("--tier=interp,jit,regions", "--count=2000"),
-          ("--tier=interp,jit,regions,early", "--count=12000", "--seed=2")),
+          ("--tier=interp,jit,regions,checked", "--count=2000"),
+          ("--tier=interp,jit,regions,early,checked", "--count=12000", "--seed=2")),
     Suite("guests", "userland/guests.py", (), ()),
     Suite("processes", "userland/processes.py", (), ()),
     Suite("precise", "userland/precise/precise.py", ("--count=6",), ("--count=60", "--seed=7")),
@@ -47,7 +47,8 @@ SUITES = [
     Suite("programs", "programs/programs.py", ("--tier=jit",), ("--full",)),
     Suite("images", "devices/host/block/images.py", (), ()),
     Suite("machines", "machines/machines.py", (), ("--kills=50", "--stress=600")),
-    Suite("torture", "torture/torture.py", ("--levels=-O2", "--tier=jit"), ()),
+    Suite("torture", "torture/torture.py", ("--levels=-O2", "--tier=jit,regions"),
+          ("--levels=-O0,-O1,-O2,-O3,-Os", "--tier=jit,interp,regions,checked")),
 ]
 
 

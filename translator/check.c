@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "ir/opt/opt.h"
 
 enum {
     JOURNAL_MAX = 1 << 16, /* stores; a loop that makes more is left at its next safepoint */
@@ -153,6 +154,7 @@ bool check_start(void)
     unsigned n = tr.frontend->guest->n_helpers;
     IrHelper *helpers = calloc(n + 1, sizeof(*helpers));
 
+    ir_opt_verifies = true;
     journal = malloc(JOURNAL_MAX * sizeof(*journal));
     if (!helpers || !journal) {
         free(helpers);

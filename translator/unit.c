@@ -157,17 +157,6 @@ static IrFunc *make_ir(uint64_t pc, uint32_t mode, TrPage page, unsigned max, Tr
 
 /* ---- Host code ---- */
 
-static void verify(const IrFunc *f)
-{
-#ifdef KETCH_DEBUG
-    const char *error;
-
-    CHECK(ir_verify(f, &error), "%s", error);
-#else
-    (void)f;
-#endif
-}
-
 static BeMemory memory_of(bool step)
 {
     if (!tr.system) {
@@ -191,7 +180,6 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
     BeStatus status;
 
     *unit->counter = region_interval();
-    verify(f);
     dump_ir(LOG_ir, f);
     if (tr.config.instrument && tr.code) {
         counts_merge_locked(f, unit);
@@ -201,7 +189,6 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
         tr.stats.slow_regions++;
         return BE_BIG;
     }
-    verify(f);
     dump_ir(LOG_opt, f);
     profile_before(f, unit, &options);
     status = tr.backend->compile(tr.code, f, &options, &unit->code);

@@ -33,6 +33,10 @@ enum {
 
 extern const IrPass ir_passes[IR_PASS_COUNT];
 
+/* ir_opt_run() verifies what it is given and what each pass makes of it.  Tests, --check and debug builds
+ * set it. */
+extern bool ir_opt_verifies;
+
 /* Runs the passes of `level`.  The time that they take is counted in insns and blocks looked at, what
  * `f` has of them before each pass; when that comes to more than `most`, the rest is left out and
  * false is returned. */

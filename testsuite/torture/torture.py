@@ -25,6 +25,12 @@ TARBALLS = "/usr/src/gcc-12/gcc-12*.tar.xz"
 FOLDER = "gcc/testsuite/gcc.c-torture/execute"
 OPTIONS = re.compile(r'dg-(?:additional-)?options\s+(?:{\s*"([^"]*)"\s*}|"([^"]*)")\s*(?:{([^}]*)})?')
 FLAGS = ["-w", "-static"]
+TIERS = {
+    "interp": ["--tier=interp"],
+    "jit": ["--tier=jit"],
+    "regions": ["--tier=jit", "--tier-threshold=1"],
+    "checked": ["--tier=jit", "--tier-threshold=1", "--check"],
+}
 
 
 def sources():
@@ -111,7 +117,7 @@ class Torture:
         return [(f"{title} {tier}", self.verdict(binary, tier)) for tier in tiers]
 
     def verdict(self, binary, tier):
-        command = [self.options.ketch, "run", f"--tier={tier}", binary]
+        command = [self.options.ketch, "run", *TIERS[tier], binary]
         result = suite.run(command, self.options.timeout)
         if result.status == 0:
             return None

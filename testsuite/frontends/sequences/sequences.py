@@ -35,6 +35,7 @@ TIERS = {
     "jit": ["--tier=jit", "--tier-threshold=0"],
     "regions": ["--tier=jit", "--tier-threshold=8"],
     "early": ["--tier=jit", "--tier-threshold=2"],
+    "checked": ["--tier=jit", "--tier-threshold=1", "--check"],
 }
 
 

@@ -105,6 +105,7 @@ class Semantic
 
 TEST(Semantic, PassesKeepTheMeaning)
 {
+    ir_opt_verifies = true;
     uint64_t first = FromEnv("KETCH_TEST_SEED", 1), count = FromEnv("KETCH_TEST_COUNT", 3000);
 
     for (uint64_t seed = first; seed < first + count; seed++) {
@@ -128,6 +129,17 @@ TEST(Semantic, PassesKeepTheMeaning)
             }
         }
     }
+}
+
+TEST(Verifies, AndNamesWhatBrokeARule)
+{
+    ArenaPtr arena = NewArena();
+    GenOptions o;
+    IrFunc *f = Gen(1, o).Function(arena.get());
+
+    ir_opt_verifies = true;
+    f->block[0].n_params = 1;
+    EXPECT_DEATH(ir_opt_run(f, 1, UINT64_MAX), "as made: block 0: n_params is wrong");
 }
 
 } // namespace

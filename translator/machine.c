@@ -34,8 +34,10 @@ typedef struct Hart {
     int rested_ms; /* in spins */
     pthread_cond_t wake;    /* with Machine.lock */
     bool parked;            /* its thread waits for Machine.paused to end; under Machine.lock */
-    MachineMove move;       /* likewise */
-    TrStop stop;            /* for a debugger */
+    MachineMove move;       /* likewise, as the next four */
+    uint64_t lo, hi;        /* of steps */
+    bool moved;             /* the first of them is done */
+    TrStop stop;            /* for a debugger, who has not taken it yet; IR_TRAP_none: there is none */
     _Atomic bool timer_due; /* machine_timer() */
     _Atomic bool kicked;    /* something has changed since it went to sleep */
     struct Hart *told;      /* whom it has interrupted; these four are its own thread's */
@@ -305,7 +307,9 @@ static void handle_fault(Hart *h)
 
 static void stop_for_debugger(Hart *h, const TrStop *stop)
 {
+    pthread_mutex_lock(&h->machine->lock);
     h->stop = *stop;
+    pthread_mutex_unlock(&h->machine->lock);
     machine_request(h->machine, (MachineEvent){ MACHINE_debug, (int)h->number, NULL });
 }
 
@@ -339,16 +343,28 @@ static void handle_stop(Hart *h, const TrStop *stop)
     }
 }
 
-/* One instruction; entering the handler of an exception is one, too. */
+static bool is_for_debugger(const TrStop *stop)
+{
+    return stop->trap == IR_TRAP_debug || stop->trap == IR_TRAP_watch;
+}
+
+/* One instruction; entering the handler of an exception is one, too.  A breakpoint where it begins has
+ * been seen: it is stepped from. */
 static void step(Hart *h)
 {
-    TrStop stop = tr_step(h->vcpu, true);
+    TrStop stop = tr_step(h->vcpu, false);
 
+    if (stop.trap == IR_TRAP_debug && !h->moved) {
+        stop = tr_step(h->vcpu, true);
+    }
+    h->moved = true;
     if (stop.trap != IR_TRAP_wait) {
         handle_stop(h, &stop);
     }
-    stop = (TrStop){ .trap = IR_TRAP_interrupt };
-    stop_for_debugger(h, &stop);
+    if (!is_for_debugger(&stop) && !(h->vcpu->pc >= h->lo && h->vcpu->pc < h->hi)) {
+        stop = (TrStop){ .trap = IR_TRAP_interrupt };
+        stop_for_debugger(h, &stop);
+    }
 }
 
 static void *run(void *opaque)
@@ -573,6 +589,7 @@ void machine_reset(Machine *m)
         tr.frontend->reset(vcpu);
         mmu_flush_all(vcpu);
         m->fe->reset(vcpu, m->config.reset_pc, i, m->config.reset_arg);
+        m->hart[i].stop.trap = IR_TRAP_none;
     }
     system_code_changed();
 }
@@ -633,16 +650,27 @@ bool machine_wait_ms(Machine *m, int ms, MachineEvent *event)
 
 /* ---- For a debugger ---- */
 
-void machine_move(Machine *m, unsigned hart, MachineMove move)
+void machine_move(Machine *m, unsigned hart, MachineMove move, uint64_t lo, uint64_t hi)
 {
+    Hart *h = &m->hart[hart];
+
     pthread_mutex_lock(&m->lock);
-    m->hart[hart].move = move;
+    h->move = move;
+    h->lo = lo;
+    h->hi = hi;
+    h->moved = false;
     pthread_mutex_unlock(&m->lock);
 }
 
-TrStop machine_stop(const Machine *m, unsigned hart)
+TrStop machine_take_stop(Machine *m, unsigned hart)
 {
-    return m->hart[hart].stop;
+    TrStop *stop = &m->hart[hart].stop, taken;
+
+    pthread_mutex_lock(&m->lock);
+    taken = *stop;
+    stop->trap = IR_TRAP_none;
+    pthread_mutex_unlock(&m->lock);
+    return taken;
 }
 
 /* ---- Looking inside ---- */

@@ -82,8 +82,8 @@ typedef enum MachineEventKind {
     MACHINE_none,
     MACHINE_shutdown, /* value: exit status */
     MACHINE_restart,
-    MACHINE_debug,    /* a hart has stopped for a debugger (machine_stop()), and all have been asked
-                         to pause; value: hart */
+    MACHINE_debug,    /* a hart has stopped for a debugger (machine_take_stop()), and all have been
+                         asked to pause; value: hart */
 } MachineEventKind;
 
 typedef struct MachineEvent {
@@ -106,13 +106,16 @@ bool machine_wait_ms(Machine *m, int ms, MachineEvent *event);
 
 typedef enum MachineMove { MACHINE_run, MACHINE_stay, MACHINE_step } MachineMove;
 
-/* What a hart does from the next machine_resume() on: a step is one instruction, without interrupts,
- * after which it stops (MACHINE_debug).  Paused. */
-void machine_move(Machine *m, unsigned hart, MachineMove move);
+/* What a hart does from the next machine_resume() on.  A step is one instruction, without interrupts,
+ * and more of them while pc is in [lo, hi); then the hart stops (MACHINE_debug).  A breakpoint at its
+ * first instruction does not count.  Paused. */
+void machine_move(Machine *m, unsigned hart, MachineMove move, uint64_t lo, uint64_t hi);
 
-/* Why the hart of a MACHINE_debug has stopped: IR_TRAP_debug, a breakpoint; IR_TRAP_watch, with the
- * address; IR_TRAP_interrupt: its step is done. */
-TrStop machine_stop(const Machine *m, unsigned hart);
+/* Why a hart has stopped for the debugger: IR_TRAP_debug, a breakpoint; IR_TRAP_watch, with the
+ * address; IR_TRAP_interrupt: its step is done.  IR_TRAP_none: it has not, since this was asked last
+ * or the machine was reset.  What several have stopped for at the same time is all there when
+ * machine_pause() returns, however many MACHINE_debug have been dealt with. */
+TrStop machine_take_stop(Machine *m, unsigned hart);
 
 /* ---- Looking inside ---- */
 

@@ -77,6 +77,16 @@ unsigned tr_points_watch(const TrPoints *points, uint64_t addr)
     return 0;
 }
 
+bool tr_points_breaks(const TrPoints *points, uint64_t pc)
+{
+    for (size_t i = 0; i < points->n_pc; i++) {
+        if (points->pc[i] == pc) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool tr_points_apply(const TrPoints *points)
 {
     tr_set_watches(points->watch, points->n_watch);

@@ -26,6 +26,8 @@ void tr_points_clear(TrPoints *points);
 /* The kind of the watchpoint at `addr`; 0: there is none. */
 unsigned tr_points_watch(const TrPoints *points, uint64_t addr);
 
+bool tr_points_breaks(const TrPoints *points, uint64_t pc);
+
 /* tr_set_breakpoints() and tr_set_watches(), under their conditions. */
 MUST_USE bool tr_points_apply(const TrPoints *points);
 

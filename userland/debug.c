@@ -169,7 +169,17 @@ static bool is_stepping(const Task *t)
 
 TrStop debug_run_slow(Task *t)
 {
-    return is_stepping(t) ? tr_step(t->vcpu, false) : tr_run(t->vcpu);
+    bool first;
+    TrStop stop;
+
+    if (!is_stepping(t)) {
+        return tr_run(t->vcpu);
+    }
+    first = !t->debug->moved;
+    t->debug->moved = true;
+    stop = tr_step(t->vcpu, false);
+    /* A breakpoint where the step begins has been seen: it is stepped from. */
+    return stop.trap == IR_TRAP_debug && first ? tr_step(t->vcpu, true) : stop;
 }
 
 void debug_stepped_slow(Task *t, unsigned resumes)
@@ -185,7 +195,7 @@ void debug_stepped_slow(Task *t, unsigned resumes)
 
 void debug_trap(Task *t, const TrStop *stop)
 {
-    GdbEvent event = { .kind = GDB_EVENT_breakpoint };
+    GdbEvent event = { .kind = GDB_EVENT_breakpoint, .addr = t->vcpu->pc };
 
     if (stop->trap == IR_TRAP_debug && (t->in_vfork || !debug_is_attached())) {
         tr_step(t->vcpu, true);
@@ -473,15 +483,20 @@ static void install_signals(void)
     pthread_mutex_unlock(&hand->lock);
 }
 
+static bool is_held(const Task *t)
+{
+    return t->debug && t->debug->held;
+}
+
+/* The first of those that go on. */
 static int some_thread(void)
 {
-    const Task *found;
+    const Task *found = NULL;
     int tid;
 
     pthread_mutex_lock(&process.lock);
-    found = process.tasks;
-    for (const Task *t = found; t; t = t->next) {
-        found = t->tid < found->tid ? t : found;
+    for (const Task *t = process.tasks; t; t = t->next) {
+        found = !is_held(t) && (!found || t->tid < found->tid) ? t : found;
     }
     tid = found ? found->tid : getpid();
     pthread_mutex_unlock(&process.lock);
@@ -516,7 +531,7 @@ static void let_go_locked(TaskDebug *d, const GdbResume *how)
     d->sig = how->sig ? how->sig : d->sig;
     d->lo = how->lo;
     d->hi = how->hi;
-    d->parked = d->has_event = d->has_info = d->held = false;
+    d->parked = d->has_event = d->has_info = d->held = d->moved = false;
     d->go = true;
 }
 
@@ -583,13 +598,28 @@ static const GdbResume *choose(const GdbResume *list, size_t n, int tid)
     return &stay;
 }
 
-/* An event that nobody has heard of.  A breakpoint will be hit again, if it is still there. */
-static bool has_news_locked(TaskDebug *d)
+/* An event that the debugger has not heard of, and has to before the thread goes on. */
+static bool has_news_locked(const Task *t)
 {
-    if (d->has_event && !d->reported && d->event.kind == GDB_EVENT_breakpoint) {
+    TaskDebug *d = t->debug;
+
+    if (d->has_event && !d->reported && !debug_event_holds(t, &d->event)) {
         d->has_event = false;
     }
     return d->has_event && !d->reported;
+}
+
+/* Somebody has news: nobody moves, but the signals that threads shall go on with are kept. */
+static void put_off_locked(const GdbResume *list, size_t n)
+{
+    for (Task *t = process.tasks; t; t = t->next) {
+        const GdbResume *r = choose(list, n, t->tid);
+
+        if (t->debug && t->debug->parked && r->sig) {
+            t->debug->sig = r->sig;
+        }
+    }
+    notify();
 }
 
 static void resume_locked(const GdbResume *list, size_t n)
@@ -599,11 +629,11 @@ static void resume_locked(const GdbResume *list, size_t n)
     for (Task *t = process.tasks; t; t = t->next) {
         if (t->debug) {
             t->debug->held = choose(list, n, t->tid)->move == GDB_MOVE_stay && t->debug->parked;
-            news |= has_news_locked(t->debug) && !t->debug->held;
+            news |= !t->debug->held && has_news_locked(t);
         }
     }
     if (news) {
-        notify();
+        put_off_locked(list, n);
         return;
     }
     debug.stopping = false;

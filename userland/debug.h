@@ -30,6 +30,7 @@ typedef struct TaskDebug {
     GdbMove move;                 /* what it was resumed with */
     int sig;
     uint64_t lo, hi;
+    bool moved;                   /* the first instruction of its steps is done */
     unsigned resumes;             /* counts */
     bool again;                   /* the system call begins again: its entry has been reported */
 } TaskDebug;

@@ -43,6 +43,9 @@ void debug_clear_points(void);
 /* What kind of point the watch at that address is. */
 GdbPoint debug_watch_point(uint64_t addr);
 
+/* gdb_event_holds(), when the thread is to go on. */
+bool debug_event_holds(const Task *t, const GdbEvent *event);
+
 extern const GdbTarget debug_target;
 
 #endif

@@ -26,6 +26,11 @@ GdbPoint debug_watch_point(uint64_t addr)
     return gdb_watch_at(&points, addr);
 }
 
+bool debug_event_holds(const Task *t, const GdbEvent *event)
+{
+    return gdb_event_holds(&points, event, t->vcpu->pc);
+}
+
 static bool set_point(GdbPoint point, uint64_t addr, uint64_t size, bool on)
 {
     return tr_points_set(&points, gdb_watch_kind(point), addr, size, on);

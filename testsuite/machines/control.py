@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 
+import rsp
 import suite
 from guest import FIRMWARE, Machine, check
 
@@ -184,6 +185,44 @@ def spaces_case(options, folder):
         return None
 
 
+def crowd_case(options, folder):
+    """Harts that hit one breakpoint at the same time, and one that goes on alone; from the reset on."""
+    path, start = os.path.join(folder, "crowd.sock"), 0x80000000
+    with Machine(options.ketch, "-smp", "4", "-S", "-bios", "none", "-gdb", f"unix:{path}") as m:
+        wait_for(lambda: os.path.exists(path))
+        client = rsp.Client(path)
+        rsp.write_code(client, start, rsp.LOOP_CODE)
+        for thread in client.threads():
+            client.numbers(thread)
+            rsp.write_number(client, rsp.S1, 0)
+            rsp.write_number(client, rsp.S2, 0)
+        client.want("OK", "Z0,1000,4")
+        seen = [client.stop(f"vCont;c:{thread}") for thread in client.threads()]
+        check(seen == [(thread, "swbreak:;") for thread in client.threads()], f"at reset: {seen}")
+        check(client.stop("vCont;s:2") == ("2", "") and client.numbers("2", rsp.PC) == (0x1004,),
+              "a breakpoint keeps its hart from its step")
+        client.want("OK", "z0,1000,4")
+        rsp.crowd(client, start + 4, 60)
+        rsp.crowd_after(client, start + 4)
+        client.want("OK", f"Z0,{start + 4:x},4")
+        client.stop("vCont;c")
+        client.want("OK", "D")
+        client = rsp.Client(path)
+        rsp.crowd_after(client, start + 4)
+        client.send("k")
+        m.end()
+
+
+def steps_case(options, folder):
+    path = os.path.join(folder, "steps.sock")
+    with Machine(options.ketch, "-S", "-bios", "none", "-gdb", f"unix:{path}") as m:
+        wait_for(lambda: os.path.exists(path))
+        client = rsp.Client(path)
+        rsp.steps(client, 0x80000000, 0x80001000)
+        client.send("k")
+        m.end()
+
+
 def monitor_case(options, folder):
     """`ketch monitor` on firmware alone."""
     path = os.path.join(folder, "people")
@@ -206,6 +245,8 @@ def firmware_cases(options, folder):
     if not os.path.exists(FIRMWARE):
         return []
     return [("ketch monitor", lambda: monitor_case(options, folder)),
+            ("gdb, harts at one breakpoint", lambda: crowd_case(options, folder)),
+            ("gdb, steps", lambda: steps_case(options, folder)),
             ("gdb, two address spaces", lambda: spaces_case(options, folder))]
 
 

@@ -519,7 +519,7 @@ def verdict(case):
     name, fn = case
     try:
         return [(name, fn())]
-    except Failed as e:
+    except (Failed, ValueError, OSError) as e:  # a time-out is an OSError
         return [(name, str(e))]
 
 

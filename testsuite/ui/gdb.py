@@ -10,7 +10,6 @@ import re
 import resource
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
 import suite  # noqa: E402
+import rsp  # noqa: E402
 import debian  # noqa: E402
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -202,44 +202,9 @@ def run_case(case, options, tier, folder):
 
 # ---- Without gdb ----
 
-class Client:
-    """Speaks the protocol itself."""
-
-    def __init__(self, address):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
-        self.socket.connect(address)
-        self.data = b""
-
-    def read(self):
-        """The next packet's data, run lengths undone."""
-        while b"#" not in self.data or len(self.data) < self.data.index(b"#") + 3:
-            more = self.socket.recv(65536)
-            if not more:
-                return "closed"
-            self.data += more
-        start, end = self.data.index(b"$"), self.data.index(b"#")
-        text, self.data = self.data[start + 1:end].decode("latin-1"), self.data[end + 3:]
-        try:
-            self.socket.sendall(b"+")
-        except BrokenPipeError:
-            pass  # that was the last one
-        return re.sub(r"(.)\*(.)", lambda m: m[1] * (ord(m[2]) - 28), text, flags=re.S)
-
-    def send(self, text):
-        self.socket.sendall(f"${text}#{sum(text.encode()) % 256:02x}".encode())
-
-    def ask(self, text):
-        self.send(text)
-        return self.read()
-
-    def number(self, register):
-        return int.from_bytes(bytes.fromhex(self.ask(f"p{register:x}")), "little")
-
-
 def catch_syscalls(options, tier, folder):
     guest = Guest(options, tier, folder, [build("threads", folder)], True, ("-L", SYSROOT))
-    client = Client(guest.address)
+    client = rsp.Client(guest.address)
     seen = [client.ask("?")[:3], client.ask("QPassSignals:1e"), client.ask("QCatchSyscalls:1;40")]
     entry = client.ask("vCont;c")
     seen += [entry[-17:], client.number(17), client.number(10), client.number(12)]
@@ -258,7 +223,7 @@ def interrupts(options, tier, folder):
     for what in "spin", "read":
         guest = Guest(options, tier, folder, [os.path.join(folder, "threads"), what], True, ("-L", SYSROOT))
         mode = stat.S_IMODE(os.stat(guest.address).st_mode)
-        client = Client(guest.address)
+        client = rsp.Client(guest.address)
         seen = [mode, client.ask("QNonStop:1")[:2], client.ask("vRun;00")[:2]]
         client.send("vCont;c")
         time.sleep(0.5)
@@ -343,7 +308,7 @@ def storm(options, tier, folder):
     symbols, rng, end = addresses(binary), random.Random(1), time.monotonic() + 4
     guest = Guest(options, tier, folder, [binary], False)
     while time.monotonic() < end:
-        client = Client(guest.address)
+        client = rsp.Client(guest.address)
         client.ask("qSupported:multiprocess+;fork-events+" if rng.random() < 0.5 else "qSupported:")
         client.ask(f"QPassSignals:{rng.choice(['e;14', ''])}")
         for _ in range(rng.randrange(1, 12)):
@@ -357,11 +322,41 @@ def storm(options, tier, folder):
             client.socket.close()
         else:
             client.ask("D")
-    client = Client(guest.address)
+    client = rsp.Client(guest.address)
     client.ask(f"M{symbols['stop']:x},4:01000000")
     client.ask("D")
     status, output = guest.end()
     return None if status == 6 else f"{suite.status_text(status)} {output}"
+
+
+def crowd(options, tier, folder):
+    """Threads that hit one breakpoint at the same time, and one that goes on alone."""
+    binary = build("crowd", folder, "-static", "-march=rv64g")
+    symbols, guest = addresses(binary), Guest(options, tier, folder, [os.path.join(folder, "crowd")])
+    client = rsp.Client(guest.address)
+    client.want("OK", f"Z0,{symbols['ready']:x},4")
+    client.stop("vCont;c")
+    client.want("OK", f"z0,{symbols['ready']:x},4")
+    client.want("OK", f"M{symbols['go']:x},4:01000000")
+    rsp.crowd(client, symbols["spot"], 60)
+    rsp.crowd_after(client, symbols["spot"])
+    client.want("OK", f"Z0,{symbols['spot']:x},4")
+    client.stop("vCont;c")
+    client.want("OK", "D")
+    client = rsp.Client(guest.address)
+    rsp.crowd_after(client, symbols["spot"])
+    client.send("k")
+    status, output = guest.end()
+    return None if status == -signal.SIGKILL else f"{suite.status_text(status)} {output}"
+
+
+def steps(options, tier, folder):
+    binary = build("crowd", folder, "-static")
+    symbols, guest = addresses(binary), Guest(options, tier, folder, [binary])
+    client = rsp.Client(guest.address)
+    rsp.steps(client, symbols["ready"] & -4, symbols["go"])
+    client.send("k")
+    guest.end()
 
 
 def breaks_and_steps(client, at):
@@ -383,7 +378,7 @@ def plugins_count_once(options, tier, folder):
     counts = []
     for debug in (False, True):
         guest = Guest(options, tier, folder, [binary], True, ("-d", "plugin", "-plugin", "mix"))
-        client = Client(guest.address)
+        client = rsp.Client(guest.address)
         if debug:
             breaks_and_steps(client, addresses(binary)["fib"])
         client.ask("vCont;c")
@@ -432,7 +427,7 @@ def core_file(options, tier, folder):
     return f"a core file under a limit of 0: {core}" if core else None
 
 
-EXTRA = [catch_syscalls, interrupts, waiting_can_be_ended, sockets_of_children, storm, debian_program, core_file,
+EXTRA = [catch_syscalls, interrupts, waiting_can_be_ended, sockets_of_children, storm, crowd, steps, debian_program, core_file,
          plugins_count_once]
 
 

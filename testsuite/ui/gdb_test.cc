@@ -12,6 +12,7 @@
 
 extern "C" {
 #include "ui/gdb/packet.h"
+#include "ui/gdb/points.h"
 #include "ui/gdb/session.h"
 #include "ui/gdb/signals.h"
 }
@@ -403,13 +404,33 @@ TEST_F(Gdb, ContinueOfSomeThreads)
     send("\x03");
     EXPECT_EQ(1, fake.stopped);
     EXPECT_EQ("none", ask("g")) << "nothing is answered while it runs";
+    EXPECT_TRUE(gdb_session_waits(s));
     event({ .kind = GDB_EVENT_request, .sig = 2 });
+    EXPECT_FALSE(gdb_session_waits(s)) << "events of those that stay have time";
     EXPECT_EQ("T02", packet().substr(0, 3));
     send("\x03");
     EXPECT_EQ(1, fake.stopped);
     for (const char *wrong : { "vCont;x", "vCont;C", "vCont;c:q", "vCont;r10", "vCont;c,", "C" }) {
         EXPECT_EQ("E16", ask(wrong)) << wrong;
     }
+}
+
+TEST(Points, EventsThatHaveBecomeVoid)
+{
+    TrPoints points{};
+    GdbEvent step = { .kind = GDB_EVENT_step }, hit = { .kind = GDB_EVENT_breakpoint, .addr = 0x1000 },
+             watch = { .kind = GDB_EVENT_watch, .addr = 0x2000 }, signal = { .kind = GDB_EVENT_signal, .sig = 10 };
+    ASSERT_TRUE(tr_points_set(&points, 0, 0x1000, 4, true));
+    ASSERT_TRUE(tr_points_set(&points, TR_WATCH_write, 0x2000, 8, true));
+    EXPECT_FALSE(gdb_event_holds(&points, &step, 0x1000));
+    EXPECT_TRUE(gdb_event_holds(&points, &signal, 0x1000));
+    EXPECT_TRUE(gdb_event_holds(&points, &hit, 0x1000));
+    EXPECT_FALSE(gdb_event_holds(&points, &hit, 0x1004)) << "the debugger has moved it";
+    EXPECT_TRUE(gdb_event_holds(&points, &watch, 0x1234));
+    tr_points_clear(&points);
+    EXPECT_FALSE(gdb_event_holds(&points, &hit, 0x1000));
+    EXPECT_FALSE(gdb_event_holds(&points, &watch, 0x1234));
+    free(points.pc);
 }
 
 TEST_F(Gdb, TheEndOfTheProcess)

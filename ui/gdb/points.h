@@ -27,4 +27,31 @@ static inline GdbPoint gdb_watch_at(const TrPoints *points, uint64_t addr)
                                      : GDB_POINT_write;
 }
 
+/* A thread at `pc`, whose event the debugger has not been told of, shall go on.  Is the event still to be
+ * reported before that?  Not a step, which was an earlier resume()'s; nor what has stopped for a point that
+ * is not there any more. */
+static inline bool gdb_event_holds(const TrPoints *points, const GdbEvent *event, uint64_t pc)
+{
+    switch (event->kind) {
+    case GDB_EVENT_breakpoint:
+        return event->addr == pc && tr_points_breaks(points, pc);
+    case GDB_EVENT_watch:
+        return tr_points_watch(points, event->addr);
+    case GDB_EVENT_step:
+        return false;
+    case GDB_EVENT_signal:
+    case GDB_EVENT_request:
+    case GDB_EVENT_syscall_entry:
+    case GDB_EVENT_syscall_return:
+    case GDB_EVENT_fork:
+    case GDB_EVENT_vfork:
+    case GDB_EVENT_vfork_done:
+    case GDB_EVENT_exec:
+    case GDB_EVENT_exited:
+    case GDB_EVENT_killed:
+        break;
+    }
+    return true;
+}
+
 #endif

@@ -203,11 +203,12 @@ static bool send_all(void *opaque, const void *bytes, size_t n)
     return true;
 }
 
-/* False: the debugger has hung up. */
+/* What the target has to say while it is stopped has time.  False: the debugger has hung up. */
 static bool serve_once(void)
 {
+    int target_fd = gdb_session_waits(server.session) ? server.target->event_fd() : -1;
     struct pollfd fds[2] = { { .fd = server.connection, .events = POLLIN },
-                             { .fd = server.target->event_fd(), .events = POLLIN } };
+                             { .fd = target_fd, .events = POLLIN } };
     char bytes[4096];
     ssize_t n;
 

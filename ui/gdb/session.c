@@ -366,6 +366,11 @@ void gdb_session_event(GdbSession *s)
     s->over = s->over || is_ended(s);
 }
 
+bool gdb_session_waits(const GdbSession *s)
+{
+    return s->running;
+}
+
 bool gdb_session_is_over(const GdbSession *s)
 {
     return s->over;

@@ -28,6 +28,9 @@ void gdb_session_free(GdbSession *s);
 void gdb_session_input(GdbSession *s, const void *bytes, size_t n);
 void gdb_session_event(GdbSession *s);
 
+/* The target runs, so that it may have something to say (GdbTarget.event_fd). */
+bool gdb_session_waits(const GdbSession *s);
+
 /* The debugger has detached, killed the target, or seen its end. */
 bool gdb_session_is_over(const GdbSession *s);
 

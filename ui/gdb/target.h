@@ -9,6 +9,9 @@
  * All-stop:   resume() lets threads go on; when next_event() has returned an event, no thread runs
  *             until the next resume().  Threads, registers, memory and points may be looked at and
  *             changed only between the two.
+ * Only one:   an event is of a thread that the last resume() has let go.  What others have stopped for
+ *             at the same time is kept until they are to go on; then it is the next event, unless
+ *             gdb_event_holds() (points.h) says that it has become void, and nobody moves before.
  * Threading:  one thread of the debugger calls everything.
  */
 #ifndef KETCH_UI_GDB_TARGET_H
@@ -28,7 +31,7 @@ enum {
 
 typedef enum GdbEventKind {
     GDB_EVENT_signal,         /* sig, about to be delivered */
-    GDB_EVENT_breakpoint,
+    GDB_EVENT_breakpoint,     /* addr */
     GDB_EVENT_step,           /* what resume() asked for is done */
     GDB_EVENT_watch,          /* addr, point */
     GDB_EVENT_request,        /* stop() */

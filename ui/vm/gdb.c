@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -11,18 +12,20 @@
 #include "ui/gdb/points.h"
 #include "ui/gdb/server.h"
 
-enum { QUEUE = 2 * MACHINE_HARTS + 2, MAX_TEXT = 1 << 16 };
+enum { MAX_TEXT = 1 << 16 };
 
 static struct {
     const MonitorVm *vm;
     Monitor *monitor;
-    int fd;                 /* readable: an event is queued */
-    pthread_mutex_t lock;   /* the queue and `attached` */
+    int fd;                 /* readable: next_event() may have something */
+    pthread_mutex_t lock;   /* the next three */
     bool attached;
-    GdbEvent queue[QUEUE];
-    unsigned n;
+    bool asked;             /* by stop() */
+    GdbEvent end;           /* of the machine; tid 0: not yet */
     TrPoints points;
-    GdbResume move[MACHINE_HARTS]; /* of the last resume() */
+    bool stays[MACHINE_HARTS];       /* since the last resume() */
+    GdbEvent pending[MACHINE_HARTS]; /* what gdb has not been told of; tid 0: nothing */
+    unsigned turn;                   /* whose event is looked at first */
     bool physical;
 } gdb = { .fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -50,104 +53,130 @@ static void notify(void)
     eventfd_write(gdb.fd, 1);
 }
 
-static bool push(const GdbEvent *event)
+static void release(void)
 {
-    bool wanted;
-
-    pthread_mutex_lock(&gdb.lock);
-    wanted = gdb.attached && gdb.n < QUEUE;
-    if (wanted) {
-        gdb.queue[gdb.n++] = *event;
+    if (monitor_is_running(gdb.monitor)) {
+        machine_resume(gdb.vm->machine);
     }
-    pthread_mutex_unlock(&gdb.lock);
-    if (wanted) {
-        notify();
-    }
-    return wanted;
 }
 
-bool vm_gdb_event(unsigned hart)
+void vm_gdb_stopped(void)
 {
-    TrStop stop = machine_stop(gdb.vm->machine, hart);
-    GdbEvent event = { .kind = GDB_EVENT_step, .tid = tid_of(hart) };
-
-    if (stop.trap == IR_TRAP_debug) {
-        event.kind = GDB_EVENT_breakpoint;
-    } else if (stop.trap == IR_TRAP_watch) {
-        event.kind = GDB_EVENT_watch;
-        event.addr = stop.arg;
-        event.point = gdb_watch_at(&gdb.points, stop.arg);
+    pthread_mutex_lock(&gdb.lock);
+    if (gdb.attached) {
+        notify();
+    } else {
+        release();
     }
-    return push(&event);
+    pthread_mutex_unlock(&gdb.lock);
 }
 
 void vm_gdb_end(int status)
 {
     if (gdb.fd >= 0) {
-        push(&(GdbEvent){ .kind = GDB_EVENT_exited, .tid = 1, .status = status });
+        pthread_mutex_lock(&gdb.lock);
+        gdb.end = (GdbEvent){ .kind = GDB_EVENT_exited, .tid = 1, .status = status };
+        pthread_mutex_unlock(&gdb.lock);
+        notify();
         gdb_server_end();
     }
 }
 
-static bool pop(GdbEvent *event)
+static GdbEvent event_of(unsigned hart, const TrStop *stop)
 {
-    eventfd_t count;
-    bool any;
+    GdbEvent event = { .kind = GDB_EVENT_step, .tid = tid_of(hart) };
 
-    eventfd_read(gdb.fd, &count);
-    pthread_mutex_lock(&gdb.lock);
-    any = gdb.n > 0;
-    if (any) {
-        *event = gdb.queue[0];
-        memmove(gdb.queue, gdb.queue + 1, --gdb.n * sizeof(gdb.queue[0]));
+    if (stop->trap == IR_TRAP_debug) {
+        event.kind = GDB_EVENT_breakpoint;
+        event.addr = machine_hart(gdb.vm->machine, hart)->pc;
+    } else if (stop->trap == IR_TRAP_watch) {
+        event.kind = GDB_EVENT_watch;
+        event.addr = stop->arg;
+        event.point = gdb_watch_at(&gdb.points, stop->arg);
     }
-    pthread_mutex_unlock(&gdb.lock);
-    return any;
+    return event;
 }
 
-/* A step that has not left the range that resume() gave. */
-static bool goes_on(const GdbEvent *event)
+/* No hart runs, and whatever they have to say is in `pending` then. */
+static void hold(void)
 {
-    const GdbResume *r = &gdb.move[event->tid - 1];
+    machine_pause(gdb.vm->machine);
+    for (unsigned i = 0; i < n_harts(); i++) {
+        TrStop stop = machine_take_stop(gdb.vm->machine, i);
 
-    return event->kind == GDB_EVENT_step && r->move == GDB_MOVE_range &&
-           vcpu_of(event->tid)->pc >= r->lo && vcpu_of(event->tid)->pc < r->hi;
+        if (stop.trap != IR_TRAP_none) {
+            gdb.pending[i] = event_of(i, &stop);
+        }
+    }
+}
+
+/* In turn: a hart that stops again and again leaves room for the others. */
+static bool take_pending(GdbEvent *event)
+{
+    for (unsigned n = 0; n < n_harts(); n++) {
+        unsigned i = (gdb.turn + n) % n_harts();
+
+        if (gdb.pending[i].tid && !gdb.stays[i]) {
+            *event = gdb.pending[i];
+            gdb.pending[i].tid = 0;
+            gdb.turn = i + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first hart that goes on. */
+static int moving_tid(void)
+{
+    for (unsigned i = 0; i < n_harts(); i++) {
+        if (!gdb.stays[i]) {
+            return tid_of(i);
+        }
+    }
+    return 1;
 }
 
 static bool next_event(GdbEvent *event)
 {
-    if (!pop(event)) {
-        return false;
-    }
-    if (event->kind == GDB_EVENT_exited) {
+    eventfd_t count;
+    GdbEvent end;
+    bool asked;
+
+    eventfd_read(gdb.fd, &count);
+    pthread_mutex_lock(&gdb.lock);
+    asked = gdb.asked;
+    gdb.asked = false;
+    end = gdb.end;
+    pthread_mutex_unlock(&gdb.lock);
+    if (end.tid) {
+        *event = end;
         return true;
     }
-    monitor_stop(gdb.monitor);
-    machine_pause(gdb.vm->machine); /* which the event has only asked for */
-    if (goes_on(event)) {
-        monitor_cont(gdb.monitor);
-        return false;
+    hold();
+    if (!take_pending(event)) {
+        if (!asked) { /* what has been notified was found together with another one */
+            release();
+            return false;
+        }
+        *event = (GdbEvent){ .kind = GDB_EVENT_request, .sig = SIGINT, .tid = moving_tid() };
     }
+    monitor_stop(gdb.monitor);
     return true;
 }
 
 /* ---- Stop and go ---- */
 
-static void move_all(MachineMove move)
-{
-    for (unsigned i = 0; i < n_harts(); i++) {
-        machine_move(gdb.vm->machine, i, move);
-    }
-}
-
 static void attach(GdbEvent *event)
 {
-    monitor_stop(gdb.monitor);
     pthread_mutex_lock(&gdb.lock);
     gdb.attached = true;
-    gdb.n = 0;
+    gdb.asked = false;
     pthread_mutex_unlock(&gdb.lock);
-    *event = (GdbEvent){ .kind = GDB_EVENT_request, .tid = 1 };
+    hold();
+    monitor_stop(gdb.monitor);
+    memset(gdb.pending, 0, sizeof(gdb.pending));
+    *event = (GdbEvent){ .kind = GDB_EVENT_request, .sig = SIGTRAP, .tid = 1 };
 }
 
 static void apply_points(void)
@@ -162,9 +191,12 @@ static void detach(void)
     pthread_mutex_lock(&gdb.lock);
     gdb.attached = false;
     pthread_mutex_unlock(&gdb.lock);
+    monitor_stop(gdb.monitor); /* the connection may have broken while it ran */
     tr_points_clear(&gdb.points);
     apply_points();
-    move_all(MACHINE_run);
+    for (unsigned i = 0; i < n_harts(); i++) {
+        machine_move(gdb.vm->machine, i, MACHINE_run, 0, 0);
+    }
     monitor_cont(gdb.monitor);
 }
 
@@ -173,28 +205,46 @@ static void kill_machine(void)
     machine_request(gdb.vm->machine, (MachineEvent){ MACHINE_shutdown, 0, "host-ui" });
 }
 
-static const GdbResume *find_move(const GdbResume *list, size_t n, int tid)
+static GdbResume find_move(const GdbResume *list, size_t n, int tid)
 {
     for (size_t i = 0; i < n; i++) {
         if (list[i].tid == tid || list[i].tid == -1) {
-            return &list[i];
+            return list[i];
         }
     }
-    return NULL;
+    return (GdbResume){ .move = GDB_MOVE_stay };
 }
 
-static void resume(const GdbResume *list, size_t n)
+static void move(unsigned hart, const GdbResume *r)
 {
     static const MachineMove moves[] = {
         [GDB_MOVE_stay] = MACHINE_stay, [GDB_MOVE_run] = MACHINE_run,
         [GDB_MOVE_step] = MACHINE_step, [GDB_MOVE_range] = MACHINE_step,
     };
 
-    for (unsigned i = 0; i < n_harts(); i++) {
-        const GdbResume *r = find_move(list, n, tid_of(i));
+    machine_move(gdb.vm->machine, hart, moves[r->move], r->lo, r->hi);
+}
 
-        gdb.move[i] = r ? *r : (GdbResume){ .move = GDB_MOVE_stay };
-        machine_move(gdb.vm->machine, i, moves[gdb.move[i].move]);
+static void resume(const GdbResume *list, size_t n)
+{
+    bool news = false;
+
+    hold(); /* the monitor may have let it go */
+    monitor_stop(gdb.monitor);
+    for (unsigned i = 0; i < n_harts(); i++) {
+        GdbResume r = find_move(list, n, tid_of(i));
+        GdbEvent *e = &gdb.pending[i];
+
+        move(i, &r);
+        gdb.stays[i] = r.move == GDB_MOVE_stay;
+        if (!gdb.stays[i] && e->tid) {
+            e->tid = gdb_event_holds(&gdb.points, e, vcpu_of(e->tid)->pc) ? e->tid : 0;
+            news |= e->tid != 0;
+        }
+    }
+    if (news) {
+        notify();
+        return;
     }
     apply_points();
     monitor_cont(gdb.monitor);
@@ -202,7 +252,10 @@ static void resume(const GdbResume *list, size_t n)
 
 static void stop(void)
 {
-    push(&(GdbEvent){ .kind = GDB_EVENT_request, .tid = 1 });
+    pthread_mutex_lock(&gdb.lock);
+    gdb.asked = true;
+    pthread_mutex_unlock(&gdb.lock);
+    notify();
 }
 
 /* ---- What it sees ---- */

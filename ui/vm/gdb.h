@@ -2,7 +2,7 @@
 /*
  * ui/vm/gdb.h - a debugger on a whole machine: a thread for each hart, addresses as the hart sees them.
  *
- * Threading: the stub's thread asks; vm_gdb_event() is the main thread's.
+ * Threading: the stub's thread asks; vm_gdb_stopped() and vm_gdb_end() are the main thread's.
  */
 #ifndef KETCH_UI_VM_GDB_H
 #define KETCH_UI_VM_GDB_H
@@ -13,8 +13,8 @@
  * runs or waits as without a debugger, until one connects.  False and error. */
 MUST_USE bool vm_gdb_start(const MonitorVm *vm, Monitor *monitor, const char *spec, GError **error);
 
-/* MACHINE_debug of a hart.  False: no debugger waits for it. */
-bool vm_gdb_event(unsigned hart);
+/* A hart has stopped for the debugger (MACHINE_debug). */
+void vm_gdb_stopped(void);
 
 /* The machine ends with this exit status. */
 void vm_gdb_end(int status);

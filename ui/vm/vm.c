@@ -414,8 +414,8 @@ static int run(Vm *vm)
         }
         if (event.kind == MACHINE_restart) {
             restart(vm, &event);
-        } else if (event.kind == MACHINE_debug && !vm_gdb_event((unsigned)event.value)) {
-            machine_resume(vm->machine);
+        } else if (event.kind == MACHINE_debug) {
+            vm_gdb_stopped();
         }
     }
 }

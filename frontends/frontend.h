@@ -52,7 +52,7 @@ struct FeContext {
     bool ended;           /* set by fe_*: the current block has its terminator */
     bool threads;         /* the guest has had more than one thread: LR/SC must be exact */
     bool asked_threads;   /* set by the frontend when what it made depends on `threads` */
-    bool poll_at_head;    /* safepoints of loops are at the start of their first block, made by the
+    bool poll_at_head;    /* safepoints are at the start of blocks that jumps lead back to, made by the
                              translator: fe_poll() does nothing */
     uint32_t page_last;   /* pages, of PHYS_PAGE bytes, may come from anywhere: the last offset in one at
                              which an instruction does not reach the next; 0: no pages */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Counters of instrumentation.  A plugin that counts instructions adds 1 in front of each; here the
- * additions to one word within a block become one, at the place of the first.
+ * additions to one word within a block become one, at the place of the first, and words that are slots
+ * become registers.
  *
  * Preserved: the word at every call, trap, exit and read of it.  A load or store in between may
  * fault; then the fault handler takes back what had not been due yet: TrUnit.undo says how much, by
@@ -23,7 +24,8 @@ typedef struct Word {
 /* Additions to one word that can become one. */
 typedef struct Group {
     Word word;
-    IrRef first;
+    IrRef first;    /* the insn that adds */
+    unsigned arg;   /* its operand that is the amount */
     IrBlockId block;
     unsigned first_access; /* the first access after it */
     unsigned first_later, n_later; /* additions of other groups may be between */
@@ -55,6 +57,51 @@ typedef struct Counts {
 } Counts;
 
 static Counts c; /* under tr.lock */
+
+/* ---- Slots ---- */
+
+static IrRef before(IrRef at, IrInsn insn)
+{
+    return ir_insert_before(c.f, c.block, at, insn);
+}
+
+/* Word `slot` becomes `value` where insn `ref` was. */
+static void set(IrRef ref, unsigned slot, IrRef value)
+{
+    IrInsn *i = ir_insn(c.f, ref);
+
+    i->op = IR_OP_setreg;
+    i->type = IR_VOID;
+    i->imm = slot;
+    i->arg[0] = value;
+}
+
+/* The insn that adds, when `ref` does. */
+static IrRef to_slot(IrRef ref)
+{
+    IrInsn i = *ir_insn(c.f, ref);
+    unsigned slot;
+
+    if (i.op == IR_OP_addhost || !instrument_slot(i.imm, &slot)) {
+        return ref;
+    }
+    if (i.op == IR_OP_addstate) {
+        IrRef now = before(ref, (IrInsn){ .op = IR_OP_getreg, .type = IR_I64, .imm = slot });
+        IrRef sum = before(ref, (IrInsn){ .op = IR_OP_add, .type = IR_I64, .arg = { now, i.arg[0] } });
+
+        set(ref, slot, sum);
+        return sum;
+    }
+    if (i.op == IR_OP_ststate) {
+        set(ref, slot, i.arg[0]);
+    } else {
+        ir_insn(c.f, ref)->op = IR_OP_getreg;
+        ir_insn(c.f, ref)->imm = slot;
+    }
+    return ref;
+}
+
+/* ---- Merging ---- */
 
 static bool constant(IrRef ref, uint64_t *v)
 {
@@ -103,10 +150,17 @@ static void add_later(unsigned g, IrRef ref, uint64_t amount)
     group->later += amount;
 }
 
-static void note_addition(IrRef ref, Word word, uint64_t amount)
+static void note_addition(IrRef ref)
 {
-    unsigned *open = find_open(word);
+    uint64_t amount;
+    Word word;
+    unsigned *open;
 
+    if (!is_addition(ir_insn(c.f, ref), &word, &amount)) {
+        to_slot(ref);
+        return;
+    }
+    open = find_open(word);
     if (open && c.n_later < LATER) {
         add_later(*open, ref, amount);
         return;
@@ -114,8 +168,10 @@ static void note_addition(IrRef ref, Word word, uint64_t amount)
     if (open || c.n_open == OPEN || c.n_groups == ACCESSES) {
         close_all();
     }
+    ref = to_slot(ref);
     if (c.n_groups < ACCESSES) {
         c.group[c.n_groups] = (Group){ .word = word, .first = ref, .block = c.block,
+                                       .arg = ir_insn(c.f, ref)->op != IR_OP_addstate,
                                        .first_access = c.n_accesses, .first_later = c.n_later };
         c.open[c.n_open++] = c.n_groups++;
     }
@@ -134,14 +190,11 @@ static void close_one(int64_t offset)
 static void look_at(IrRef ref)
 {
     const IrInsn *i = ir_insn(c.f, ref);
-    uint64_t amount;
-    Word word;
 
-    if (is_addition(i, &word, &amount)) {
-        note_addition(ref, word, amount);
-        return;
-    }
     switch (i->op) {
+    case IR_OP_addstate: case IR_OP_addhost:
+        note_addition(ref);
+        break;
     case IR_OP_insn:
         c.pc = (uint64_t)i->imm;
         break;
@@ -154,6 +207,7 @@ static void look_at(IrRef ref)
         break;
     case IR_OP_ldstate: case IR_OP_ststate:
         close_one(i->imm);
+        to_slot(ref);
         break;
     default:
         if (ir_op_info[i->op].effects & (IR_CALL | IR_TRAPS | IR_TERM)) {
@@ -222,25 +276,20 @@ static bool find_undo(void)
     return true;
 }
 
-static void merge_group(unsigned g)
+static void merge_group(const Group *group)
 {
-    const Group *group = &c.group[g];
-    IrInsn *first = ir_insn(c.f, group->first);
-    unsigned k = first->op == IR_OP_addhost;
-    uint64_t sum = (uint64_t)ir_insn(c.f, first->arg[k])->imm + group->later;
-    IrRef total;
+    uint64_t sum = (uint64_t)ir_insn(c.f, ir_insn(c.f, group->first)->arg[group->arg])->imm + group->later;
+    IrInsn total = { .op = IR_OP_const, .type = IR_I64, .imm = (int64_t)sum };
+    IrRef ref = ir_insert_before(c.f, group->block, group->first, total);
 
-    total = ir_insert_before(
-        c.f, group->block, group->first,
-        (IrInsn){ .op = IR_OP_const, .type = IR_I64, .imm = (int64_t)sum });
-    ir_insn(c.f, group->first)->arg[k] = total;
+    ir_insn(c.f, group->first)->arg[group->arg] = ref;
 }
 
 static void merge(void)
 {
     for (unsigned g = 0; g < c.n_groups; g++) {
         if (c.group[g].n_later) {
-            merge_group(g);
+            merge_group(&c.group[g]);
         }
     }
     for (unsigned k = 0; k < c.n_later; k++) {
@@ -248,63 +297,26 @@ static void merge(void)
     }
 }
 
+static void keep_unmerged(void)
+{
+    for (unsigned k = 0; k < c.n_later; k++) {
+        c.block = c.group[c.later[k].group].block;
+        to_slot(c.later[k].ref);
+    }
+}
+
 void counts_merge_locked(IrFunc *f, TrUnit *unit)
 {
     c.f = f;
     find_groups();
-    if (!c.n_later || !find_undo()) {
+    if (!find_undo()) {
+        keep_unmerged();
         return;
     }
     merge();
     unit->n_undo = c.n_undo;
     unit->undo = ARENA_NEW(tr.units, TrUndo, c.n_undo);
     memcpy(unit->undo, c.undo, c.n_undo * sizeof(*c.undo));
-}
-
-/* ---- Slots ---- */
-
-static IrRef before(IrRef at, IrInsn insn)
-{
-    return ir_insert_before(c.f, c.block, at, insn);
-}
-
-static IrRef get(IrRef at, unsigned slot)
-{
-    return before(at, (IrInsn){ .op = IR_OP_getreg, .type = IR_I64, .imm = slot });
-}
-
-static void set(IrRef at, unsigned slot, IrRef value)
-{
-    before(at, (IrInsn){ .op = IR_OP_setreg, .imm = slot, .arg = { value } });
-}
-
-static void to_slot(IrRef ref)
-{
-    IrInsn i = *ir_insn(c.f, ref);
-    unsigned slot;
-
-    if (i.op == IR_OP_addstate && instrument_slot(i.imm, &slot)) {
-        IrInsn add = { .op = IR_OP_add, .type = IR_I64, .arg = { get(ref, slot), i.arg[0] } };
-
-        set(ref, slot, before(ref, add));
-        ir_remove(c.f, c.block, ref);
-    } else if (i.op == IR_OP_ststate && instrument_slot(i.imm, &slot)) {
-        set(ref, slot, i.arg[0]);
-        ir_remove(c.f, c.block, ref);
-    } else if (i.op == IR_OP_ldstate && instrument_slot(i.imm, &slot)) {
-        ir_insn(c.f, ref)->op = IR_OP_getreg;
-        ir_insn(c.f, ref)->imm = slot;
-    }
-}
-
-void counts_to_slots_locked(IrFunc *f)
-{
-    c.f = f;
-    for (c.block = 0; c.block < f->n_blocks; c.block++) {
-        IR_FOR_EACH (f, c.block, ref) {
-            to_slot(ref);
-        }
-    }
 }
 
 void counts_undo(const TrUnit *unit, Vcpu *vcpu)

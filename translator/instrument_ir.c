@@ -158,11 +158,14 @@ static void emit_call_if(IrBuild *b, const TrAction *a)
 static void emit_actions(const TrActions *list, const TrInsn *insn)
 {
     IrBuild *b = &source.c.b;
+    bool marked = false;
 
-    if (list->first) {
-        ir_mark(b, insn->pc, insn->size); /* calls see its pc */
-    }
     for (const TrAction *a = list->first; a; a = a->next) {
+        source.instrumented = true;
+        if (!marked && (a->what == TR_CALL || a->what == TR_IR)) {
+            ir_mark(b, insn->pc, insn->size); /* calls see its pc */
+            marked = true;
+        }
         if (a->what == TR_IR) {
             emit_ir((TrEmit){ .builder = b }, NULL, a);
         } else if (a->what != TR_CALL) {
@@ -257,6 +260,7 @@ static void put_actions(const Cursor *c, const TrInsn *insn, uint32_t bits, cons
         if (!(a->mask & bits)) {
             continue;
         }
+        source.instrumented = true;
         if (a->what == TR_ADD || a->what == TR_STORE) {
             put_word(c, a);
             continue;

@@ -47,6 +47,19 @@ static bool is_followed(int b)
     return !extent.block[b].computed || extent.layout.block[b].succ[1] == LAYOUT_NONE;
 }
 
+/* A jump leads back to block `b`, or into it. */
+static bool is_jumped_back_to(int b)
+{
+    for (uint64_t p = extent.layout.block[b].preds; p; p &= p - 1) {
+        const ExtBlock *from = &extent.block[__builtin_ctzll(p)];
+
+        if (from->at.pc + from->size > extent.block[b].at.pc) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Goes on with what is known of registers when the block before is the only way in, and in the
  * same loops: those can be copied then, since values do not leave them. */
 static void start_block(IrFunc *f, int b, int before)
@@ -64,7 +77,7 @@ static void start_block(IrFunc *f, int b, int before)
     source.c.ended = false;
     source_open_span(extent.block[b].at.pc);
     if (extent.block[b].seen) {
-        if (l->body) {
+        if (is_jumped_back_to(b)) {
             ir_safepoint(build, extent.block[b].at.pc); /* FeContext.poll_at_head */
         }
         source_open_block(extent.block[b].seen);

@@ -173,6 +173,7 @@ IrFunc *source_begin(uint64_t pc, uint32_t mode, TrPage page)
     source.fused = false;
     source.writable = false;
     source.block = NULL;
+    source.instrumented = false;
     source.again = false;
     source.n_insns = 0;
     source.n_spans = 0;

@@ -34,6 +34,7 @@ typedef struct Source {
 
     const TrBlock *block; /* instrumentation: the block being translated; NULL: none */
     unsigned n_block;     /* instructions of it translated */
+    bool instrumented;    /* the client does something */
     bool again;           /* its extent was wrong: make the IR anew */
 
     unsigned n_insns;

@@ -332,11 +332,9 @@ void instrument_forget(void);
 
 /* ---- counts.c ---- */
 
-/* Merges additions of instrumentation in `f`, of which `unit` is made; fills unit->undo. */
+/* Merges additions of instrumentation in `f`, of which `unit` is made; fills unit->undo.  Words that are
+ * slots become getreg and setreg. */
 void counts_merge_locked(IrFunc *f, TrUnit *unit);
-
-/* Words that are slots become getreg and setreg. */
-void counts_to_slots_locked(IrFunc *f);
 
 /* The unit was left by a fault: takes back what was added too early.  Async-signal-safe. */
 void counts_undo(const TrUnit *unit, Vcpu *vcpu);

@@ -181,9 +181,8 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
 
     *unit->counter = region_interval();
     dump_ir(LOG_ir, f);
-    if (tr.config.instrument && tr.code) {
+    if (source.instrumented && tr.code) {
         counts_merge_locked(f, unit);
-        counts_to_slots_locked(f);
     }
     if (!ir_opt_run(f, level, unit->region ? region_work() : UINT64_MAX)) {
         tr.stats.slow_regions++;

@@ -2,16 +2,116 @@
 /*
  * ir/opt/safepoints.c - one safepoint for each way around a loop is enough.
  *
- * Frontends put one at each backward jump.  Where every way to it has passed another one since it
- * last came around any loop that it is in, it goes.
+ * Frontends put one at each backward jump.  With instrumentation a jump must not be left half done, and
+ * they stand where it leads, at the start of a block.  There they show the registers of the iteration
+ * before, which would have to be kept until then: they move to behind the jump, on its way to the block.
  *
- * Preserved: no cycle, within the function or by way of other units, is without a safepoint: what
- * has passed the one that goes has passed the other one.
- * Terminates: each safepoint is looked at once.
+ * Where every way to a safepoint has passed another one since it last came around any loop that it is
+ * in, it goes.
+ *
+ * Preserved: no cycle, within the function or by way of other units, is without a safepoint: each jump
+ * back has its own, and what has passed one that goes has passed another one.
+ * Terminates: each safepoint moves once, and is looked at once.
  */
 #include "ir/cfg.h"
 #include "ir/opt/loops.h"
 #include "ir/opt/opt.h"
+
+/* ---- To the jumps ---- */
+
+/* Does block `b` end at `pc` or behind it?  The entry has no guest instruction to come from. */
+static bool jumps_back(const IrFunc *f, IrBlockId b, uint64_t pc)
+{
+    for (IrRef ref = f->block[b].last; ref; ref = f->insn[ref].prev) {
+        if (f->insn[ref].op == IR_OP_insn) {
+            return (uint64_t)f->insn[ref].imm >= pc;
+        }
+    }
+    return f->block[b].n_preds > 0;
+}
+
+/* The safepoint that block `b` starts with, or 0. */
+static IrRef safepoint_of(const IrFunc *f, IrBlockId b)
+{
+    IrRef ref = f->block[b].first;
+    const IrInsn *i = &f->insn[ref];
+
+    return b && i->op == IR_OP_safepoint && (uint64_t)i->imm == f->block[b].pc ? ref : 0;
+}
+
+/* A block on the edge, which ends with it. */
+static IrBlockId split(IrFunc *f, IrBlockId from, unsigned which)
+{
+    IrEdge old = *ir_succ(f, from, which), *edge;
+    IrBlockId between = ir_block_new(f, f->block[old.block].pc);
+    uint32_t rest = ir_edge_new(f, old.block);
+    uint32_t from_depth = f->block[from].depth, to_depth = f->block[old.block].depth;
+
+    f->edge[rest] = old;
+    f->block[between].depth = from_depth < to_depth ? from_depth : to_depth;
+    f->block[old.block].n_preds--;
+    f->block[between].n_preds++;
+    edge = ir_succ(f, from, which);
+    edge->block = between;
+    edge->n_args = 0;
+    ir_append(f, between, (IrInsn){ .op = IR_OP_br, .imm = rest });
+    return between;
+}
+
+/* Safepoints for the jumps back at the end of `b`; first[]: the one that each block starts with. */
+static void put_on_jumps(IrFunc *f, IrBlockId b, const IrRef *first)
+{
+    for (unsigned e = 0; e < ir_n_succs(f, b); e++) {
+        IrBlockId to = ir_succ(f, b, e)->block, at;
+
+        if (first[to] && jumps_back(f, b, f->block[to].pc)) {
+            at = ir_n_succs(f, b) == 1 ? b : split(f, b, e);
+            ir_insert_before(f, at, f->block[at].last, f->insn[first[to]]);
+        }
+    }
+}
+
+/* False: there are none. */
+static bool find_moving(const IrFunc *f, IrRef *first)
+{
+    bool found = false;
+
+    for (IrBlockId b = 0; b < f->n_blocks; b++) {
+        first[b] = safepoint_of(f, b);
+        found |= first[b] != 0;
+    }
+    return found;
+}
+
+static bool move_to_jumps(IrFunc *f)
+{
+    IrRef *first = ARENA_NEW(f->arena, IrRef, f->n_blocks);
+    IrBlockId *order;
+    uint32_t n_blocks = f->n_blocks, n = 0;
+
+    if (!find_moving(f, first)) {
+        return false;
+    }
+    order = ARENA_RAW(f->arena, IrBlockId, 3 * n_blocks);
+    for (IrBlockId b = 0; b < n_blocks; b++) {
+        uint32_t made = f->n_blocks;
+
+        order[n++] = b;
+        put_on_jumps(f, b, first);
+        for (; made < f->n_blocks; made++) {
+            order[n++] = made;
+        }
+    }
+    for (IrBlockId b = 0; b < n_blocks; b++) {
+        if (first[b]) {
+            ir_remove(f, b, first[b]);
+        }
+    }
+    ir_keep_blocks(f, order, n);
+    return true;
+}
+
+/* ---- One for each way around ---- */
 
 enum { KEPT = 32 }; /* safepoints that are remembered */
 
@@ -64,14 +164,15 @@ static bool is_reducible(const IrFunc *f, const IrCfg *cfg)
 bool ir_opt_safepoints(IrFunc *f)
 {
     Safepoints s = { .n = 0 };
-    bool changed = false;
+    bool changed;
 
     if (f->n_blocks == 1) {
         return false;
     }
+    changed = move_to_jumps(f);
     s.cfg = ir_cfg(f);
     if (!is_reducible(f, s.cfg)) {
-        return false;
+        return changed;
     }
     s.loops = ir_loops(f, s.cfg);
     for (uint32_t k = 0; k < s.cfg->n_order; k++) {

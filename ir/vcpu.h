@@ -70,8 +70,9 @@ struct Vcpu {
     uint32_t fp_flags;   /* IrFpFlag, sticky */
     uint32_t fp_rm;      /* IrRm: the dynamic mode */
     /* Translation mode of this vcpu: part of a unit's key.  After a reset only the owner changes it,
-     * together with the jump cache; others change the state that it is computed from. */
-    uint32_t mode;
+     * together with the jump cache; others change the state that it is computed from.  Other threads
+     * may look at it, and learn nothing else from that. */
+    _Atomic uint32_t mode;
     uint32_t fp_traps;   /* host FP exceptions that may still trap, see Backend.fp_trap; 0: none */
     uint32_t fp_unmask;  /* a backend's own: which of them do */
 

@@ -17,6 +17,7 @@ enum {
     EVENTS = 16,
     LINES = 64,
     TAKEN_US = 300,
+    TAKEN_BELOW_US = 5000,
     REST_NS = 10000,
     RESTS = 20,
     SPINS = 64, /* waits that an interrupt ended at once, but did not interrupt: firmware that waits for
@@ -45,6 +46,7 @@ typedef struct Hart {
     uint32_t told_mode;     /* the own translation mode then */
     unsigned rests;         /* since then */
     _Atomic uint64_t taken; /* interrupts */
+    _Atomic uint32_t handler_mode; /* translation mode in which the handler of the last one began */
     bool awaits;            /* in let_go_first(); under Machine.lock */
     pthread_cond_t took;    /* `taken` or `awaits` has changed */
 } Hart;
@@ -228,6 +230,8 @@ static void wait_for_interrupt(Hart *h)
 static void note_taken(Hart *h)
 {
     end_spin(h);
+    run_switched(h->vcpu);
+    atomic_store_explicit(&h->handler_mode, h->vcpu->mode, memory_order_relaxed);
     atomic_fetch_add(&h->taken, 1);
     if (atomic_load(&h->machine->awaiting)) {
         pthread_mutex_lock(&h->machine->lock);
@@ -244,39 +248,51 @@ static void rest(void)
 }
 
 /* Until the other one has taken its interrupt.  One that waits here itself takes nothing: its firmware
- * looks for requests while it waits. */
-static void wait_until_taken(Hart *h, Hart *other)
+ * looks for requests while it waits.  False: there was nothing to wait for. */
+static bool wait_until_taken(Hart *h, Hart *other)
 {
     Machine *m = h->machine;
-    struct timespec end = from_now_us(TAKEN_US);
+    bool below = other->vcpu->mode != h->told_mode; /* it takes it as soon as it runs */
+    struct timespec end = from_now_us(below ? TAKEN_BELOW_US : TAKEN_US);
+    bool waited = false;
 
     pthread_mutex_lock(&m->lock);
     atomic_fetch_add(&m->awaiting, 1);
     h->awaits = true;
     pthread_cond_broadcast(&h->took);
-    while (atomic_load(&other->taken) == h->told_at && !other->awaits && !m->paused && !m->ending &&
-           pthread_cond_timedwait(&other->took, &m->lock, &end) != ETIMEDOUT) {
+    while (atomic_load(&other->taken) == h->told_at && !other->awaits && !m->paused && !m->ending) {
+        waited = true;
+        if (pthread_cond_timedwait(&other->took, &m->lock, &end) == ETIMEDOUT) {
+            break;
+        }
     }
     h->awaits = false;
     atomic_fetch_sub(&m->awaiting, 1);
     pthread_mutex_unlock(&m->lock);
+    return waited;
+}
+
+/* The other one has taken its interrupt and left the handler, or what the handler runs in. */
+static bool is_done(const Hart *h, const Hart *other)
+{
+    return atomic_load(&other->taken) != h->told_at &&
+           other->vcpu->mode != atomic_load_explicit(&other->handler_mode, memory_order_relaxed);
 }
 
 /* A hart that interrupts another one - to have its translations forgotten, say - will then wait in a
  * loop until that has been done.  With fewer processors than harts the loop would take the time that
- * the other needs: so it rests now and, for some time, whenever it comes by, until it has left the
- * firmware (where a privilege is left, the translation mode is another one). */
+ * the other needs: so it rests now and, for some time, whenever it comes by, until one of the two has
+ * left the firmware (where a privilege is left, the translation mode is another one). */
 static void let_go_first(Hart *h)
 {
-    if (h->vcpu->mode != h->told_mode || h->rests == RESTS) {
+    if (h->vcpu->mode != h->told_mode || h->rests == RESTS || is_done(h, h->told)) {
         h->told = NULL;
         return;
     }
-    if (h->rests++ == 0) {
-        wait_until_taken(h, h->told);
-    } else {
+    if (!wait_until_taken(h, h->told) && h->rests > 0) {
         rest();
     }
+    h->rests++;
     tr_interrupt(h->vcpu); /* comes by again */
 }
 

@@ -66,7 +66,7 @@ static void update_mode(TrVcpu *v)
     uint32_t mode = tr.frontend->mode(&v->vcpu);
 
     if (mode != v->vcpu.mode) {
-        v->vcpu.mode = mode;
+        atomic_store_explicit(&v->vcpu.mode, mode, memory_order_relaxed);
         v->stats.mode_changes++;
         if (!tr.system) {
             run_forget(v);

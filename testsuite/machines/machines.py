@@ -204,6 +204,33 @@ def boot_case(options, linux, *args, kernel=None):
         m.end()
 
 
+class Crowded(Machine):
+    """More harts than processors."""
+
+    @staticmethod
+    def program(ketch):
+        some = sorted(os.sched_getaffinity(0))[:2]
+        return ["taskset", "-c", ",".join(map(str, some)), *Machine.program(ketch)]
+
+
+def processor_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def idle_case(options, linux):
+    """In its first seconds behind the prompt a kernel has its harts forget some hundred translations."""
+    with Crowded(options.ketch, "-smp", "4", linux=linux) as m:
+        m.up()
+        before = processor_seconds(m.process.pid)
+        time.sleep(5)
+        used = processor_seconds(m.process.pid) - before
+        check(used < 0.3, f"4 harts that have nothing to do took {used:.2f} s of 5 s")
+        m.send("poweroff -f\n")
+        m.end()
+
+
 def restart_case(options, linux):
     with Machine(options.ketch, linux=linux) as m:
         m.up()
@@ -506,6 +533,7 @@ def cases(options, folder):
         *((f"Linux, {n} harts", lambda n=n: boot_case(options, linux, "-smp", n)) for n in ("3", "4", "8")),
         ("Linux, 2 harts, an ACLINT", lambda: boot_case(options, linux, "-smp", "2", "-M", "virt,aclint=on")),
         ("Linux, --mmu=tlb", lambda: boot_case(options, linux, "--mmu=tlb")),
+        ("Linux, 4 harts, idle", lambda: idle_case(options, linux)),
         ("restart", lambda: restart_case(options, linux)),
         ("console", lambda: console_case(options, linux)),
         ("disks", lambda: disk_case(options, linux, folder)),

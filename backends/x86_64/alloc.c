@@ -348,6 +348,8 @@ static uint8_t other_home(const X64Gen *g, IrRef ref, unsigned slot)
     return X64_SLOT_NONE;
 }
 
+static void load(X64Gen *g, IrRef r);
+
 /* What the value needs to live on is done first. */
 void x64_forget_slot(X64Gen *g, unsigned slot)
 {
@@ -366,7 +368,7 @@ void x64_forget_slot(X64Gen *g, unsigned slot)
             other_home(g, old, slot) == X64_SLOT_NONE) {
             x64_refresh(g, old);
             if (v->next != X64_NEVER || v->n_dirty) {
-                x64_use(g, old);
+                load(g, old);
             }
         }
         v->home = other_home(g, old, slot);
@@ -593,20 +595,26 @@ void x64_note_use(X64Gen *g, IrRef r)
     g->used[g->n_used++] = r;
 }
 
+/* Value `r` gets a register, which another one may take again. */
+static void load(X64Gen *g, IrRef r)
+{
+    const X64Val *v = &g->val[r];
+    uint32_t allowed = class_of(v->type) & ~g->locked;
+    X64Reg reg = v->hint != X64_NONE && (g->free & allowed & X64_BIT(v->hint)) ? v->hint
+                                                                               : take_one(g, allowed);
+
+    x64_fetch(g, r, reg);
+    x64_bind(g, r, reg);
+}
+
 X64Reg x64_use(X64Gen *g, IrRef ref)
 {
     IrRef r = g->val[ref].rep;
-    X64Val *v = &g->val[r];
+    const X64Val *v = &g->val[r];
 
     poison(g, class_of(v->type));
     if (v->reg == X64_NONE) {
-        uint32_t allowed = class_of(v->type) & ~g->locked;
-        X64Reg reg = v->hint != X64_NONE && (g->free & allowed & X64_BIT(v->hint))
-                         ? v->hint
-                         : take_one(g, allowed);
-
-        x64_fetch(g, r, reg);
-        x64_bind(g, r, reg);
+        load(g, r);
     }
     g->locked |= X64_BIT(v->reg);
     x64_note_use(g, r);

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Random functions, the x86-64 backend against the interpreter: all ends, with and without a
- * fault in the middle. */
+ * fault in the middle.  Regions also as the passes leave them, and asked to leave at the first
+ * safepoint.  KETCH_TEST_SEED and KETCH_TEST_COUNT choose other cases. */
+#include <cstdlib>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <ucontext.h>
 
 #include "testsuite/backends/pair.h"
 #include "testsuite/ir/gen.h"
+
+extern "C" {
+#include "ir/opt/opt.h"
+}
 
 namespace ketch_test
 {
@@ -18,12 +24,14 @@ struct Shape {
     unsigned blocks, insns;
     bool params;
     unsigned seeds;
+    bool region = false;
 };
 
 const Shape kShapes[] = {
     { "OneBlock", 1, 12, false, 1500 },    { "LongBlock", 1, 120, false, 200 },
     { "Branches", 5, 8, false, 1500 },     { "Parameters", 6, 10, true, 1500 },
-    { "ManyBlocks", 24, 12, true, 200 },
+    { "ManyBlocks", 24, 12, true, 200 },   { "SmallRegion", 6, 12, true, 200, true },
+    { "Region", 30, 12, true, 60, true },  { "LongRegion", 12, 60, true, 30, true },
 };
 
 /* ---- Faults ---- */
@@ -90,10 +98,10 @@ class Random : public testing::TestWithParam<std::tuple<Shape, uint32_t, bool, b
         return pages_ + 4096 - kGenMemory / 2;
     }
 
-    std::string Compare(const IrFunc *f, Gen *gen, bool faults)
+    std::string Compare(const IrFunc *f, State want, bool faults)
     {
         uint8_t *memory = Memory(faults);
-        State want = gen->RandomState(reinterpret_cast<uint64_t>(memory)), got;
+        State got;
         BeCode host;
 
         want.memory.resize(faults ? kGenMemory / 2 : kGenMemory);
@@ -124,9 +132,17 @@ class Random : public testing::TestWithParam<std::tuple<Shape, uint32_t, bool, b
     struct sigaction old_;
 };
 
+uint64_t FromEnv(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? strtoull(text, nullptr, 0) : otherwise;
+}
+
 TEST_P(Random, AgreesWithInterpreter)
 {
     const auto [shape, mask, faults, poison] = GetParam();
+    uint64_t first = FromEnv("KETCH_TEST_SEED", 1), count = FromEnv("KETCH_TEST_COUNT", shape.seeds);
     ArenaPtr arena = NewArena();
     size_t mark = arena_mark(arena.get());
     GenOptions o;
@@ -134,17 +150,25 @@ TEST_P(Random, AgreesWithInterpreter)
     o.blocks = shape.blocks;
     o.insns_per_block = shape.insns;
     o.params = shape.params;
+    o.wide = shape.region;
+    ir_opt_verifies = true;
     pair_.Features(mask);
     pair_.Poison(poison);
     faults_seen = 0;
-    for (uint64_t seed = 1; seed <= shape.seeds; seed++) {
+    for (uint64_t seed = first; seed < first + count; seed++) {
         arena_reset(arena.get(), mark);
         Gen gen(seed, o);
-        const IrFunc *f = gen.Function(arena.get());
+        IrFunc *f = gen.Function(arena.get());
 
+        if (shape.region && seed % 4) {
+            ir_opt_run(f, 2, UINT64_MAX);
+        }
         for (unsigned run = 0; run < 2; run++) {
-            ASSERT_EQ(Compare(f, &gen, faults), "") << "seed " << seed << " run " << run << "\n"
-                                                    << ir_print(f, arena.get());
+            State state = gen.RandomState(reinterpret_cast<uint64_t>(Memory(faults)));
+
+            pair_.vcpu()->exit_req = shape.region && run && seed % 2;
+            ASSERT_EQ(Compare(f, state, faults), "") << "seed " << seed << " run " << run << "\n"
+                                                     << ir_print(f, arena.get());
         }
     }
     EXPECT_EQ(faults, faults_seen > 0);

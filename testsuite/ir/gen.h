@@ -16,6 +16,10 @@
 
 #include "testsuite/ir/run.h"
 
+extern "C" {
+#include "ir/cfg.h"
+}
+
 namespace ketch_test
 {
 
@@ -23,6 +27,7 @@ struct GenOptions {
     unsigned blocks = 1; /* besides exits; more than one makes branches and loops */
     unsigned insns_per_block = 8;
     bool params = false; /* blocks have parameters and entry markers */
+    bool wide = false;   /* blocks use what their dominators made; up to 12 parameters; safepoints */
     bool fp = true;
     bool memory = true;
     bool calls = true;
@@ -50,12 +55,18 @@ class Gen
         }
         params_.assign(n + exits, {});
         for (unsigned k = 1; o_.params && k < n; k++) {
-            for (unsigned p = Below(4); p > 0; p--) {
+            for (unsigned p = Below(o_.wide ? 13 : 4); p > 0; p--) {
                 params_[k].push_back(RandomType());
             }
         }
-        for (unsigned k = 0; k < n + exits; k++) {
-            Block(k, n, exits);
+        others_.clear();
+        for (unsigned k = 0; n > 1 && k < n; k++) {
+            others_.push_back(k + 1 == n || Below(8) == 0 ? 0 : 1 + Below(n + exits - 1));
+        }
+        dominators_ = Dominators(arena, n + exits);
+        pools_.assign(n + exits, {});
+        for (unsigned k : order_) {
+            Block(k, n);
         }
         return f_;
     }
@@ -140,6 +151,41 @@ class Gen
 
   private:
     using Pool = std::array<std::vector<IrRef>, IR_TYPE_COUNT>;
+
+    /* Of each block the one whose values it may use; order_: such that those come first. */
+    std::vector<unsigned> Dominators(Arena *arena, unsigned blocks)
+    {
+        std::vector<unsigned> from(blocks, 0);
+        IrFunc *f = ir_func_new(arena, &TestGuest(), 0x1000);
+        IrBuild b;
+
+        order_.clear();
+        for (unsigned k = 0; k < blocks; k++) {
+            order_.push_back(k);
+            ir_block_new(f, 0x1000);
+        }
+        if (!o_.wide) {
+            return from;
+        }
+        for (unsigned k = 0; k < blocks; k++) {
+            ir_build_at(&b, f, k);
+            if (k >= others_.size()) {
+                ir_exit(&b, 0x1000, 0, 0);
+            } else if (others_[k]) {
+                ir_brif(&b, ir_const(&b, IR_I1, 0), others_[k], k + 1);
+            } else {
+                ir_br(&b, k + 1);
+            }
+        }
+        const IrCfg *cfg = ir_cfg(f);
+        for (unsigned k = 0; k < blocks; k++) {
+            from[k] = cfg->idom[k] == IR_NO_BLOCK ? 0 : cfg->idom[k];
+        }
+        std::stable_sort(order_.begin(), order_.end(), [cfg](unsigned k, unsigned l) {
+            return cfg->position[k] < cfg->position[l];
+        });
+        return from;
+    }
 
     IrType RandomInt()
     {
@@ -603,6 +649,8 @@ class Gen
             FpEnv();
         } else if (n == 23 && o_.traps) {
             Trap();
+        } else if (n == 24 && o_.wide) {
+            Op(IR_OP_safepoint, IR_VOID, 0, 0, 0, 0x9000);
         } else {
             SetReg();
         }
@@ -624,9 +672,9 @@ class Gen
         }
         f_->block[id].n_params = static_cast<uint32_t>(refs.size());
         for (unsigned k = 0; k < refs.size(); k++) {
-            bool gpr = params_[id][k] == IR_I64;
+            bool gpr = params_[id][k] == IR_I64, has_slot = k < (gpr ? 7 : 4);
 
-            if ((gpr || params_[id][k] == IR_F64) && Below(2)) {
+            if ((gpr || params_[id][k] == IR_F64) && has_slot && Below(2)) {
                 IrInsn i = {};
 
                 i.op = IR_OP_setreg;
@@ -712,14 +760,17 @@ class Gen
         EdgeArgs(f_->block[id].last, 1);
     }
 
-    void Block(unsigned id, unsigned n, unsigned exits)
+    void Block(unsigned id, unsigned n)
     {
         block_ = id;
         if (o_.builder) {
             ir_build_at(&b_, f_, id);
         }
-        pool_ = id == 0 ? Pool{} : entry_;
+        pool_ = pools_[dominators_[id]];
         Head(id);
+        for (unsigned slot = 0; o_.wide && id == 0 && slot < kSlots; slot++) {
+            Keep(TestGuest().slots[slot].type, GetReg(slot));
+        }
         unsigned insns = id < n ? o_.insns_per_block : static_cast<unsigned>(Below(3));
         for (unsigned k = 0; k < insns; k++) {
             if (k % 3 == 0) {
@@ -728,19 +779,17 @@ class Gen
             }
             One();
         }
-        if (id == 0) {
-            entry_ = pool_;
-        }
-        if (id >= n || n == 1) {
+        if (id >= others_.size()) {
             Exit();
-        } else if (id + 1 == n || Below(8) == 0) {
+        } else if (!others_[id]) {
             MakeArgs(0, id + 1);
             int64_t edge = ir_edge_new(f_, id + 1);
             Term(IR_OP_br, 0, edge);
             EdgeArgs(f_->block[id].last, 0);
         } else {
-            Branch(id, static_cast<unsigned>(1 + Below(n + exits - 1)));
+            Branch(id, others_[id]);
         }
+        pools_[id] = pool_;
     }
 
     std::mt19937_64 rng_;
@@ -748,7 +797,10 @@ class Gen
     IrFunc *f_ = nullptr;
     IrBuild b_;
     IrBlockId block_ = 0;
-    Pool pool_, entry_;
+    Pool pool_;
+    std::vector<Pool> pools_;         /* at the end of each block */
+    std::vector<unsigned> others_;    /* where each branch goes, 0: a jump to the next block */
+    std::vector<unsigned> dominators_, order_;
     std::vector<std::vector<IrType>> params_;
     std::vector<IrRef> args_[2];
 };

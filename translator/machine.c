@@ -30,6 +30,7 @@ typedef struct Hart {
     unsigned number;
     Vcpu *vcpu;
     pthread_t thread;
+    _Atomic int tid;        /* of it, for the kernel */
     bool started;
     unsigned spins;
     int rested_ms; /* in spins */
@@ -389,6 +390,7 @@ static void *run(void *opaque)
     bool begun = false;
 
     self = h->vcpu;
+    atomic_store(&h->tid, gettid());
     while (park(h)) {
         TrStop stop;
 
@@ -694,6 +696,11 @@ TrStop machine_take_stop(Machine *m, unsigned hart)
 unsigned machine_harts(const Machine *m)
 {
     return m->config.n_harts;
+}
+
+int machine_thread(const Machine *m, unsigned hart)
+{
+    return atomic_load(&m->hart[hart].tid);
 }
 
 Vcpu *machine_hart(Machine *m, unsigned hart)

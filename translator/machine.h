@@ -121,6 +121,9 @@ TrStop machine_take_stop(Machine *m, unsigned hart);
 
 unsigned machine_harts(const Machine *m);
 
+/* The number by which the host's kernel knows its thread, as gettid() has it. */
+int machine_thread(const Machine *m, unsigned hart);
+
 /* Paused: the registers are true (Frontend.registers, FeSystem.field). */
 Vcpu *machine_hart(Machine *m, unsigned hart);
 

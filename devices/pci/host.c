@@ -62,12 +62,12 @@ static unsigned slot_of(const Dev *child)
     return child->slot + 1;
 }
 
-static PciDev *function(PciHost *h, unsigned slot)
+PciDev *pci_function(Dev *host, unsigned slot)
 {
     if (slot == 0) {
-        return &h->pci;
+        return (PciDev *)host;
     }
-    for (Dev *child = h->pci.dev.first_child; child; child = child->next) {
+    for (Dev *child = host->first_child; child; child = child->next) {
         if (slot_of(child) == slot && child->realized) {
             return (PciDev *)child;
         }
@@ -79,7 +79,7 @@ static PciDev *function(PciHost *h, unsigned slot)
 static PciDev *addressed(PciHost *h, uint64_t offset, unsigned *slot)
 {
     *slot = offset >> 15 & 31;
-    return offset >> 20 == 0 && (offset >> 12 & 7) == 0 ? function(h, *slot) : NULL;
+    return offset >> 20 == 0 && (offset >> 12 & 7) == 0 ? pci_function(&h->pci.dev, *slot) : NULL;
 }
 
 static bool ecam_read(void *opaque, uint64_t offset, unsigned size, uint64_t *value)
@@ -230,7 +230,7 @@ static void loaded(Dev *dev)
     PciHost *h = (PciHost *)dev;
 
     for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
-        const PciDev *p = function(h, slot);
+        const PciDev *p = pci_function(&h->pci.dev, slot);
 
         if (p) {
             update_command(h, p, slot);

@@ -79,6 +79,10 @@ uint32_t pci_bar_base(const PciDev *p, unsigned index);
  * drives line (s + pin) % 4.  Slot 0 is the bridge itself.
  */
 enum { PCI_BANK_ecam, PCI_BANK_memory };
+
+/* The function in a slot; NULL: there is none.  With the lock of the bus. */
+PciDev *pci_function(Dev *host, unsigned slot);
+
 #define PCI_ECAM_SIZE   (UINT64_C(1) << 28)
 #define PCI_MEMORY_SIZE (UINT64_C(1) << 30)
 

@@ -3,11 +3,14 @@
 
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import time
 
 import rsp
+import network
 import suite
 from guest import FIRMWARE, Machine, check
 
@@ -63,6 +66,7 @@ def snapshot_case(options, linux, folder):
             m.run("x=changed; rm /tmp/file; put behind 2>&-")
             disk_is(m, "behind")
             check(monitor(options, qmp, "loadvm", saved) == "", "loadvm says something")
+        check("saved" in monitor(options, qmp, "info", "snapshots"), "the snapshot of the disk is not shown")
         monitor(options, qmp, "quit")
         m.end()
     r = suite.run([options.ketch, "image", "check", disk], 60)
@@ -226,13 +230,23 @@ def steps_case(options, folder):
 def monitor_case(options, folder):
     """`ketch monitor` on firmware alone."""
     path = os.path.join(folder, "people")
-    with Machine(options.ketch, "-qmp", f"unix:{path},server=on,wait=off") as m:
+    with Machine(options.ketch, "-qmp", f"unix:{path},server=on,wait=off", "-netdev",
+                 f"user,id=n,hostfwd=tcp::{network.free_port(socket.SOCK_STREAM)}-:22", "-device", "virtio-net-pci,netdev=n") as m:
         m.expect("OpenSBI v")
         check("(ram): ram" in monitor(options, path, "info", "mtree"), "no RAM in info mtree")
         check("mhartid" in monitor(options, path, "x/6i", "0x1000"), "the reset vector is not shown")
         check('"provides-isolation" : false' in
               monitor(options, path, '{"execute": "query-isolation"}'), "isolation is not told")
         check("mtvec" in monitor(options, path, "info", "registers"), "no CSRs in info registers")
+        roms = monitor(options, path, "info", "roms")
+        check(FIRMWARE in roms and 'mem=ram name="the device tree"' in roms, roms)
+        pci = json.loads(monitor(options, path, '{"execute": "query-pci"}'))[0]["devices"]
+        check([(d["slot"], d["class_info"]["desc"]) for d in pci] ==
+              [(0, "Host bridge"), (1, "Ethernet controller")], f"{pci}")
+        check('Ethernet controller: PCI device 1af4:1041' in monitor(options, path, "info", "pci"),
+              "info pci does not show the network card")
+        check(re.search(r"TCP\[HOST_FORWARD\] .* 127\.0\.0\.1 +\d+ ", monitor(options, path, "info", "usernet")),
+              "no forwarded port in info usernet")
         r = suite.run([options.ketch, "monitor", path, "fly"], 60)
         check(b"unknown command: 'fly'" in r.output, f"{r.output}")
         monitor(options, path, "quit")

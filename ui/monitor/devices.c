@@ -76,6 +76,26 @@ bool monitor_set_link(Monitor *m, const char *name, bool up, GError **error)
     return nd;
 }
 
+/* ---- Chardevs ---- */
+
+enum { RINGBUF_MOST = 64 << 20 };
+
+uint8_t *monitor_ringbuf_read(Monitor *m, const char *name, size_t size, size_t *n, GError **error)
+{
+    const MonitorVm *vm = &m->vm;
+
+    for (size_t i = 0; i < vm->n_chardevs; i++) {
+        if (!strcmp(vm->chardevs[i].id, name)) {
+            uint8_t *bytes = g_malloc(MIN(size, RINGBUF_MOST));
+
+            *n = chardev_ringbuf_read(vm->chardevs[i].chardev, bytes, MIN(size, RINGBUF_MOST));
+            return bytes;
+        }
+    }
+    g_set_error(error, MONITOR_ERROR, MONITOR_DeviceNotFound, "Device '%s' not found", name);
+    return NULL;
+}
+
 /* ---- For people ---- */
 
 static void say(Hmp *h, GError *error)
@@ -122,5 +142,26 @@ void hmp_set_link(Hmp *h)
         return;
     }
     (void)!monitor_set_link(h->monitor, name, up, &error);
+    say(h, error);
+}
+
+void hmp_ringbuf_read(Hmp *h)
+{
+    const char *name = h->argv[0], *text = name ? h->argv[1] : NULL;
+    GError *error = NULL;
+    uint64_t size;
+    uint8_t *bytes;
+    size_t n;
+
+    if (!text || h->argv[2] || !size_parse(text, &size) || !size) {
+        g_string_append(h->out, "ringbuf_read takes the NAME of a chardev and a number of bytes\n");
+        return;
+    }
+    bytes = monitor_ringbuf_read(h->monitor, name, size, &n, &error);
+    if (bytes) {
+        g_string_append_len(h->out, (const char *)bytes, (gssize)n);
+        g_string_append(h->out, n && bytes[n - 1] == '\n' ? "" : "\n");
+    }
+    g_free(bytes);
     say(h, error);
 }

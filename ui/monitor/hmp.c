@@ -246,6 +246,16 @@ void hmp_loadvm(Hmp *h)
     }
 }
 
+void hmp_delvm(Hmp *h)
+{
+    const char *path = file_argument(h);
+    GError *error = NULL;
+
+    if (path && !snapshot_delete(&h->monitor->vm, path, &error)) {
+        tell_error(h, error);
+    }
+}
+
 void hmp_log(Hmp *h)
 {
     const char *names = h->argv[0], *bad;

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "devices/host/block/image.h"
 #include "translator/translator.h"
 #include "ui/cli/version.h"
 #include "ui/monitor/state.h"
@@ -19,6 +20,16 @@ void info_name(Hmp *h)
     if (h->monitor->vm.name) {
         g_string_append_printf(h->out, "%s\n", h->monitor->vm.name);
     }
+}
+
+void info_uuid(Hmp *h)
+{
+    g_string_append(h->out, MONITOR_NO_UUID "\n");
+}
+
+void info_kvm(Hmp *h)
+{
+    g_string_append(h->out, "kvm support: disabled\n");
 }
 
 void info_status(Hmp *h)
@@ -180,6 +191,19 @@ void info_mtree(Hmp *h)
     }
 }
 
+void info_roms(Hmp *h)
+{
+    const MonitorVm *vm = &h->monitor->vm;
+
+    for (size_t i = 0; i < vm->n_roms; i++) {
+        const PhysRegion *r = phys_find(vm->mem, vm->roms[i].addr);
+
+        g_string_append_printf(h->out, "addr=%016" PRIx64 " size=0x%06" PRIx64 " mem=%s name=\"%s\"\n",
+                               vm->roms[i].addr, vm->roms[i].size, r ? r->name : "none",
+                               vm->roms[i].name);
+    }
+}
+
 static void add_device(void *opaque, Dev *dev, unsigned depth)
 {
     GString *out = opaque;
@@ -225,6 +249,22 @@ void info_block(Hmp *h)
     }
 }
 
+void info_snapshots(Hmp *h)
+{
+    const MonitorVm *vm = &h->monitor->vm;
+
+    for (size_t i = 0; i < vm->n_drives; i++) {
+        gsize before = h->out->len;
+        char *title = g_strdup_printf("%s: ", vm->drives[i].id);
+
+        image_snapshot_table(vm->drives[i].block, h->out);
+        if (h->out->len > before) {
+            g_string_insert(h->out, (gssize)before, title);
+        }
+        g_free(title);
+    }
+}
+
 void info_blockstats(Hmp *h)
 {
     const MonitorVm *vm = &h->monitor->vm;
@@ -256,6 +296,20 @@ static void add_peers(GString *out, const MonitorPeer *peers, size_t n)
 void info_network(Hmp *h)
 {
     add_peers(h->out, h->monitor->vm.netdevs, h->monitor->vm.n_netdevs);
+}
+
+void info_usernet(Hmp *h)
+{
+    const MonitorVm *vm = &h->monitor->vm;
+
+    for (size_t i = 0; i < vm->n_netdevs; i++) {
+        char *text = netdev_connections(vm->netdevs[i].netdev);
+
+        if (text) {
+            g_string_append_printf(h->out, "%s:\n%s", vm->netdevs[i].id, text);
+        }
+        g_free(text);
+    }
 }
 
 void info_chardev(Hmp *h)

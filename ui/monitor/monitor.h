@@ -20,6 +20,7 @@
 #include "devices/clock.h"
 #include "devices/device.h"
 #include "devices/host/block/block.h"
+#include "devices/host/chardev.h"
 #include "devices/host/net/net.h"
 #include "softmmu/physmem.h"
 #include "translator/machine.h"
@@ -34,13 +35,20 @@ typedef struct MonitorDrive {
 /* What else a person may ask about: "network" and "user,restrict=off". */
 typedef struct MonitorPeer {
     const char *id, *kind, *text;
-    Netdev *netdev; /* of a network, else NULL */
+    Netdev *netdev;   /* of a network, else NULL */
+    Chardev *chardev; /* of a chardev, else NULL */
 } MonitorPeer;
 
 /* Why the machine gives no isolation: kind of component, which one, a sentence. */
 typedef struct MonitorReason {
     const char *kind, *type, *why;
 } MonitorReason;
+
+/* What is put into memory at each reset. */
+typedef struct MonitorRom {
+    const char *name;
+    uint64_t addr, size;
+} MonitorRom;
 
 /* The machine that is controlled.  All of it lives longer than the monitor. */
 typedef struct MonitorVm {
@@ -60,6 +68,8 @@ typedef struct MonitorVm {
     size_t n_drives;
     const MonitorPeer *netdevs, *chardevs;
     size_t n_netdevs, n_chardevs;
+    const MonitorRom *roms;
+    size_t n_roms;
     bool started; /* false: -S, nothing runs until `cont` */
 } MonitorVm;
 

@@ -2,60 +2,10 @@
 /* The commands of qmp.def: each builds what its row of types.def describes. */
 #include <string.h>
 
+#include "devices/host/block/image.h"
 #include "ui/cli/version.h"
+#include "ui/monitor/build.h"
 #include "ui/monitor/state.h"
-
-static JsonNode *finish(JsonBuilder *b)
-{
-    JsonNode *root = json_builder_get_root(b);
-
-    g_object_unref(b);
-    return root;
-}
-
-static JsonBuilder *object(void)
-{
-    return json_builder_begin_object(json_builder_new_immutable());
-}
-
-static JsonBuilder *array(void)
-{
-    return json_builder_begin_array(json_builder_new_immutable());
-}
-
-static JsonNode *end_object(JsonBuilder *b)
-{
-    return finish(json_builder_end_object(b));
-}
-
-static JsonNode *end_array(JsonBuilder *b)
-{
-    return finish(json_builder_end_array(b));
-}
-
-static void begin(JsonBuilder *b, const char *name)
-{
-    json_builder_set_member_name(b, name);
-    json_builder_begin_object(b);
-}
-
-static void str(JsonBuilder *b, const char *name, const char *value)
-{
-    json_builder_set_member_name(b, name);
-    json_builder_add_string_value(b, value);
-}
-
-static void num(JsonBuilder *b, const char *name, uint64_t value)
-{
-    json_builder_set_member_name(b, name);
-    json_builder_add_int_value(b, (gint64)value);
-}
-
-static void yes(JsonBuilder *b, const char *name, bool value)
-{
-    json_builder_set_member_name(b, name);
-    json_builder_add_boolean_value(b, value);
-}
 
 #define COMMAND(name)                                                     \
     JsonNode *name(MonitorSession *s, JsonObject *args, GError **error)
@@ -74,131 +24,166 @@ COMMAND(qmp_capabilities)
 
 COMMAND(query_version)
 {
-    JsonBuilder *b = object();
+    JsonBuilder *b = build_object();
 
     (void)s, (void)args, (void)error;
-    begin(b, "qemu");
-    num(b, "major", KETCH_VERSION_MAJOR);
-    num(b, "minor", KETCH_VERSION_MINOR);
-    num(b, "micro", KETCH_VERSION_MICRO);
+    build_begin(b, "qemu");
+    build_num(b, "major", KETCH_VERSION_MAJOR);
+    build_num(b, "minor", KETCH_VERSION_MINOR);
+    build_num(b, "micro", KETCH_VERSION_MICRO);
     json_builder_end_object(b);
-    str(b, "package", "ketch " KETCH_VERSION);
-    return end_object(b);
+    build_str(b, "package", "ketch " KETCH_VERSION);
+    return build_end_object(b);
 }
 
 COMMAND(query_commands)
 {
-    JsonBuilder *b = array();
+    JsonBuilder *b = build_array();
 
     (void)s, (void)args, (void)error;
     for (const QmpCommand *c = qmp_commands; c->name; c++) {
         json_builder_begin_object(b);
-        str(b, "name", c->name);
+        build_str(b, "name", c->name);
         json_builder_end_object(b);
     }
-    return end_array(b);
+    return build_end_array(b);
 }
 
 COMMAND(query_status)
 {
     const char *status = monitor_status(s->monitor);
-    JsonBuilder *b = object();
+    JsonBuilder *b = build_object();
 
     (void)args, (void)error;
-    yes(b, "running", strcmp(status, "running") == 0);
-    str(b, "status", status);
-    return end_object(b);
+    build_bool(b, "running", strcmp(status, "running") == 0);
+    build_str(b, "status", status);
+    return build_end_object(b);
 }
 
 COMMAND(query_name)
 {
-    JsonBuilder *b = object();
+    JsonBuilder *b = build_object();
 
     (void)args, (void)error;
     if (s->monitor->vm.name) {
-        str(b, "name", s->monitor->vm.name);
+        build_str(b, "name", s->monitor->vm.name);
     }
-    return end_object(b);
+    return build_end_object(b);
+}
+
+COMMAND(query_uuid)
+{
+    JsonBuilder *b = build_object();
+
+    (void)s, (void)args, (void)error;
+    build_str(b, "UUID", MONITOR_NO_UUID);
+    return build_end_object(b);
 }
 
 COMMAND(query_kvm)
 {
-    JsonBuilder *b = object();
+    JsonBuilder *b = build_object();
 
     (void)s, (void)args, (void)error;
-    yes(b, "enabled", false);
-    yes(b, "present", false);
-    return end_object(b);
+    build_bool(b, "enabled", false);
+    build_bool(b, "present", false);
+    return build_end_object(b);
 }
 
 COMMAND(query_target)
 {
-    JsonBuilder *b = object();
+    JsonBuilder *b = build_object();
 
     (void)args, (void)error;
-    str(b, "arch", s->monitor->vm.frontend->name);
-    return end_object(b);
+    build_str(b, "arch", s->monitor->vm.frontend->name);
+    return build_end_object(b);
 }
 
 COMMAND(query_machines)
 {
-    JsonBuilder *b = array();
+    JsonBuilder *b = build_array();
 
     (void)args, (void)error;
     json_builder_begin_object(b);
-    str(b, "name", s->monitor->vm.board);
-    yes(b, "is-default", true);
-    num(b, "cpu-max", MACHINE_HARTS);
-    yes(b, "hotpluggable-cpus", false);
-    yes(b, "numa-mem-supported", false);
-    yes(b, "deprecated", false);
+    build_str(b, "name", s->monitor->vm.board);
+    build_bool(b, "is-default", true);
+    build_num(b, "cpu-max", MACHINE_HARTS);
+    build_bool(b, "hotpluggable-cpus", false);
+    build_bool(b, "numa-mem-supported", false);
+    build_bool(b, "deprecated", false);
     json_builder_end_object(b);
-    return end_array(b);
+    return build_end_array(b);
 }
 
 COMMAND(query_cpus)
 {
     Monitor *m = s->monitor;
-    JsonBuilder *b = array();
+    JsonBuilder *b = build_array();
 
     (void)args, (void)error;
     for (unsigned i = 0; i < machine_harts(m->vm.machine); i++) {
         char *path = g_strdup_printf("/machine/hart[%u]", i);
 
         json_builder_begin_object(b);
-        num(b, "cpu-index", i);
-        str(b, "qom-path", path);
-        num(b, "thread-id", 0);
-        str(b, "target", m->vm.frontend->name);
-        begin(b, "props");
-        num(b, "core-id", i);
+        build_num(b, "cpu-index", i);
+        build_str(b, "qom-path", path);
+        build_num(b, "thread-id", (uint64_t)machine_thread(m->vm.machine, i));
+        build_str(b, "target", m->vm.frontend->name);
+        build_begin(b, "props");
+        build_num(b, "core-id", i);
         json_builder_end_object(b);
         json_builder_end_object(b);
         g_free(path);
     }
-    return end_array(b);
+    return build_end_array(b);
 }
 
 COMMAND(query_memory)
 {
-    JsonBuilder *b = object();
+    JsonBuilder *b = build_object();
 
     (void)args, (void)error;
-    num(b, "base-memory", s->monitor->vm.ram_size);
-    return end_object(b);
+    build_num(b, "base-memory", s->monitor->vm.ram_size);
+    return build_end_object(b);
 }
 
 /* ---- Drives ---- */
 
-static void add_image(JsonBuilder *b, const BlockInfo *info)
+/* Members as in QEMU's QMP reference, "SnapshotInfo". */
+static void add_snapshots(JsonBuilder *b, Block *block)
 {
-    begin(b, "image");
-    str(b, "filename", info->path);
-    str(b, "format", info->format);
-    num(b, "virtual-size", info->virtual_size);
-    num(b, "actual-size", info->disk_size);
+    ImageSnapshot s;
+
+    json_builder_set_member_name(b, "snapshots");
+    json_builder_begin_array(b);
+    for (unsigned i = 0; image_snapshot(block, i, &s); i++) {
+        json_builder_begin_object(b);
+        build_str(b, "id", s.id);
+        build_str(b, "name", s.name);
+        build_num(b, "vm-state-size", s.vm_state_size);
+        build_num(b, "date-sec", s.date_s);
+        build_num(b, "date-nsec", s.date_ns);
+        build_num(b, "vm-clock-sec", s.vm_clock_ns / 1000000000);
+        build_num(b, "vm-clock-nsec", s.vm_clock_ns % 1000000000);
+        json_builder_end_object(b);
+    }
+    json_builder_end_array(b);
+}
+
+static void add_image(JsonBuilder *b, Block *block, const BlockInfo *info)
+{
+    ImageQcow2Info qcow2;
+
+    build_begin(b, "image");
+    build_str(b, "filename", info->path);
+    build_str(b, "format", info->format);
+    build_num(b, "virtual-size", info->virtual_size);
+    build_num(b, "actual-size", info->disk_size);
     if (info->cluster_size) {
-        num(b, "cluster-size", info->cluster_size);
+        build_num(b, "cluster-size", info->cluster_size);
+    }
+    if (image_qcow2_info(block, &qcow2)) {
+        add_snapshots(b, block);
     }
     json_builder_end_object(b);
 }
@@ -206,7 +191,7 @@ static void add_image(JsonBuilder *b, const BlockInfo *info)
 COMMAND(query_block)
 {
     const MonitorVm *vm = &s->monitor->vm;
-    JsonBuilder *b = array();
+    JsonBuilder *b = build_array();
 
     (void)args, (void)error;
     for (size_t i = 0; i < vm->n_drives; i++) {
@@ -216,29 +201,29 @@ COMMAND(query_block)
             continue;
         }
         json_builder_begin_object(b);
-        str(b, "device", vm->drives[i].id);
+        build_str(b, "device", vm->drives[i].id);
         if (vm->drives[i].device) {
-            str(b, "qdev", vm->drives[i].device);
+            build_str(b, "qdev", vm->drives[i].device);
         }
-        str(b, "type", "unknown");
-        yes(b, "removable", false);
-        yes(b, "locked", false);
-        begin(b, "inserted");
-        str(b, "file", info.path);
-        yes(b, "ro", info.read_only);
-        str(b, "drv", info.format);
-        yes(b, "encrypted", info.encrypted);
-        add_image(b, &info);
+        build_str(b, "type", "unknown");
+        build_bool(b, "removable", false);
+        build_bool(b, "locked", false);
+        build_begin(b, "inserted");
+        build_str(b, "file", info.path);
+        build_bool(b, "ro", info.read_only);
+        build_str(b, "drv", info.format);
+        build_bool(b, "encrypted", info.encrypted);
+        add_image(b, vm->drives[i].block, &info);
         json_builder_end_object(b);
         json_builder_end_object(b);
     }
-    return end_array(b);
+    return build_end_array(b);
 }
 
 COMMAND(query_blockstats)
 {
     const MonitorVm *vm = &s->monitor->vm;
-    JsonBuilder *b = array();
+    JsonBuilder *b = build_array();
 
     (void)args, (void)error;
     for (size_t i = 0; i < vm->n_drives; i++) {
@@ -246,35 +231,65 @@ COMMAND(query_blockstats)
 
         block_stats(vm->drives[i].block, &stats);
         json_builder_begin_object(b);
-        str(b, "device", vm->drives[i].id);
-        begin(b, "stats");
-        num(b, "rd_bytes", stats.read_bytes);
-        num(b, "wr_bytes", stats.write_bytes);
-        num(b, "unmap_bytes", stats.unmap_bytes);
-        num(b, "rd_operations", stats.read_operations);
-        num(b, "wr_operations", stats.write_operations);
-        num(b, "flush_operations", stats.flush_operations);
-        num(b, "unmap_operations", stats.unmap_operations);
+        build_str(b, "device", vm->drives[i].id);
+        build_begin(b, "stats");
+        build_num(b, "rd_bytes", stats.read_bytes);
+        build_num(b, "wr_bytes", stats.write_bytes);
+        build_num(b, "unmap_bytes", stats.unmap_bytes);
+        build_num(b, "rd_operations", stats.read_operations);
+        build_num(b, "wr_operations", stats.write_operations);
+        build_num(b, "flush_operations", stats.flush_operations);
+        build_num(b, "unmap_operations", stats.unmap_operations);
         json_builder_end_object(b);
         json_builder_end_object(b);
     }
-    return end_array(b);
+    return build_end_array(b);
 }
 
 COMMAND(query_chardev)
 {
     const MonitorVm *vm = &s->monitor->vm;
-    JsonBuilder *b = array();
+    JsonBuilder *b = build_array();
 
     (void)args, (void)error;
     for (size_t i = 0; i < vm->n_chardevs; i++) {
         json_builder_begin_object(b);
-        str(b, "label", vm->chardevs[i].id);
-        str(b, "filename", vm->chardevs[i].text);
-        yes(b, "frontend-open", true);
+        build_str(b, "label", vm->chardevs[i].id);
+        build_str(b, "filename", vm->chardevs[i].text);
+        build_bool(b, "frontend-open", true);
         json_builder_end_object(b);
     }
-    return end_array(b);
+    return build_end_array(b);
+}
+
+COMMAND(qmp_ringbuf_read)
+{
+    const char *format = json_object_get_string_member_with_default(args, "format", "utf8");
+    gint64 size = json_object_get_int_member(args, "size");
+    JsonNode *node = NULL;
+    uint8_t *bytes;
+    size_t n;
+
+    if (size <= 0) {
+        g_set_error(error, MONITOR_ERROR, MONITOR_GenericError, "Parameter 'size' expects a number of bytes");
+        return NULL;
+    }
+    if (strcmp(format, "utf8") && strcmp(format, "base64")) {
+        g_set_error(error, MONITOR_ERROR, MONITOR_GenericError, "Parameter 'format' is utf8 or base64, not '%s'",
+                    format);
+        return NULL;
+    }
+    bytes = monitor_ringbuf_read(s->monitor, json_object_get_string_member(args, "device"), (size_t)size, &n,
+                                 error);
+    if (bytes) {
+        char *text = strcmp(format, "utf8") ? g_base64_encode(bytes, n)
+                                            : g_utf8_make_valid((const char *)bytes, (gssize)n);
+
+        node = json_node_init_string(json_node_alloc(), text);
+        g_free(text);
+    }
+    g_free(bytes);
+    return node;
 }
 
 COMMAND(query_balloon)
@@ -286,9 +301,9 @@ COMMAND(query_balloon)
     if (!monitor_balloon_get(s->monitor, &bytes, error)) {
         return NULL;
     }
-    b = object();
-    num(b, "actual", bytes);
-    return end_object(b);
+    b = build_object();
+    build_num(b, "actual", bytes);
+    return build_end_object(b);
 }
 
 COMMAND(qmp_balloon)
@@ -313,22 +328,22 @@ COMMAND(qmp_set_link)
 COMMAND(query_isolation)
 {
     const MonitorVm *vm = &s->monitor->vm;
-    JsonBuilder *b = object();
+    JsonBuilder *b = build_object();
 
     (void)args, (void)error;
-    yes(b, "provides-isolation", vm->n_reasons == 0);
-    str(b, "policy", vm->policy);
+    build_bool(b, "provides-isolation", vm->n_reasons == 0);
+    build_str(b, "policy", vm->policy);
     json_builder_set_member_name(b, "reasons");
     json_builder_begin_array(b);
     for (size_t i = 0; i < vm->n_reasons; i++) {
         json_builder_begin_object(b);
-        str(b, "kind", vm->reasons[i].kind);
-        str(b, "type", vm->reasons[i].type);
-        str(b, "why", vm->reasons[i].why);
+        build_str(b, "kind", vm->reasons[i].kind);
+        build_str(b, "type", vm->reasons[i].type);
+        build_str(b, "why", vm->reasons[i].why);
         json_builder_end_object(b);
     }
     json_builder_end_array(b);
-    return end_object(b);
+    return build_end_object(b);
 }
 
 /* ---- Control ---- */

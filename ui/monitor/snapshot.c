@@ -707,7 +707,8 @@ static bool apply(Reader *r)
     return good;
 }
 
-static bool load_file(Reader *r)
+/* The reader is behind what stands before the sections. */
+static bool begin_file(Reader *r)
 {
     uint32_t version;
 
@@ -722,10 +723,16 @@ static bool load_file(Reader *r)
         return fail(&r->error, "%s is a snapshot of version %u; this Ketch reads version %d", r->path,
                     version, VERSION);
     }
+    return true;
+}
+
+static bool load_file(Reader *r)
+{
     return load_all(r, false) && apply(r);
 }
 
-bool snapshot_load(const MonitorVm *vm, const char *path, GError **error)
+/* Calls fn for what the file at `path` has. */
+static bool read_file(const MonitorVm *vm, const char *path, bool (*fn)(Reader *r), GError **error)
 {
     GMappedFile *file = g_mapped_file_new(path, FALSE, error);
     Reader r = { .vm = vm, .path = path };
@@ -739,7 +746,7 @@ bool snapshot_load(const MonitorVm *vm, const char *path, GError **error)
     r.chunk = g_malloc(CHUNK);
     r.disks = disk_snapshots_new();
     r.seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    good = load_file(&r);
+    good = begin_file(&r) && fn(&r);
     g_hash_table_destroy(r.seen);
     g_array_free(r.disks, TRUE);
     g_free(r.chunk);
@@ -748,4 +755,45 @@ bool snapshot_load(const MonitorVm *vm, const char *path, GError **error)
         g_propagate_error(error, r.error);
     }
     return good;
+}
+
+bool snapshot_load(const MonitorVm *vm, const char *path, GError **error)
+{
+    return read_file(vm, path, load_file, error);
+}
+
+/* ---- Deleting ---- */
+
+static bool delete_disk(const Reader *r, const Section *s, GError **error)
+{
+    char *text = g_strndup((const char *)s->data, s->size);
+    bool good = disk_snapshots_delete(r->vm, s->name, text, error);
+
+    g_free(text);
+    return good;
+}
+
+/* All sections are looked at before the first disk changes. */
+static bool delete_disks(Reader *r)
+{
+    for (int delete = 0; delete < 2; delete++) {
+        Section s = { .kind = KIND_about };
+
+        r->at = r->start;
+        while (s.kind != KIND_end) {
+            if (!next_section(r, &s) ||
+                (delete && s.kind == KIND_disk && !delete_disk(r, &s, &r->error))) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+bool snapshot_delete(const MonitorVm *vm, const char *path, GError **error)
+{
+    if (!read_file(vm, path, delete_disks, error)) {
+        return false;
+    }
+    return unlink(path) == 0 || fail(error, "%s cannot be deleted: %s", path, g_strerror(errno));
 }

@@ -31,4 +31,8 @@ enum { SNAPSHOT_HALF = 1 };
 MUST_USE bool snapshot_save(const MonitorVm *vm, const char *path, bool with_disks, GError **error);
 MUST_USE bool snapshot_load(const MonitorVm *vm, const char *path, GError **error);
 
+/* Deletes the file, and before it the snapshots of this machine's disks that belong to it; those that
+ * are gone already are not missed.  A file that is no whole snapshot is left alone. */
+MUST_USE bool snapshot_delete(const MonitorVm *vm, const char *path, GError **error);
+
 #endif

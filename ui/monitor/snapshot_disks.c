@@ -145,23 +145,48 @@ static const MonitorDrive *find_drive(const MonitorVm *vm, const char *id)
     return NULL;
 }
 
+/* NULL and error: there is none, or it is read-only. */
+static const MonitorDrive *find_writable(const MonitorVm *vm, const char *id, GError **error)
+{
+    const MonitorDrive *d = find_drive(vm, id);
+
+    if (!d) {
+        g_set_error(error, MONITOR_ERROR, 0, "this machine has no drive '%s'", id);
+    } else if (block_read_only(d->block)) {
+        g_set_error(error, MONITOR_ERROR, 0, "drive '%s' is read-only here", id);
+        return NULL;
+    }
+    return d;
+}
+
 bool disk_snapshots_find(const MonitorVm *vm, const char *drive, const char *text, GArray *found,
                          GError **error)
 {
-    const MonitorDrive *d = find_drive(vm, drive);
+    const MonitorDrive *d = find_writable(vm, drive, error);
 
-    if (!d) {
-        g_set_error(error, MONITOR_ERROR, 0, "this machine has no drive '%s'", drive);
-    } else if (block_read_only(d->block)) {
-        g_set_error(error, MONITOR_ERROR, 0, "drive '%s' cannot be taken back: it is read-only here",
-                    drive);
-    } else if (find(d, text, found)) {
-        return true;
-    } else {
+    if (d && !find(d, text, found)) {
         g_set_error(error, MONITOR_ERROR, 0, "drive '%s' has no snapshot \"%s\" of that time", drive,
                     strchr(text, ' ') ? strchr(text, ' ') + 1 : text);
+        return false;
     }
-    return false;
+    return d != NULL;
+}
+
+bool disk_snapshots_delete(const MonitorVm *vm, const char *drive, const char *text, GError **error)
+{
+    const MonitorDrive *d = find_writable(vm, drive, error);
+    GArray *found = disk_snapshots_new();
+    int r = 0;
+
+    if (d && find(d, text, found)) {
+        r = image_snapshot_delete(d->block, g_array_index(found, DiskSnapshot, 0).id);
+    }
+    if (r < 0) {
+        g_set_error(error, MONITOR_ERROR, 0, "drive '%s': its snapshot cannot be deleted: %s", drive,
+                    g_strerror(-r));
+    }
+    g_array_free(found, TRUE);
+    return d && r >= 0;
 }
 
 bool disk_snapshots_complete(const MonitorVm *vm, const GArray *found, GError **error)

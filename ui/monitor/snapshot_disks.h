@@ -27,6 +27,11 @@ void disk_snapshots_keep(const GArray *made, const char *name);
 MUST_USE bool disk_snapshots_find(const MonitorVm *vm, const char *drive, const char *text,
                                   GArray *found, GError **error);
 
+/* Deletes the one that `text` says, when the disk has it (still).  False and error: the machine has no
+ * such drive that can be written, or it cannot be deleted. */
+MUST_USE bool disk_snapshots_delete(const MonitorVm *vm, const char *drive, const char *text,
+                                    GError **error);
+
 /* False and error: a disk that can be written is not among them. */
 MUST_USE bool disk_snapshots_complete(const MonitorVm *vm, const GArray *found, GError **error);
 

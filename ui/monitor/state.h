@@ -112,6 +112,12 @@ void hmp_human(Monitor *m, unsigned hart, const char *line, GString *out);
 
 /* ---- devices.c ---- */
 
+#define MONITOR_NO_UUID "00000000-0000-0000-0000-000000000000"
+
+/* What a ringbuf holds, at most `size` bytes; to be freed, *n says how many.  NULL and error: there is no
+ * such chardev. */
+uint8_t *monitor_ringbuf_read(Monitor *m, const char *name, size_t size, size_t *n, GError **error);
+
 /* By its own name or that of the device that it is plugged into.  False and error: there is none. */
 MUST_USE bool monitor_set_link(Monitor *m, const char *name, bool up, GError **error);
 

@@ -199,15 +199,25 @@ static void add_peers(Vm *vm)
 {
     for (unsigned i = 0; i < vm->chardevs->len; i++) {
         Chardev *c = vm->chardevs->pdata[i];
-        MonitorPeer peer = { chardev_id(c), "chardev", chardev_label(c), NULL };
+        MonitorPeer peer = { chardev_id(c), "chardev", chardev_label(c), NULL, c };
 
         g_array_append_val(vm->peers, peer);
     }
     for (unsigned i = 0; i < vm->netdevs->len; i++) {
         Netdev *nd = vm->netdevs->pdata[i];
-        MonitorPeer peer = { netdev_id(nd), netdev_kind(nd), netdev_kind(nd), nd };
+        MonitorPeer peer = { netdev_id(nd), netdev_kind(nd), netdev_kind(nd), nd, NULL };
 
         g_array_append_val(vm->net_peers, peer);
+    }
+}
+
+static void add_roms(Vm *vm)
+{
+    for (unsigned i = 0; i < vm->board->blobs->len; i++) {
+        const BoardBlob *blob = vm->board->blobs->pdata[i];
+        MonitorRom rom = { blob->name, blob->addr, g_bytes_get_size(blob->bytes) };
+
+        g_array_append_val(vm->roms, rom);
     }
 }
 
@@ -232,6 +242,7 @@ static void make_monitor(Vm *vm)
                     .system = &fe_riscv64_system, .started = false };
 
     add_peers(vm);
+    add_roms(vm);
     g_array_append_val(vm->reasons, reason);
     dev_for_each(vm->board->root, add_reason, vm);
     m.reasons = (MonitorReason *)(void *)vm->reasons->data;
@@ -242,6 +253,8 @@ static void make_monitor(Vm *vm)
     m.n_chardevs = vm->peers->len;
     m.netdevs = (MonitorPeer *)(void *)vm->net_peers->data;
     m.n_netdevs = vm->net_peers->len;
+    m.roms = (MonitorRom *)(void *)vm->roms->data;
+    m.n_roms = vm->roms->len;
     vm->controlled = m;
     vm->monitor = monitor_new(&m);
 }
@@ -306,6 +319,7 @@ static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError 
                 .netdevs = g_ptr_array_new_with_free_func(free_netdev),
                 .net_peers = g_array_new(FALSE, FALSE, sizeof(MonitorPeer)),
                 .peers = g_array_new(FALSE, FALSE, sizeof(MonitorPeer)),
+                .roms = g_array_new(FALSE, FALSE, sizeof(MonitorRom)),
                 .reasons = g_array_new(FALSE, FALSE, sizeof(MonitorReason)),
                 .signals = signalfd(-1, signals, SFD_CLOEXEC) };
     vm->env = (DevEnv){ .clock = clock_new(), .link = find_link, .request = request,
@@ -351,6 +365,7 @@ static void vm_free(Vm *vm)
     g_array_free(vm->drives, TRUE);
     g_array_free(vm->peers, TRUE);
     g_array_free(vm->net_peers, TRUE);
+    g_array_free(vm->roms, TRUE);
     g_array_free(vm->reasons, TRUE);
 }
 

@@ -46,6 +46,7 @@ typedef struct Vm {
     MonitorServer *hmp, *qmp;
     VmConsole console;
     GArray *peers, *net_peers; /* of MonitorPeer: chardevs, netdevs */
+    GArray *roms;         /* of MonitorRom */
     GArray *reasons;      /* of MonitorReason */
     int signals;          /* signalfd; -1: none */
     IoWatch *signal_watch;

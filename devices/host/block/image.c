@@ -3,7 +3,10 @@
 #include "devices/host/block/image.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "devices/host/block/driver.h"
@@ -24,6 +27,53 @@ bool image_compression_parse(const char *name, ImageCompression *c)
         }
     }
     return false;
+}
+
+char *image_size_text(uint64_t size)
+{
+    static const char units[] = "KMGTPE";
+    double number = (double)size;
+    int unit = -1;
+
+    while (number >= 1000 && unit < 5) {
+        number /= 1024;
+        unit++;
+    }
+    return unit < 0 ? g_strdup_printf("%g B", number)
+                    : g_strdup_printf("%.3g %ciB", number, units[unit]);
+}
+
+static void add_snapshot(GString *out, const ImageSnapshot *s)
+{
+    char date[32] = "", clock[48], icount[24] = "", *size = image_size_text(s->vm_state_size);
+    time_t seconds = (time_t)s->date_s;
+    uint64_t run = s->vm_clock_ns / 1000000000;
+    struct tm tm;
+
+    if (localtime_r(&seconds, &tm)) {
+        strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
+    }
+    snprintf(clock, sizeof(clock), "%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64 ".%03" PRIu64,
+             run / 3600, run / 60 % 60, run % 60, s->vm_clock_ns / 1000000 % 1000);
+    if (s->icount != UINT64_MAX) {
+        snprintf(icount, sizeof(icount), "%" PRIu64, s->icount);
+    }
+    g_string_append_printf(out, "%-9s %-16s %8s%20s%13s%11s\n", s->id, s->name, size, date, clock,
+                           icount);
+    g_free(size);
+}
+
+void image_snapshot_table(Block *b, GString *out)
+{
+    ImageSnapshot s;
+
+    for (unsigned i = 0; image_snapshot(b, i, &s); i++) {
+        if (i == 0) {
+            g_string_append_printf(out, "Snapshot list:\n%-9s %-16s %8s%20s%13s%11s\n", "ID", "TAG",
+                                   "VM SIZE", "DATE", "VM CLOCK", "ICOUNT");
+        }
+        add_snapshot(out, &s);
+    }
 }
 
 bool image_create(const ImageCreate *c, GError **error)

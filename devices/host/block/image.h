@@ -46,6 +46,9 @@ typedef struct ImageCreate {
 
 MUST_USE bool image_create(const ImageCreate *c, GError **error);
 
+/* "1.5 KiB", to be freed. */
+char *image_size_text(uint64_t size);
+
 const char *image_compression_name(ImageCompression c);
 MUST_USE bool image_compression_parse(const char *name, ImageCompression *c);
 
@@ -95,6 +98,9 @@ typedef struct ImageSnapshot {
 
 /* The i-th, valid until snapshots change; false past the last. */
 MUST_USE bool image_snapshot(Block *b, unsigned i, ImageSnapshot *snapshot);
+
+/* Appends all as a table with a heading; nothing when there are none. */
+void image_snapshot_table(Block *b, GString *out);
 
 /* By id, else by name; -ENOENT.  apply() takes the disk and its size back to what they were. */
 MUST_USE int image_snapshot_create(Block *b, const ImageSnapshot *snapshot);

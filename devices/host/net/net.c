@@ -502,6 +502,16 @@ void netdev_ready(Netdev *nd)
     wake(nd);
 }
 
+char *netdev_connections(Netdev *nd)
+{
+    char *text;
+
+    pthread_mutex_lock(&nd->lock);
+    text = nd->kind->connections ? nd->kind->connections(nd) : NULL;
+    pthread_mutex_unlock(&nd->lock);
+    return text;
+}
+
 void netdev_stats(Netdev *nd, NetStats *stats)
 {
     pthread_mutex_lock(&nd->lock);

@@ -90,6 +90,9 @@ void netdev_set_offloads(Netdev *nd, unsigned taken);
 /* The device has room again. */
 void netdev_ready(Netdev *nd);
 
+/* What goes through it now, as lines of text; to be freed.  NULL: this kind does not know. */
+char *netdev_connections(Netdev *nd);
+
 typedef struct NetStats {
     uint64_t sent, sent_bytes, received, received_bytes, dropped;
 } NetStats;

@@ -27,6 +27,7 @@ typedef struct NetdevKind {
     /* What the device takes; NULL: it does not matter.  True: send() gets headers with
      * NET_NEEDS_CSUM. */
     bool (*set_offloads)(Netdev *nd, unsigned taken);
+    char *(*connections)(Netdev *nd); /* see netdev_connections(); NULL: it does not know */
 } NetdevKind;
 
 #define NETDEV(kind, help) extern const NetdevKind netdev_kind_##kind;

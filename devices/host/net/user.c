@@ -339,6 +339,13 @@ static void user_act(Netdev *nd, const NetPoll *p)
     }
 }
 
+static char *user_connections(Netdev *nd)
+{
+    const User *u = netdev_state(nd);
+
+    return slirp_connection_info(u->slirp);
+}
+
 const NetdevKind netdev_kind_user = {
     .open = user_open,
     .close = user_close,
@@ -346,4 +353,5 @@ const NetdevKind netdev_kind_user = {
     .wait = user_wait,
     .act = user_act,
     .offloads = user_offloads,
+    .connections = user_connections,
 };

@@ -449,6 +449,10 @@ TEST_F(MonitorTest, EverySubjectAnswers)
     EXPECT_NE(std::string::npos, human("info registers -a").find("CPU#0"));
     EXPECT_NE(std::string::npos, human("info jit").find("units"));
     EXPECT_EQ("No translation: addresses are physical\n", human("info tlb"));
+    EXPECT_EQ("No translation: addresses are physical\n", human("info mem"));
+    EXPECT_EQ("kvm support: disabled\n", human("info kvm"));
+    EXPECT_EQ("00000000-0000-0000-0000-000000000000\n", human("info uuid"));
+    EXPECT_EQ("", human("info snapshots") + human("info pci") + human("info usernet") + human("info roms"));
     EXPECT_NE(std::string::npos, human("info isolation").find("accel tcg: translation"));
     EXPECT_NE(std::string::npos, human("help").find("gva2gpa ADDRESS"));
     EXPECT_NE(std::string::npos, human("help info").find("info mtree"));
@@ -456,6 +460,78 @@ TEST_F(MonitorTest, EverySubjectAnswers)
     EXPECT_EQ("unknown subject: 'fly' (info lists them)\n", human("info fly"));
     EXPECT_EQ("cpu takes a number from 0 to 0\n", human("cpu 7"));
     EXPECT_EQ("", human("cpu 0"));
+}
+
+TEST_F(MonitorTest, HartsHaveTheNumbersOfTheirThreads)
+{
+    qmp();
+    JsonNode *reply = json_from_string(ask("{\"execute\":\"query-cpus-fast\"}").c_str(), nullptr);
+    JsonObject *hart = json_array_get_object_element(
+        json_object_get_array_member(json_node_get_object(reply), "return"), 0);
+    std::string task = "/proc/self/task/" + std::to_string(json_object_get_int_member(hart, "thread-id"));
+
+    EXPECT_EQ(0, access(task.c_str(), F_OK)) << task;
+    EXPECT_NE(getpid(), json_object_get_int_member(hart, "thread-id"));
+    json_node_unref(reply);
+}
+
+class RingbufTest : public MonitorTest
+{
+  protected:
+    IoLoop *loop = io_new();
+    Chardev *ring = chardev_new(loop, "ring", "ringbuf,size=64", false, nullptr, nullptr);
+    ChardevPort port = {};
+    MonitorPeer peer = { "ring", "chardev", "ringbuf", nullptr, ring };
+
+    void add_drives(MonitorVm &vm) override
+    {
+        vm.chardevs = &peer;
+        vm.n_chardevs = 1;
+    }
+    void put(const std::string &text)
+    {
+        static const ChardevOps ops = { [](void *) -> size_t { return 0; },
+                                        [](void *, const uint8_t *, size_t) {}, nullptr, nullptr };
+
+        ASSERT_TRUE(chardev_attach(&port, ring, &ops, nullptr));
+        EXPECT_EQ(text.size(), chardev_write(&port, text.data(), text.size()));
+        chardev_detach(&port);
+    }
+    void TearDown() override
+    {
+        MonitorTest::TearDown();
+        chardev_free(ring);
+        io_free(loop);
+    }
+};
+
+TEST_F(RingbufTest, IsReadByProgramsAndPeople)
+{
+    put("one\ntwo\xff");
+    qmp();
+    EXPECT_EQ("{\"return\":\"one\"}\r\n",
+              ask("{\"execute\":\"ringbuf-read\",\"arguments\":{\"device\":\"ring\",\"size\":3}}"));
+    EXPECT_EQ("{\"return\":\"CnR3b/8=\"}\r\n",
+              ask("{\"execute\":\"ringbuf-read\",\"arguments\":{\"device\":\"ring\",\"size\":1000000000000,"
+                  "\"format\":\"base64\"}}"));
+    EXPECT_EQ("{\"return\":\"\"}\r\n",
+              ask("{\"execute\":\"ringbuf-read\",\"arguments\":{\"device\":\"ring\",\"size\":9}}"));
+    EXPECT_EQ(error_of("DeviceNotFound", "Device 'none' not found"),
+              ask("{\"execute\":\"ringbuf-read\",\"arguments\":{\"device\":\"none\",\"size\":9}}"));
+    EXPECT_EQ(error_of("GenericError", "Parameter 'size' expects a number of bytes"),
+              ask("{\"execute\":\"ringbuf-read\",\"arguments\":{\"device\":\"ring\",\"size\":-1}}"));
+    EXPECT_EQ(error_of("GenericError", "Parameter 'format' is utf8 or base64, not 'rot13'"),
+              ask("{\"execute\":\"ringbuf-read\",\"arguments\":{\"device\":\"ring\",\"size\":1,"
+                  "\"format\":\"rot13\"}}"));
+    monitor_close(session);
+    out.clear();
+    open(MONITOR_hmp);
+    put("three");
+    EXPECT_EQ("thr\n", human("ringbuf_read ring 3"));
+    EXPECT_EQ("ee\n", human("ringbuf_read ring 3"));
+    EXPECT_NE(std::string::npos, human("ringbuf_read ring").find("NAME of a chardev"));
+    EXPECT_NE(std::string::npos, human("ringbuf_read ring 0").find("NAME of a chardev"));
+    EXPECT_EQ("Device 'none' not found\n", human("ringbuf_read none 1"));
 }
 
 TEST_F(MonitorTest, MemoryIsSaved)
@@ -734,6 +810,55 @@ TEST_F(SnapshotDisks, AnotherSnapshotOfThatNameIsNotTaken)
     EXPECT_NE(std::string::npos,
               human("loadvm " + path).find("drive 'disk0' has no snapshot \"with-disks\" of that time"));
     EXPECT_EQ('b', get());
+}
+
+TEST_F(SnapshotDisks, AreShown)
+{
+    EXPECT_EQ(0u, human("info snapshots").find("disk0: Snapshot list:\nID        TAG "));
+    EXPECT_NE(std::string::npos, out.find("\n1         with-disks "));
+    EXPECT_EQ(std::string::npos, out.find("cd: "));
+    monitor_close(session);
+    qmp();
+    EXPECT_NE(std::string::npos,
+              ask("{\"execute\":\"query-block\"}").find("\"snapshots\":[{\"id\":\"1\",\"name\":\"with-disks\","));
+}
+
+TEST_F(SnapshotDisks, AreDeletedWithTheirFile)
+{
+    ImageSnapshot other = {};
+
+    other.name = "other";
+    other.icount = UINT64_MAX;
+    ASSERT_EQ(0, image_snapshot_create(drives[0].block, &other));
+    EXPECT_EQ("with-disks other", snapshots());
+    EXPECT_EQ("", human("delvm " + path));
+    EXPECT_EQ("other", snapshots());
+    EXPECT_NE(0, access(path.c_str(), F_OK));
+    EXPECT_EQ('b', get());
+    EXPECT_NE(std::string::npos, human("delvm " + path).find("No such file"));
+    EXPECT_NE(std::string::npos, human("delvm").find("one FILE"));
+}
+
+/* Somebody has deleted that of the disk already. */
+TEST_F(SnapshotDisks, AFileWithoutItsDisksIsDeleted)
+{
+    ASSERT_EQ(0, image_snapshot_delete(drives[0].block, "with-disks"));
+    EXPECT_EQ("", human("delvm " + path));
+    EXPECT_NE(0, access(path.c_str(), F_OK));
+}
+
+TEST_F(SnapshotDisks, WhatIsNoWholeSnapshotIsNotDeleted)
+{
+    std::string good = slurp(path);
+
+    for (const std::string &bytes : { std::string("text"), good.substr(0, good.size() - 1),
+                                      good.substr(0, good.size() / 2) + "x" +
+                                          good.substr(good.size() / 2 + 1) }) {
+        EXPECT_TRUE(g_file_set_contents(path.c_str(), bytes.data(), (gssize)bytes.size(), nullptr));
+        EXPECT_NE("", human("delvm " + path));
+        EXPECT_EQ(bytes, slurp(path));
+        EXPECT_EQ("with-disks", snapshots());
+    }
 }
 
 TEST_F(SnapshotDisks, NothingIsLeftWhenTheFileCannotBeWritten)

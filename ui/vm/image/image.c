@@ -157,19 +157,6 @@ bool image_size_parse(const char *text, uint64_t *size)
     return true;
 }
 
-char *image_size_text(uint64_t size)
-{
-    double number = (double)size;
-    int unit = 0;
-
-    while (number >= 1000 && unit < 6) {
-        number /= 1024;
-        unit++;
-    }
-    return unit == 0 ? g_strdup_printf("%g B", number)
-                     : g_strdup_printf("%.3g %ciB", number, suffixes[unit]);
-}
-
 /* ---- opening ---- */
 
 Block *image_open(const char *path, const ImageOpen *how, GError **error)

@@ -36,8 +36,6 @@ bool image_output(const char *output, bool *json, GError **error);
 
 /* 1536, 1.5K, 20G, ...: bytes; false when it is no size. */
 bool image_size_parse(const char *text, uint64_t *size);
-/* "1.5 KiB", to be freed. */
-char *image_size_text(uint64_t size);
 
 typedef struct ImageOpen {
     const char *format; /* NULL: guessed, with read_only */

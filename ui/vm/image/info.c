@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <json-glib/json-glib.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "ui/vm/image/image.h"
 #include "ui/vm/image/json.h"
@@ -19,37 +18,13 @@ static void print_size(const char *what, uint64_t size, bool exact)
     g_free(text);
 }
 
-static void print_snapshot(const ImageSnapshot *s)
-{
-    char date[32] = "", clock[48], icount[24] = "", *size = image_size_text(s->vm_state_size);
-    time_t seconds = (time_t)s->date_s;
-    uint64_t run = s->vm_clock_ns / 1000000000;
-    struct tm tm;
-
-    if (localtime_r(&seconds, &tm)) {
-        strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
-    }
-    snprintf(clock, sizeof(clock), "%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64 ".%03" PRIu64,
-             run / 3600, run / 60 % 60, run % 60, s->vm_clock_ns / 1000000 % 1000);
-    if (s->icount != UINT64_MAX) {
-        snprintf(icount, sizeof(icount), "%" PRIu64, s->icount);
-    }
-    printf("%-9s %-16s %8s%20s%13s%11s\n", s->id, s->name, size, date, clock, icount);
-    g_free(size);
-}
-
 void image_print_snapshots(Block *b)
 {
-    ImageSnapshot s;
+    GString *text = g_string_new(NULL);
 
-    for (unsigned i = 0; image_snapshot(b, i, &s); i++) {
-        if (i == 0) {
-            puts("Snapshot list:");
-            printf("%-9s %-16s %8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK",
-                   "ICOUNT");
-        }
-        print_snapshot(&s);
-    }
+    image_snapshot_table(b, text);
+    fputs(text->str, stdout);
+    g_string_free(text, TRUE);
 }
 
 static void print_details(const ImageQcow2Info *q)

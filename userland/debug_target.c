@@ -308,6 +308,7 @@ static bool monitor(const char *command, char *text, size_t size)
 
 const GdbTarget debug_target = {
     .guest = &fe_riscv64,
+    .os = "GNU/Linux",
     .event_fd = event_fd,
     .is_started = is_started,
     .pid = pid,

@@ -12,7 +12,7 @@ import time
 import rsp
 import network
 import suite
-from guest import FIRMWARE, Machine, check
+from guest import CROSS, FIRMWARE, HERE, Machine, check
 
 
 def monitor(options, path, *command):
@@ -159,6 +159,72 @@ detach
 GDB_SPACES_ANSWERS = ["$1 = 11", "$2 = 22", "$3 = 33"]
 
 
+# A program that the debugger brings; what takes a hart through traps; what a machine has not; its end.
+GDB_PROGRAM = """python
+def refused(command):
+    try:
+        gdb.execute(command)
+    except gdb.error as e:
+        print(str(e), flush=True)
+end
+set pagination off
+set confirm off
+file {program}
+target remote {socket}
+load
+compare-sections
+hbreak add
+thbreak work
+continue
+continue
+print $_thread
+backtrace 1
+finish
+delete
+print add(20, 22)
+tbreak add
+continue
+watch word
+set scheduler-locking on
+next 3
+delete
+python refused("info proc")
+shell touch {folder}/file
+python refused("remote get {folder}/file {folder}/copy")
+set $pc = call
+stepi
+print $pc == handler
+print/x $mcause
+stepi 3
+stepi
+print (long)$pc - (long)call
+stepi
+print (long)$pc - (long)call
+set scheduler-locking off
+set $pc = main
+set var end = 8
+continue
+info threads
+"""
+GDB_PROGRAM_ANSWERS = ["Start address", ".text, range", "matched", "hit Temporary breakpoint", "work (hart=",
+                       "hit Breakpoint", "add (a=", "#0  add (a=", "Value returned is", " = 42",
+                       "hit Temporary breakpoint", "hit Hardware watchpoint", "Not supported on this target",
+                       "Remote I/O error: Function not implemented", "= 1\n", "= 0xb\n", "= 4\n", "= 8\n",
+                       "exited with code 07", "No threads."]
+
+
+def program_case(options, folder):
+    if not shutil.which("gdb-multiarch") or not shutil.which(CROSS):
+        return f"skip: no gdb-multiarch or no {CROSS}"
+    program = os.path.join(folder, "bare")
+    subprocess.run([CROSS, "-g", "-O1", "-ffreestanding", "-mcmodel=medany", "-nostdlib", "-static", "-no-pie",
+                    "-Wl,--no-relax", "-Wl,--build-id=none", "-Wl,-Ttext=0x80001000", "-o", program,
+                    os.path.join(HERE, "bare.c")], check=True)
+    script = GDB_PROGRAM.replace("{program}", program).replace("{folder}", folder)
+    run_gdb(options, folder, "program", script, GDB_PROGRAM_ANSWERS, "-bios", "none").end(7)
+    return None
+
+
 def run_gdb(options, folder, name, script, answers, *args, linux=None):
     """A machine of two harts that stands before its first instruction, under gdb; then it is the caller's."""
     path, file = os.path.join(folder, name + ".sock"), os.path.join(folder, name + ".gdb")
@@ -260,6 +326,7 @@ def firmware_cases(options, folder):
         return []
     return [("ketch monitor", lambda: monitor_case(options, folder)),
             ("gdb, harts at one breakpoint", lambda: crowd_case(options, folder)),
+            ("gdb, a program", lambda: program_case(options, folder)),
             ("gdb, steps", lambda: steps_case(options, folder)),
             ("gdb, two address spaces", lambda: spaces_case(options, folder))]
 

@@ -75,6 +75,7 @@ GdbTarget make_target()
 {
     GdbTarget t{};
     t.guest = &fe_riscv64;
+    t.os = "GNU/Linux";
     t.is_started = [] { return true; };
     t.event_fd = [] { return -1; };
     t.pid = [] { return PID; };
@@ -144,6 +145,7 @@ GdbTarget make_target()
         errno = ENOENT;
         return -1;
     };
+    t.host_path = [](const char *path, char host[GDB_PATH]) { snprintf(host, GDB_PATH, "/nowhere%s", path); };
     t.leave_child = [](int pid) { fake.left = pid; };
     t.follow_child = [](int pid) {
         fake.followed = pid;
@@ -346,6 +348,16 @@ TEST_F(Gdb, MemoryUpToWhereItEnds)
     }
 }
 
+/* gdb's values for "123456789" and for nothing. */
+TEST_F(Gdb, ChecksumOfMemory)
+{
+    memcpy(fake.memory, "123456789", 9);
+    EXPECT_EQ("C0376e6e7", ask("qCRC:1000,9"));
+    EXPECT_EQ("Cffffffff", ask("qCRC:1000,0"));
+    EXPECT_EQ("E0e", ask("qCRC:1000,ffffffff"));
+    EXPECT_EQ("E16", ask("qCRC:1000"));
+}
+
 TEST_F(Gdb, Points)
 {
     for (const char *text : { "Z0,10,2", "Z1,10,4", "Z2,20,8", "Z3,20,8", "z4,20,8" }) {
@@ -518,7 +530,7 @@ TEST_F(Gdb, ObjectsInPieces)
         ASSERT_LE(piece.size(), 0x124u);
     }
     EXPECT_EQ(whole.substr(1), pieces);
-    EXPECT_NE(std::string::npos, pieces.find("<architecture>riscv:rv64</architecture>"));
+    EXPECT_NE(std::string::npos, pieces.find("<architecture>riscv:rv64</architecture><osabi>GNU/Linux</osabi>"));
     EXPECT_NE(std::string::npos,
               pieces.find("<reg name=\"fa0\" bitsize=\"64\" type=\"ieee_double\" regnum=\"43\"/>"));
     EXPECT_NE(std::string::npos, pieces.find("<reg name=\"fcsr\" bitsize=\"32\""));
@@ -540,6 +552,14 @@ TEST_F(Gdb, FilesAndMonitor)
     EXPECT_EQ("F-1,9", ask("vFile:close:ffffffff"));
     EXPECT_EQ("F-1,16", ask("vFile:open:zz,0,0"));
     EXPECT_EQ("68656c7021", ask("qRcmd,68656c70"));
+}
+
+TEST_F(Gdb, AMachineHasNoFiles)
+{
+    target.open_file = nullptr;
+    for (const char *all : { "vFile:setfs:0", "vFile:open:2f61,0,0", "vFile:readlink:2f61", "vFile:unlink:2f61" }) {
+        EXPECT_EQ("", ask(all)) << "not supported";
+    }
 }
 
 /* Requests that are cut, doubled and damaged in every way: the session lives on. */

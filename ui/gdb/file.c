@@ -61,18 +61,8 @@ static bool host_path_of(GdbSession *s, const char *args, char host[GDB_PATH])
     if (!path_of(&args, path)) {
         return false;
     }
-    if (s->target->host_path) {
-        s->target->host_path(path, host);
-    } else {
-        memcpy(host, path, sizeof(path));
-    }
+    s->target->host_path(path, host);
     return true;
-}
-
-static int open_file(GdbSession *s, const char *path, int flags, int mode)
-{
-    return s->target->open_file ? s->target->open_file(path, flags, mode)
-                                : open(path, flags, (mode_t)mode);
 }
 
 /* The host's descriptor for ours; -1 when it is not open. */
@@ -108,7 +98,7 @@ void gdb_file_open(GdbSession *s, const char *args)
         put_error(s, EMFILE);
         return;
     }
-    fd = ownfd_take(open_file(s, path, host, (int)mode & 0777));
+    fd = ownfd_take(s->target->open_file(path, host, (int)mode & 0777));
     s->file[slot] = fd + 1;
     put_result(s, fd < 0 ? -1 : slot);
 }

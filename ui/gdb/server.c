@@ -14,12 +14,15 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/ownfd.h"
 #include "base/unix_socket.h"
 #include "ui/gdb/session.h"
+
+enum { CLOSE_SECONDS = 2 };
 
 typedef union Address {
     struct sockaddr any;
@@ -35,7 +38,10 @@ static struct {
     char socket_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "" for TCP */
     pid_t owner;         /* of the socket's file */
     const GdbTarget *target;
-    int listener, connection;
+    int listener;
+    _Atomic int connection;
+    _Atomic bool closing;  /* set before gdb_server_close() looks at `connection` */
+    pthread_t thread;
     GdbSession *session;
     const char *inherited; /* what --gdb-session says of it */
 } server = { .suspend = true, .listener = -1, .connection = -1 };
@@ -230,7 +236,10 @@ static bool serve_once(void)
 
 static void serve_session(void)
 {
-    while (!gdb_session_is_over(server.session) && serve_once()) {
+    while (!server.closing && !gdb_session_is_over(server.session) && serve_once()) {
+    }
+    if (server.closing && !gdb_session_is_over(server.session)) {
+        gdb_session_event(server.session); /* the target's end */
     }
     gdb_session_free(server.session);
     server.session = NULL;
@@ -264,7 +273,7 @@ static void *serve(void *opaque)
         server.inherited = NULL;
         serve_session();
     }
-    while (server.listener >= 0 && await_connection()) {
+    while (server.listener >= 0 && !server.closing && await_connection()) {
         serve_session();
     }
     return NULL;
@@ -274,8 +283,6 @@ static void *serve(void *opaque)
 static bool start_thread(void)
 {
     sigset_t all, old;
-    pthread_attr_t attr;
-    pthread_t thread;
     bool ok;
 
     sigfillset(&all);
@@ -284,10 +291,7 @@ static bool start_thread(void)
     sigdelset(&all, SIGILL);
     sigdelset(&all, SIGFPE);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    ok = pthread_create(&thread, &attr, serve, NULL) == 0;
-    pthread_attr_destroy(&attr);
+    ok = pthread_create(&server.thread, NULL, serve, NULL) == 0;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return ok;
 }
@@ -299,6 +303,23 @@ bool gdb_server_start(const GdbTarget *target)
         server.session = gdb_session_restore(target, send_all, NULL, server.inherited);
     }
     return start_listening() && start_thread();
+}
+
+/* A debugger that reads nothing shall not keep the thread for ever. */
+void gdb_server_close(void)
+{
+    struct timespec end;
+
+    server.closing = true;
+    shutdown(server.listener, SHUT_RDWR);
+    shutdown(server.connection, SHUT_RD);
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += CLOSE_SECONDS;
+    if (pthread_timedjoin_np(server.thread, NULL, &end) != 0) {
+        shutdown(server.connection, SHUT_RDWR);
+        pthread_join(server.thread, NULL);
+    }
+    gdb_server_end();
 }
 
 /* ---- execve ---- */

@@ -39,4 +39,8 @@ bool gdb_server_forked(const GdbTarget *target, bool followed);
 /* The process ends. */
 void gdb_server_end(void);
 
+/* The target ends before the process does: its last event is handed over, and when this returns, nothing
+ * of it is used any more.  Once, after gdb_server_start(), in a thread that the stub waits for nowhere. */
+void gdb_server_close(void);
+
 #endif

@@ -285,6 +285,12 @@ void gdb_why_stopped(GdbSession *s, const char *args)
 
 /* ---- Input ---- */
 
+/* A machine has no files that a debugger could ask for; the host's are none of its business. */
+static bool is_served(const GdbSession *s, const char *data)
+{
+    return s->target->open_file || strncmp(data, "vFile:", 6) != 0;
+}
+
 static void dispatch(GdbSession *s)
 {
     const char *data = s->in.data;
@@ -295,7 +301,7 @@ static void dispatch(GdbSession *s)
     for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
         size_t n = strlen(packets[i].prefix);
 
-        if (strncmp(data, packets[i].prefix, n) == 0) {
+        if (is_served(s, data) && strncmp(data, packets[i].prefix, n) == 0) {
             packets[i].handler(s, data + n);
             break;
         }

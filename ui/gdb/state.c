@@ -142,6 +142,40 @@ void gdb_write_binary(GdbSession *s, const char *args)
     write_memory(s, addr, args, n);
 }
 
+/* The polynomial of CRC-32, the highest bit first, nothing inverted ("qCRC" in gdb's manual). */
+static uint32_t add_to_crc(uint32_t crc, const uint8_t *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        crc ^= (uint32_t)bytes[i] << 24;
+        for (int bit = 0; bit < 8; bit++) {
+            crc = crc << 1 ^ (crc >> 31 ? 0x04c11db7 : 0);
+        }
+    }
+    return crc;
+}
+
+/* For `compare-sections`. */
+void gdb_checksum(GdbSession *s, const char *args)
+{
+    uint8_t bytes[4096];
+    uint32_t crc = UINT32_MAX;
+    uint64_t addr, n;
+
+    if (!gdb_number_then(&args, &addr, ',') || !gdb_number(&args, &n)) {
+        gdb_error(s, EINVAL);
+        return;
+    }
+    for (size_t part; n; addr += part, n -= part) {
+        part = n < sizeof(bytes) ? n : sizeof(bytes);
+        if (s->target->read(s->general, addr, bytes, part) < part) {
+            gdb_error(s, EFAULT);
+            return;
+        }
+        crc = add_to_crc(crc, bytes, part);
+    }
+    gdb_putf(&s->out, "C%08x", crc);
+}
+
 /* ---- Points ---- */
 
 static void point(GdbSession *s, const char *args, bool on)

@@ -95,6 +95,7 @@ typedef struct GdbTarget GdbTarget;
 
 struct GdbTarget {
     const Frontend *guest;
+    const char *os; /* gdb's name of what the guest's programs run on: "GNU/Linux", or "none" */
     /* By the debugger: gdb ends it when it quits, instead of leaving it running. */
     bool (*is_started)(void);
     /* Readable when next_event() should be called. */
@@ -137,7 +138,7 @@ struct GdbTarget {
     /* Calls fn for each object that the dynamic linker has loaded, the program first.  NULL: the
      * debugger must look itself. */
     void (*libraries)(void (*fn)(void *opaque, const GdbLibrary *library), void *opaque);
-    /* Files as the guest would find them: open(2), and the host's name.  NULL: the host's own. */
+    /* Files as the guest finds them: open(2), and the host's name.  NULL: the debugger gets at no files. */
     int (*open_file)(const char *path, int flags, int mode);
     void (*host_path)(const char *path, char host[GDB_PATH]);
 

@@ -43,8 +43,8 @@ static void make_features(GdbSession *s)
     const char *feature = "";
 
     appendf(s, "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\">"
-               "<target version=\"1.0\"><architecture>%s</architecture>",
-            guest->gdb_name);
+               "<target version=\"1.0\"><architecture>%s</architecture><osabi>%s</osabi>",
+            guest->gdb_name, s->target->os);
     for (unsigned i = 0; i < guest->n_registers; i++) {
         const FeRegister *r = &guest->registers[i];
 

@@ -71,14 +71,24 @@ void vm_gdb_stopped(void)
     pthread_mutex_unlock(&gdb.lock);
 }
 
+static bool is_ended(void)
+{
+    bool ended;
+
+    pthread_mutex_lock(&gdb.lock);
+    ended = gdb.end.tid;
+    pthread_mutex_unlock(&gdb.lock);
+    return ended;
+}
+
 void vm_gdb_end(int status)
 {
-    if (gdb.fd >= 0) {
+    if (gdb.fd >= 0 && !is_ended()) {
         pthread_mutex_lock(&gdb.lock);
         gdb.end = (GdbEvent){ .kind = GDB_EVENT_exited, .tid = 1, .status = status };
         pthread_mutex_unlock(&gdb.lock);
         notify();
-        gdb_server_end();
+        gdb_server_close();
     }
 }
 
@@ -140,19 +150,17 @@ static int moving_tid(void)
 static bool next_event(GdbEvent *event)
 {
     eventfd_t count;
-    GdbEvent end;
     bool asked;
 
     eventfd_read(gdb.fd, &count);
+    if (is_ended()) {
+        *event = gdb.end;
+        return true;
+    }
     pthread_mutex_lock(&gdb.lock);
     asked = gdb.asked;
     gdb.asked = false;
-    end = gdb.end;
     pthread_mutex_unlock(&gdb.lock);
-    if (end.tid) {
-        *event = end;
-        return true;
-    }
     hold();
     if (!take_pending(event)) {
         if (!asked) { /* what has been notified was found together with another one */
@@ -191,6 +199,9 @@ static void detach(void)
     pthread_mutex_lock(&gdb.lock);
     gdb.attached = false;
     pthread_mutex_unlock(&gdb.lock);
+    if (is_ended()) {
+        return;
+    }
     monitor_stop(gdb.monitor); /* the connection may have broken while it ran */
     tr_points_clear(&gdb.points);
     apply_points();
@@ -242,7 +253,7 @@ static void resume(const GdbResume *list, size_t n)
             news |= e->tid != 0;
         }
     }
-    if (news) {
+    if (news || is_ended()) {
         notify();
         return;
     }
@@ -393,6 +404,7 @@ static bool monitor(const char *command, char *text, size_t size)
 }
 
 static GdbTarget target = {
+    .os = "none",
     .event_fd = event_fd,
     .is_started = is_started,
     .pid = pid,
@@ -430,6 +442,8 @@ bool vm_gdb_start(const MonitorVm *vm, Monitor *m, const char *spec, GError **er
     gdb.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (gdb.fd < 0 || !gdb_server_start(&target)) {
         g_set_error(error, domain, 0, "-gdb %s: there is no server", spec);
+        close(gdb.fd);
+        gdb.fd = -1;
         return false;
     }
     return true;

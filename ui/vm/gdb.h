@@ -16,7 +16,8 @@ MUST_USE bool vm_gdb_start(const MonitorVm *vm, Monitor *monitor, const char *sp
 /* A hart has stopped for the debugger (MACHINE_debug). */
 void vm_gdb_stopped(void);
 
-/* The machine ends with this exit status. */
+/* The machine ends with this exit status, which a debugger is told; from here on none looks at it.  What
+ * follows the first call has no effect. */
 void vm_gdb_end(int status);
 
 #endif

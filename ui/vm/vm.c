@@ -341,9 +341,10 @@ static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError 
            (!o->gdb || vm_gdb_start(&vm->controlled, vm->monitor, o->gdb, error));
 }
 
-/* Harts first, then who calls devices, then the devices, then what they stand on. */
+/* The debugger of harts, harts, then who calls devices, then the devices, then what they stand on. */
 static void vm_free(Vm *vm)
 {
+    vm_gdb_end(0);
     if (vm->machine) {
         machine_pause(vm->machine);
     }

@@ -28,6 +28,10 @@ enum { LEVEL = -200 };
 /* The file system gives room in pieces of so many bytes: one page at a time costs as much as the writing. */
 enum { ROOM = 16 << 20 };
 
+/* Bytes that go to the file at once, at a multiple of it: the kernel then takes 0.1 ns for each of them, with
+ * chunks as they come 0.3 ns. */
+enum { WRITE_SIZE = 256 << 10 };
+
 /* After a chunk that compression made less than an eighth smaller so many are written as they are. */
 enum { PLAIN_CHUNKS = 15 };
 
@@ -105,25 +109,20 @@ static bool open_file(Stream *s)
     return s->fd >= 0 && write_all(s->fd, &header, sizeof(header));
 }
 
-/* What the thread works with: two ways to write a chunk. */
 enum {
     MAX_CODED = STREAM_MAX_CODE(STREAM_MAX_WORDS),
-    MAX_PACKED = ZSTD_COMPRESSBOUND(MAX_CODED),
+    MAX_CHUNK = sizeof(StreamChunk) + ZSTD_COMPRESSBOUND(MAX_CODED),
 };
 
+/* What the thread works with. */
 typedef struct Writer {
     ZSTD_CCtx *zstd;
     StreamEncoder encoder;
     unsigned plain; /* see PLAIN_CHUNKS */
-    off_t size, room; /* bytes in the file, and those that it has room for */
-    struct {
-        StreamChunk header;
-        uint8_t content[MAX_CODED];
-    } as_it_is;
-    struct {
-        StreamChunk header;
-        uint8_t content[MAX_PACKED];
-    } packed;
+    off_t at, room; /* in the file: where `out` goes, and how far there is room */
+    size_t size;    /* bytes of `out`, below WRITE_SIZE between chunks */
+    uint8_t content[MAX_CODED]; /* to be compressed */
+    uint8_t out[WRITE_SIZE + MAX_CHUNK];
 } Writer;
 
 static Writer *writer_new(void)
@@ -131,7 +130,7 @@ static Writer *writer_new(void)
     Writer *w = g_new0(Writer, 1);
 
     w->zstd = ZSTD_createCCtx();
-    w->size = sizeof(StreamFileHeader);
+    w->at = sizeof(StreamFileHeader);
     return w;
 }
 
@@ -142,61 +141,82 @@ static void writer_free(Writer *w)
 }
 
 /* The content of the buffer, before it is compressed: how many bytes. */
-static size_t code(Writer *w, const Buffer *b)
+static size_t code(Writer *w, const Buffer *b, uint8_t *content)
 {
     if (b->type == STREAM_RECORDS) {
-        return stream_encode(&w->encoder, b->words, b->size / sizeof(uint64_t), w->as_it_is.content);
+        return stream_encode(&w->encoder, b->words, b->size / sizeof(uint64_t), content);
     }
-    memcpy(w->as_it_is.content, b->words, b->size);
+    memcpy(content, b->words, b->size);
     return b->size;
 }
 
-/* Compresses the content; false when it stays as it is. */
-static bool pack(Writer *w, size_t size, size_t *packed)
+/* The same, compressed: how many bytes are at `packed`, as many as *size when it is as it was. */
+static size_t pack(Writer *w, const Buffer *b, uint8_t *packed, size_t *size)
 {
+    size_t n;
+
     if (w->plain) {
         w->plain--;
-        return false;
+        return *size = code(w, b, packed);
     }
-    *packed = ZSTD_compressCCtx(w->zstd, w->packed.content, MAX_PACKED, w->as_it_is.content, size, LEVEL);
-    if (ZSTD_isError(*packed) || *packed > size / 8 * 7) {
+    *size = code(w, b, w->content);
+    n = ZSTD_compressCCtx(w->zstd, packed, ZSTD_COMPRESSBOUND(MAX_CODED), w->content, *size, LEVEL);
+    if (ZSTD_isError(n) || n > *size / 8 * 7) {
         w->plain = PLAIN_CHUNKS;
-        return false;
+        memcpy(packed, w->content, *size);
+        return *size;
     }
-    return true;
+    return n;
 }
 
 /* Where there is no fallocate(), or no room, writing does what can be done. */
-static void make_room(const Stream *s, Writer *w, size_t size)
+static void make_room(const Stream *s, Writer *w)
 {
-    w->size += (off_t)size;
-    if (w->size > w->room) {
+    if (w->at > w->room) {
         (void)fallocate(s->fd, FALLOC_FL_KEEP_SIZE, w->room, ROOM);
         w->room += ROOM;
     }
 }
 
-/* What is left of the room goes back. */
-static void end_file(const Stream *s, const Writer *w)
+static bool write_out(const Stream *s, Writer *w, size_t size)
 {
-    struct stat st;
-
-    if (w->room && fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        (void)!ftruncate(s->fd, st.st_size);
+    w->at += (off_t)size;
+    make_room(s, w);
+    if (!write_all(s->fd, w->out, size)) {
+        return false;
     }
+    w->size -= size;
+    memmove(w->out, w->out + size, w->size);
+    return true;
 }
 
 static bool write_chunk(const Stream *s, Writer *w, const Buffer *b)
 {
-    size_t size = code(w, b), packed = size;
-    bool is_packed = pack(w, size, &packed);
-    StreamChunk *chunk = is_packed ? &w->packed.header : &w->as_it_is.header;
+    uint8_t *start = w->out + w->size;
+    size_t size, packed = pack(w, b, start + sizeof(StreamChunk), &size);
+    StreamChunk chunk = { .type = b->type, .vcpu = b->vcpu, .size = (uint32_t)size,
+                          .packed = (uint32_t)packed };
 
-    packed = is_packed ? packed : size;
-    *chunk = (StreamChunk){ .type = b->type, .vcpu = b->vcpu, .size = (uint32_t)size,
-                            .packed = (uint32_t)packed };
-    make_room(s, w, sizeof(*chunk) + packed);
-    return write_all(s->fd, chunk, sizeof(*chunk) + packed);
+    memcpy(start, &chunk, sizeof(chunk));
+    w->size += sizeof(chunk) + packed;
+    while (w->size >= WRITE_SIZE) {
+        if (!write_out(s, w, WRITE_SIZE - (size_t)w->at % WRITE_SIZE)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The rest; what is left of the room goes back. */
+static bool end_file(const Stream *s, Writer *w)
+{
+    struct stat st;
+    bool ok = write_out(s, w, w->size);
+
+    if (w->room && fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        (void)!ftruncate(s->fd, st.st_size);
+    }
+    return ok;
 }
 
 /* ---- The thread ---- */
@@ -244,7 +264,9 @@ static void *drain(void *stream)
         }
         give_back(s, b);
     }
-    end_file(s, w);
+    if (s->fd >= 0 && !s->error && !end_file(s, w)) {
+        s->error = errno;
+    }
     writer_free(w);
     return NULL;
 }

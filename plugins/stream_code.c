@@ -6,6 +6,7 @@
 
 enum {
     MIN_LINE = 16, /* words that are worth a search */
+    AHEAD = 96,    /* words */
     MAX_FAILS = 6, /* after n searches in vain 2^n - 1 runs are coded without one */
 };
 
@@ -201,6 +202,7 @@ size_t stream_encode(StreamEncoder *e, uint64_t *words, size_t n, uint8_t *out)
         unsigned where = put_model(&c);
         size_t length;
 
+        __builtin_prefetch(words + c.at + AHEAD); /* another processor has it */
         if (where == STREAM_NEW ||
             (!put_line(&c, run, where) && !put_values(&c, run, where))) {
             c.out = put_new(words + c.at, run, &length);

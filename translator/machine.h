@@ -130,8 +130,8 @@ Vcpu *machine_hart(Machine *m, unsigned hart);
 /* The vcpu of the hart whose thread calls; NULL: no hart's. */
 Vcpu *machine_self(void);
 
-/* Guest-virtual memory as the hart sees it now, without side effects on the page tables beyond what a
- * walk does; paused.  False: not all of it is RAM or ROM. */
+/* Guest-virtual memory as the hart's page tables have it now, whatever the protection; paused.  False: not
+ * all of it is RAM or ROM, or to be written, RAM. */
 bool machine_read(Machine *m, unsigned hart, uint64_t vaddr, void *to, size_t size);
 bool machine_write(Machine *m, unsigned hart, uint64_t vaddr, const void *from, size_t size);
 

@@ -310,11 +310,9 @@ void system_detach(TrVcpu *v)
 static bool locate(Vcpu *vcpu, uint64_t vaddr, uint64_t *paddr, size_t *n)
 {
     size_t room = PHYS_PAGE - vaddr % PHYS_PAGE;
-    FeWalk w = tr.system->fe->walk(vcpu, vaddr, MMU_read, 1);
 
     *n = *n < room ? *n : room;
-    *paddr = w.ok ? w.page.paddr + (vaddr - w.page.vaddr) : 0;
-    return w.ok;
+    return tr.system->fe->locate(vcpu, vaddr, paddr);
 }
 
 bool system_read(Vcpu *vcpu, uint64_t vaddr, void *to, size_t size)

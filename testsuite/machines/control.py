@@ -123,12 +123,13 @@ def gdb_case(options, linux, folder):
 
 
 # Two harts with page tables of their own, in which one address is another's.
+# The first one's page is the user's, and was never used: a debugger minds neither.
 GDB_SPACES = """set pagination off
 set architecture riscv:rv64
 set confirm off
 target remote {socket}
 maintenance packet Qqemu.PhyMemMode:1
-set {{long}}0x80100018 = 0x200000cf
+set {{long}}0x80100018 = 0x2000001f
 set {{long}}0x80101018 = 0x20040801
 set {{long}}0x80102000 = 0x200800cf
 set {{long}}0x80000000 = 11
@@ -154,9 +155,11 @@ set {{long}}0xc0000008 = 33
 maintenance packet Qqemu.PhyMemMode:1
 maintenance flush dcache
 print *(long*)0x80200008
+print/x *(long*)0x80100018
+monitor help
 detach
 """
-GDB_SPACES_ANSWERS = ["$1 = 11", "$2 = 22", "$3 = 33"]
+GDB_SPACES_ANSWERS = ["$1 = 11", "$2 = 22", "$3 = 33", "$4 = 0x2000001f", "lists the commands"]
 
 
 # A program that the debugger brings; what takes a hart through traps; what a machine has not; its end.

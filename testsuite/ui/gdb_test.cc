@@ -152,6 +152,10 @@ GdbTarget make_target()
         return true;
     };
     t.monitor = [](const char *command, char *text, size_t size) {
+        if (strcmp(command, "long") == 0) {
+            snprintf(text, size, "%s", std::string(100000, 'x').c_str());
+            return true;
+        }
         snprintf(text, size, "%s!", command);
         return strcmp(command, "help") == 0;
     };
@@ -551,7 +555,17 @@ TEST_F(Gdb, FilesAndMonitor)
     EXPECT_EQ("F-1,9", ask("vFile:pread:5,10,0"));
     EXPECT_EQ("F-1,9", ask("vFile:close:ffffffff"));
     EXPECT_EQ("F-1,16", ask("vFile:open:zz,0,0"));
-    EXPECT_EQ("68656c7021", ask("qRcmd,68656c70"));
+    EXPECT_EQ("O68656c7021", ask("qRcmd,68656c70"));
+    EXPECT_EQ("OK", packet());
+    EXPECT_EQ("O756e6b6e", ask("qRcmd,78").substr(0, 9)) << "unkn...";
+    EXPECT_EQ("OK", packet());
+    std::string text;
+    for (std::string piece = ask("qRcmd,6c6f6e67"); piece != "OK"; piece = packet()) {
+        ASSERT_EQ('O', piece[0]);
+        ASSERT_LE(piece.size(), size_t{ GDB_PACKET });
+        text += piece.substr(1);
+    }
+    EXPECT_EQ(2u * 100000, text.size()) << "more than a packet";
 }
 
 TEST_F(Gdb, AMachineHasNoFiles)

@@ -7,7 +7,7 @@
 #include "ui/gdb/signals.h"
 #include "ui/gdb/stub.h"
 
-enum { THREADS_AT_A_TIME = 200, MONITOR_TEXT = (GDB_PACKET - 8) / 2 };
+enum { THREADS_AT_A_TIME = 200, CONSOLE_TEXT = (GDB_PACKET - 8) / 2, MONITOR_TEXT = 1 << 20 };
 
 /* ---- Negotiation ---- */
 
@@ -192,20 +192,33 @@ void gdb_set_physical(GdbSession *s, const char *args)
 
 /* ---- monitor ---- */
 
+/* What a command prints comes in packets of its own before the reply. */
+static void print(GdbSession *s, const char *text)
+{
+    for (size_t left = strlen(text), n; left; text += n, left -= n) {
+        n = left < CONSOLE_TEXT ? left : CONSOLE_TEXT;
+        s->out.n = 0;
+        gdb_put(&s->out, "O");
+        gdb_put_hex(&s->out, text, n);
+        gdb_reply(s);
+    }
+    s->out.n = 0;
+}
+
 void gdb_monitor(GdbSession *s, const char *args)
 {
-    char command[256], text[MONITOR_TEXT];
+    char command[256], *text = calloc(1, MONITOR_TEXT);
 
+    if (!text) {
+        gdb_error(s, ENOMEM);
+        return;
+    }
     command[gdb_unhex(args, command, sizeof(command) - 1)] = '\0';
-    text[0] = '\0';
-    if (!s->target->monitor || !s->target->monitor(command, text, sizeof(text))) {
-        static const char unknown[] = "unknown command; `monitor help` lists them\n";
-
-        memcpy(text, unknown, sizeof(unknown));
-    }
-    if (text[0]) {
-        gdb_put_hex(&s->out, text, strlen(text));
+    if (s->target->monitor && s->target->monitor(command, text, MONITOR_TEXT)) {
+        print(s, text);
     } else {
-        gdb_ok(s);
+        print(s, "unknown command; `monitor help` lists them\n");
     }
+    free(text);
+    gdb_ok(s);
 }

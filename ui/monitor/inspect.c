@@ -185,18 +185,17 @@ void hmp_gva2gpa(Hmp *h)
 {
     Monitor *m = h->monitor;
     MonitorHold hold;
-    uint64_t addr;
-    FeWalk walk;
+    uint64_t addr, paddr;
+    bool found;
 
     if (!evaluate(h, &addr)) {
         return;
     }
     hold = monitor_hold(m);
-    walk = m->vm.system->walk(machine_hart(m->vm.machine, h->session->hart), addr, MMU_read, 1);
+    found = m->vm.system->locate(machine_hart(m->vm.machine, h->session->hart), addr, &paddr);
     monitor_release(hold);
-    if (walk.ok) {
-        g_string_append_printf(h->out, "gpa: 0x%" PRIx64 "\n",
-                               walk.page.paddr + (addr - walk.page.vaddr));
+    if (found) {
+        g_string_append_printf(h->out, "gpa: 0x%" PRIx64 "\n", paddr);
     } else {
         g_string_append(h->out, "Unmapped\n");
     }

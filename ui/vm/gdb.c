@@ -12,8 +12,6 @@
 #include "ui/gdb/points.h"
 #include "ui/gdb/server.h"
 
-enum { MAX_TEXT = 1 << 16 };
-
 static struct {
     const MonitorVm *vm;
     Monitor *monitor;
@@ -398,7 +396,7 @@ static bool monitor(const char *command, char *text, size_t size)
     GString *out = g_string_new(NULL);
 
     monitor_human(gdb.monitor, 0, command, out);
-    g_strlcpy(text, out->str, MIN(size, MAX_TEXT));
+    g_strlcpy(text, out->str, size);
     g_string_free(out, TRUE);
     return true;
 }

@@ -203,6 +203,7 @@ uint64_t rv_interrupts(Vcpu *vcpu);
 /* ---- walk.c, pmp.c ---- */
 
 FeWalk rv_walk(Vcpu *vcpu, uint64_t vaddr, MmuAccess access, unsigned size);
+bool rv_locate(Vcpu *vcpu, uint64_t vaddr, uint64_t *paddr);
 bool rv_mapping(Vcpu *vcpu, uint64_t from, FeMapping *out);
 
 /* Makes RvSystem.pmp_range. */

@@ -278,6 +278,7 @@ const FeSystem fe_riscv64_system = {
     .describe = describe,
     .reset = reset,
     .walk = rv_walk,
+    .locate = rv_locate,
     .mapping = rv_mapping,
     .trap = trap,
     .fault = fault,

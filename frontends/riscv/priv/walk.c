@@ -117,6 +117,12 @@ static bool find_leaf(Walk *w, unsigned levels, uint64_t *pte, uint64_t *paddr, 
     return fail(w, page_fault(w->access));
 }
 
+/* The bits of an address that the leaf does not translate. */
+static uint64_t offset_bits(uint64_t pte, unsigned level)
+{
+    return RV_BIT(PHYS_PAGE_BITS + (pte & PTE_N ? NAPOT_BITS : LEVEL_BITS * level)) - 1;
+}
+
 /* What the leaf allows, apart from A and D. */
 static RvRights leaf_rights(const Walk *w, uint64_t pte)
 {
@@ -205,7 +211,7 @@ static FeWalk translated(Walk *w, unsigned levels, unsigned size)
     if (marked == FAILED) {
         return (FeWalk){ .cause = w->cause };
     }
-    low = RV_BIT(PHYS_PAGE_BITS + (pte & PTE_N ? NAPOT_BITS : LEVEL_BITS * level)) - 1;
+    low = offset_bits(pte, level);
     return protect(w,
                    (MmuPage){
                        .vaddr = w->vaddr & ~low,
@@ -237,25 +243,61 @@ static unsigned levels_of(uint64_t satp)
     return mode == RV_SATP_BARE ? 0 : (unsigned)(mode - RV_SATP_SV39 + 3);
 }
 
-FeWalk rv_walk(Vcpu *vcpu, uint64_t vaddr, MmuAccess access, unsigned size)
+/* Of the page tables in use; 0: addresses are physical. */
+static unsigned levels_for(const Walk *w)
+{
+    return w->privilege == RV_M ? 0 : levels_of(w->s->satp);
+}
+
+static bool is_canonical(uint64_t vaddr, unsigned levels)
+{
+    unsigned unused = 64 - (PHYS_PAGE_BITS + LEVEL_BITS * levels);
+
+    return (uint64_t)((int64_t)(vaddr << unused) >> unused) == vaddr;
+}
+
+static Walk begin(Vcpu *vcpu, uint64_t vaddr, MmuAccess access)
 {
     RvSystem *s = rv_system(vcpu);
     Walk w = { .s = s, .vaddr = vaddr, .status = rv_status(vcpu), .access = access,
                .privilege = (RvPrivilege)s->privilege };
-    unsigned levels, unused;
 
     if (access != MMU_exec && (w.status & RV_STATUS_MPRV)) {
         w.privilege = (RvPrivilege)((w.status & RV_STATUS_MPP) >> RV_STATUS_MPP_SHIFT);
     }
-    levels = w.privilege == RV_M ? 0 : levels_of(s->satp);
+    return w;
+}
+
+FeWalk rv_walk(Vcpu *vcpu, uint64_t vaddr, MmuAccess access, unsigned size)
+{
+    Walk w = begin(vcpu, vaddr, access);
+    unsigned levels = levels_for(&w);
+
     if (levels == 0) {
         return bare(&w, size);
     }
-    unused = 64 - (PHYS_PAGE_BITS + LEVEL_BITS * levels);
-    if ((uint64_t)((int64_t)(vaddr << unused) >> unused) != vaddr) {
+    if (!is_canonical(vaddr, levels)) {
         return (FeWalk){ .cause = page_fault(access) };
     }
     return translated(&w, levels, size);
+}
+
+bool rv_locate(Vcpu *vcpu, uint64_t vaddr, uint64_t *paddr)
+{
+    Walk w = begin(vcpu, vaddr, MMU_read);
+    unsigned levels = levels_for(&w), level = 0;
+    uint64_t pte = 0, entry = 0, low;
+
+    if (levels == 0) {
+        *paddr = vaddr;
+        return true;
+    }
+    if (!is_canonical(vaddr, levels) || !find_leaf(&w, levels, &pte, &entry, &level)) {
+        return false;
+    }
+    low = offset_bits(pte, level);
+    *paddr = (PTE_PPN(pte) << PHYS_PAGE_BITS & ~low) | (vaddr & low);
+    return true;
 }
 
 /* ---- All mappings, for people ---- */

@@ -58,6 +58,10 @@ void start_translator()
     fe.destroy = [](Vcpu *) {};
     fe.reset = reset;
     fe.walk = walk;
+    fe.locate = [](Vcpu *vcpu, uint64_t vaddr, uint64_t *paddr) {
+        *paddr = vaddr;
+        return walk(vcpu, vaddr, MMU_read, 1).ok;
+    };
     fe.interrupt = [](Vcpu *) { return false; };
     fe.pending = [](Vcpu *, bool) { return false; };
     fe.timer = [](Vcpu *) {};

@@ -276,6 +276,30 @@ TEST(AccessedDirty, TablesThatSMayNotWriteAreAccessFaults)
     EXPECT_EQ(p.fault(kAddress, MMU_read), 0u);
 }
 
+/* ---- From outside ---- */
+
+TEST(Locate, ProtectionDoesNotCountAndNothingChanges)
+{
+    Paged p(3);
+    uint64_t paddr = 0, n = UINT64_C(1) << 63;
+
+    p.map(kAddress, V | X | U);
+    for (RvPrivilege privilege : { RV_S, RV_U }) {
+        p.hart.privilege(privilege);
+        ASSERT_TRUE(fe_riscv64_system.locate(p.hart.vcpu, kAddress, &paddr));
+        EXPECT_EQ(paddr, kPage + kAddress % 4096);
+        EXPECT_EQ(p.hart.ram(p.entry(kAddress)) & AD, 0u);
+        EXPECT_FALSE(fe_riscv64_system.locate(p.hart.vcpu, kAddress + 0x200000, &paddr));
+        EXPECT_FALSE(fe_riscv64_system.locate(p.hart.vcpu, UINT64_C(1) << 45, &paddr)) << "not canonical";
+    }
+    p.map(0x40005000, V | R | n, 0, kPage + 0x8000);
+    ASSERT_TRUE(fe_riscv64_system.locate(p.hart.vcpu, 0x40005678, &paddr));
+    EXPECT_EQ(paddr, kPage + 0x5678);
+    p.hart.privilege(RV_M);
+    ASSERT_TRUE(fe_riscv64_system.locate(p.hart.vcpu, Hart::kRam + 0x123, &paddr));
+    EXPECT_EQ(paddr, Hart::kRam + 0x123);
+}
+
 /* ---- Svnapot, Svpbmt ---- */
 
 TEST(Svnapot, PagesOf64K)

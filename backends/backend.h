@@ -58,8 +58,8 @@ typedef enum BeMemory {
 
 typedef struct BeOptions {
     BeMemory memory;
-    uint32_t *counter; /* not NULL: *counter is decremented at each entry, and the unit is left
-                          with IR_TRAP_hot (pc = its start, nothing executed) when it underflows */
+    int32_t *counter;  /* not NULL: *counter is decremented at each entry, and the unit is left
+                          with IR_TRAP_hot (nothing executed) when it gets negative */
     const uint64_t *guard; /* not NULL: the unit is left with IR_TRAP_guard (pc = its start, nothing
                           executed) when guard[Vcpu.index] is not Vcpu.fetch_stamp */
     bool note_jumps;   /* computed jumps say where they come from, see Vcpu.from */
@@ -96,7 +96,8 @@ typedef struct Backend {
 
     /* Runs from `entry` until the guest leaves translated code.  On return the vcpu's slots, pc
      * and FP state are complete; the trap is also in vcpu->exit_trap, its argument in exit_arg.
-     * With IR_TRAP_none, vcpu->exit_site is what link_site() takes. */
+     * With IR_TRAP_none, vcpu->exit_site is what exit_index() takes.  With IR_TRAP_hot it may be the
+     * entry of the unit that is hot; then pc has not been set. */
     IrTrap (*enter)(Vcpu *vcpu, const BeCode *unit);
 
     /* Points exit `exit` of `code` at `target` (NULL: back at its stub); atomic for other

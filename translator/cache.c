@@ -57,7 +57,7 @@ static _Atomic size_t n_units;
 static size_t max_units, unit_memory;
 
 /* TrUnit.counter of each of them: in a row, near the code, since every entry counts. */
-static uint32_t *counters;
+static int32_t *counters;
 
 /* Per page of the code cache: number of the first unit that starts there or later, + 1; 0: there is
  * none. */

@@ -11,7 +11,7 @@
 #include "translator/policy.h"
 #include "translator/source.h"
 
-enum { NEVER_AGAIN = UINT32_MAX }; /* counter of a unit that no region can be made from */
+enum { NEVER_AGAIN = INT32_MAX }; /* counter of a unit that no region can be made from */
 
 static int current; /* block being translated */
 
@@ -227,10 +227,11 @@ static void form(TrUnit *hot)
     }
 }
 
-uint32_t region_interval(void)
+int32_t region_interval(void)
 {
-    return tr.config.hot_threshold < SAMPLES ? tr.config.hot_threshold
-                                             : (tr.config.hot_threshold + SAMPLES - 1) / SAMPLES;
+    uint32_t samples = tr.config.hot_threshold < SAMPLES ? 1 : SAMPLES;
+
+    return (int32_t)((tr.config.hot_threshold + samples - 1) / samples);
 }
 
 uint64_t region_work(void)
@@ -240,10 +241,12 @@ uint64_t region_work(void)
 
 uint32_t region_entries(const TrUnit *unit)
 {
-    if (unit->region || *unit->counter > region_interval()) {
-        return NEVER_AGAIN;
+    int32_t left = *unit->counter, interval = region_interval();
+
+    if (unit->region || left < 0 || left > interval) {
+        return UINT32_MAX;
     }
-    return (unit->samples + 1) * region_interval() - *unit->counter;
+    return (unit->samples + 1u) * (uint32_t)interval - (uint32_t)left;
 }
 
 /* The vcpu has just got to its pc: by a computed jump? */
@@ -271,7 +274,7 @@ void region_hot(TrVcpu *v)
         if (unit->samples < 255) {
             unit->samples++;
         }
-        if (unit->samples * region_interval() >= tr.config.hot_threshold) {
+        if (unit->samples * (uint32_t)region_interval() >= tr.config.hot_threshold) {
             source_across(tr.system && tr.code ? v : NULL, NULL);
             form(unit);
             source_across(NULL, NULL);

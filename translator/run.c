@@ -196,6 +196,9 @@ IrTrap run_enter(TrVcpu *v, TrUnit *unit)
     v->entered = 1;
     trap = tr.backend->enter(&v->vcpu, &unit->code);
     v->entered = 0;
+    if (trap == IR_TRAP_hot && v->vcpu.exit_site) {
+        v->vcpu.pc = cache_find_host(v->vcpu.exit_site)->pc;
+    }
     if (v->faulted) {
         counts_undo(v->faulted, &v->vcpu);
         v->faulted = NULL;

@@ -85,7 +85,7 @@ enum {
 
 struct TrUnit {
     uint64_t pc;
-    uint32_t *counter; /* entries left until it runs out; generated code decrements it */
+    int32_t *counter;  /* entries left until it runs out; generated code decrements it */
     uint32_t mode;     /* Vcpu.mode, with TR_MODE_STEP */
     TrName incoming;   /* first link to here */
     uint64_t page;     /* whole machines: what is at pc, see TrPage; else 0 */
@@ -278,12 +278,12 @@ uint64_t unit_clock(void);
 /* ---- region.c ---- */
 
 /* What TrUnit.counter starts with. */
-uint32_t region_interval(void);
+int32_t region_interval(void);
 
 /* Most work that the passes may do on one: policy.h. */
 uint64_t region_work(void);
 
-/* How often the unit has been entered; UINT32_MAX: often, and nothing came of it. */
+/* How often the unit has been entered; UINT32_MAX: often, and what can be made of it is there. */
 uint32_t region_entries(const TrUnit *unit);
 
 /* The counter of the unit at the vcpu's pc has run out. */

@@ -20,8 +20,9 @@ struct CodeBuf {
     uint8_t *rx;
     int copy; /* file between codebuf_fork_prepare() and its end: what the child will have */
     size_t size;
-    size_t used;     /* multiple of CODE_ALIGN */
-    size_t reserved; /* size of the open reservation */
+    size_t used;
+    size_t start;    /* of the open reservation, and its size */
+    size_t reserved;
 };
 
 /* Anonymous shared memory rather than a file: no descriptor that a guest could see or close, and
@@ -93,23 +94,24 @@ void codebuf_free(CodeBuf *buf)
     free(buf);
 }
 
-uint8_t *codebuf_reserve(CodeBuf *buf, size_t size)
+uint8_t *codebuf_reserve(CodeBuf *buf, size_t front, size_t size)
 {
-    if (size > buf->size - buf->used) {
+    size_t start = bits_align_up(buf->used + front, CODE_ALIGN);
+
+    if (start > buf->size || size > buf->size - start) {
         return NULL;
     }
+    buf->start = start;
     buf->reserved = size;
-    return buf->rw + buf->used;
+    return buf->rw + start;
 }
 
 const void *codebuf_commit(CodeBuf *buf, size_t size)
 {
-    const void *code = buf->rx + buf->used;
-
     CHECK(size <= buf->reserved, "%zu bytes of code in a reservation of %zu", size, buf->reserved);
     buf->reserved = 0;
-    buf->used += bits_align_up(size, CODE_ALIGN);
-    return code;
+    buf->used = buf->start + size;
+    return buf->rx + buf->start;
 }
 
 uint8_t *codebuf_rw(const CodeBuf *buf, const void *rx)

@@ -25,9 +25,11 @@ typedef struct CodeBuf CodeBuf;
 CodeBuf *codebuf_new(size_t size);
 void codebuf_free(CodeBuf *buf);
 
-/* Where up to `size` bytes may be written now; NULL when full.  16-byte aligned. */
-uint8_t *codebuf_reserve(CodeBuf *buf, size_t size);
-/* The first `size` bytes of the last reservation are final; returns where they execute. */
+/* Where up to `size` bytes may be written now, and `front` bytes before that; NULL when full.
+ * 16-byte aligned. */
+uint8_t *codebuf_reserve(CodeBuf *buf, size_t front, size_t size);
+/* The front and the first `size` bytes of the last reservation are final; returns where the latter
+ * execute. */
 const void *codebuf_commit(CodeBuf *buf, size_t size);
 
 /* Address to write to for an executable address, and back. */

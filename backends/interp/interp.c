@@ -52,7 +52,7 @@ static void begin(Machine *m, const InterpProgram *program)
 {
     m->program = program;
     m->step = program->steps;
-    if (program->counter && __atomic_fetch_sub(program->counter, 1, __ATOMIC_RELAXED) == 0) {
+    if (program->counter && __atomic_sub_fetch(program->counter, 1, __ATOMIC_RELAXED) < 0) {
         leave_unit(m, IR_TRAP_hot, program->pc);
     }
 }

@@ -57,7 +57,7 @@ typedef struct InterpProgram {
     uint64_t pc;
     bool by_call;    /* guest memory is reached by Vcpu.access() */
     bool chains;     /* exits may go on with the next program */
-    uint32_t *counter;
+    int32_t *counter;
     const InterpStep *steps;
     const InterpEdge *edges;
     const InterpCopy *copies;

@@ -91,8 +91,7 @@ static bool is_call_with_pc(const uint8_t *at, unsigned size)
     }
     memcpy(&rel, at + 1, sizeof(rel));
     to = at + X64_CALL_SIZE + rel;
-    return to == x64_host.stub[X64_STUB_link] || to == x64_host.stub[X64_STUB_hot] ||
-           to == x64_host.stub[X64_STUB_poll];
+    return to == x64_host.stub[X64_STUB_link] || to == x64_host.stub[X64_STUB_poll];
 }
 
 bool x64_disassemble(const BeCode *code, BeTextFn *fn, void *opaque)

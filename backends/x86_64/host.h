@@ -93,8 +93,8 @@ typedef enum X64Stub {
     X64_STUB_leave,     /* all slots in memory, vcpu->exit_trap set */
     X64_STUB_exit,      /* pins; exit_trap set */
     X64_STUB_link,      /* pins; called, the guest pc is behind the call: IR_TRAP_none */
-    X64_STUB_hot,       /* the same: IR_TRAP_hot */
-    X64_STUB_poll,      /* the same: IR_TRAP_interrupt */
+    X64_STUB_hot,       /* pins; called from in front of the entry: IR_TRAP_hot */
+    X64_STUB_poll,      /* as link: IR_TRAP_interrupt */
     X64_STUB_trap,      /* pins; rax = pc, ecx = trap */
     X64_STUB_lookup,    /* pins; rax = pc: Vcpu.find(), or IR_TRAP_lookup */
     X64_STUB_interrupt, /* pins; rax = pc: IR_TRAP_interrupt */

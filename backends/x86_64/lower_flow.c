@@ -252,24 +252,23 @@ RULE_FN(lower_exit_trap)
     x64_jmp(&g->e, x64_stub(g, X64_STUB_trap));
 }
 
-static void emit_hot_stub(X64Gen *g, const X64Cold *c)
-{
-    (void)c;
-    call_with_pc(g, X64_STUB_hot, g->f->pc);
-}
-
-/* Leaves eax and ecx as a computed jump has set them. */
+/* Leaves eax and ecx as a computed jump has set them.  The call stands in front of the unit, so that
+ * its return address is the entry. */
 void x64_emit_counter(X64Gen *g)
 {
     int64_t far = (int64_t)((uintptr_t)g->options->counter - (uintptr_t)g->code);
     X64Mem counter = { X64_RIP, X64_NONE, 0, (int32_t)far };
+    X64Emit front = { .p = g->e.start - X64_CALL_SIZE };
+    uint8_t *hot;
 
+    x64_call(&front, x64_stub(g, X64_STUB_hot));
     if (far - 64 != (int32_t)(far - 64) || far != (int32_t)far) { /* from the insn's end */
         x64_mov_ri(&g->e, X64_RDX, (uint64_t)(uintptr_t)g->options->counter);
         counter = x64_mem(X64_RDX, 0);
     }
-    x64_alu_mi(&g->e, X64_SUB, false, counter, 1);
-    x64_cold(g, emit_hot_stub, x64_jcc(&g->e, X64_CC_B, NULL));
+    x64_rm(&g->e, 0xff, false, 1, counter, 0); /* dec */
+    hot = x64_jcc8(&g->e, X64_CC_S);
+    *hot = (uint8_t)(g->e.start - X64_CALL_SIZE - g->e.p);
 }
 
 static void emit_guard_stub(X64Gen *g, const X64Cold *c)

@@ -137,11 +137,14 @@ static void emit_called_trap(X64Emit *e, unsigned trap, const uint8_t *leave)
     emit_known_trap(e, trap, leave);
 }
 
-static void emit_hot(X64Emit *e, const uint8_t *trap)
+static void emit_hot(X64Emit *e, const uint8_t *exit)
 {
     x64_store(e, X64_RAX, x64_state(X64_VCPU(from)));
     x64_store(e, X64_RCX, x64_state(X64_VCPU(from_index)));
-    emit_called_trap(e, IR_TRAP_hot, trap);
+    pop(e, X64_RAX);
+    x64_store(e, X64_RAX, x64_state(X64_VCPU(exit_site)));
+    store_trap(e, IR_TRAP_hot);
+    x64_jmp(e, exit);
 }
 
 /* What is not in the jump cache may still exist. */
@@ -294,7 +297,7 @@ static void emit_all(X64Emit *e)
     trap = begin(e, X64_STUB_trap);
     emit_trap(e, exit);
     begin(e, X64_STUB_hot);
-    emit_hot(e, trap);
+    emit_hot(e, exit);
     begin(e, X64_STUB_poll);
     emit_called_trap(e, IR_TRAP_interrupt, trap);
     lookup = begin(e, X64_STUB_lookup);
@@ -317,7 +320,7 @@ bool x64_stubs_emit(CodeBuf *code)
 {
     X64Emit e;
 
-    e.p = e.start = codebuf_reserve(code, STUBS_MAX);
+    e.p = e.start = codebuf_reserve(code, 0, STUBS_MAX);
     if (!e.p) {
         return false;
     }

@@ -183,7 +183,7 @@ static BeStatus compile(CodeBuf *code, const IrFunc *f, const BeOptions *options
     g->f = f;
     g->arena = f->arena;
     g->options = options;
-    g->e.start = g->e.p = codebuf_reserve(code, room);
+    g->e.start = g->e.p = codebuf_reserve(code, options->counter ? X64_CALL_SIZE : 0, room);
     if (!g->e.p) {
         arena_reset(f->arena, mark);
         return BE_FULL;

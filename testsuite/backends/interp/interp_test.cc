@@ -234,7 +234,7 @@ TEST_F(Interp, LeavesWhenAskedTo)
 
 TEST_F(Interp, CounterRunsOut)
 {
-    uint32_t counter = 1;
+    int32_t counter = 1;
     BeOptions options = {};
     BeCode code;
 

@@ -18,7 +18,7 @@ enum {
     TABLE_FIRST = 1024, /* slots */
     PAGES_FIRST = 256,  /* slots */
     PAGE_SHIFT = 12,
-    HOST_PAGE = 4096,
+    CODE_PAGE = 512, /* of the code cache: a few units, since they are searched */
     UNIT_MIN_HOST = 64,      /* bytes of host code that a unit takes at least, for sizing */
     UNIT_MEMORY_RATIO = 4,   /* memory for units, in sizes of the code cache */
     UNIT_RESERVE = 64 << 10, /* what one unit may take at most */
@@ -78,9 +78,9 @@ static TrName name_of(const void *p)
     return (TrName)((size_t)((const char *)p - (const char *)tr.units) / 16);
 }
 
-static uint64_t hash(uint64_t pc)
+static uint64_t hash(uint64_t n)
 {
-    uint64_t h = (pc >> 1) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t h = n * UINT64_C(0x9e3779b97f4a7c15);
 
     return h >> 32 ^ h;
 }
@@ -96,11 +96,19 @@ static uint64_t slot_of(const TrUnit *unit)
     return (uint64_t)tag_of(unit->pc) << 32 | name_of(unit);
 }
 
+static size_t table_size(size_t slots)
+{
+    return sizeof(TrTable) + slots * sizeof(_Atomic uint64_t);
+}
+
+/* All of it is used soon, in no order: otherwise most pages would fault twice, when they are read and
+ * when they are written. */
 static TrTable *table_new(size_t slots)
 {
-    TrTable *t = calloc(1, sizeof(*t) + slots * sizeof(t->slot[0]));
+    TrTable *t = mmap(NULL, table_size(slots), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
-    CHECK(t, "out of memory for the unit table");
+    CHECK(t != MAP_FAILED, "out of memory for the unit table");
     t->mask = slots - 1;
     return t;
 }
@@ -121,7 +129,7 @@ bool cache_start(const char **error)
     units = reserve(max_units * sizeof(*units));
     writable = reserve(max_units * sizeof(*writable));
     counters = reserve(max_units * sizeof(*counters));
-    host_page = reserve((code / HOST_PAGE + 1) * sizeof(*host_page));
+    host_page = reserve((code / CODE_PAGE + 1) * sizeof(*host_page));
     pages = calloc(PAGES_FIRST, sizeof(*pages));
     unit_memory = code * UNIT_MEMORY_RATIO;
     tr.units = arena_new(unit_memory);
@@ -141,7 +149,7 @@ TrUnit *cache_find(uint64_t pc, uint32_t mode, TrPage page)
 {
     TrTable *t = atomic_load_explicit(&table, memory_order_acquire);
 
-    for (size_t i = hash(pc);; i++) {
+    for (size_t i = hash(tag_of(pc));; i++) {
         uint64_t slot = atomic_load_explicit(&t->slot[i & t->mask], memory_order_acquire);
 
         if (!slot) {
@@ -157,14 +165,14 @@ TrUnit *cache_find(uint64_t pc, uint32_t mode, TrPage page)
     }
 }
 
-static void put(TrTable *t, const TrUnit *unit)
+static void put(TrTable *t, uint64_t slot)
 {
-    size_t i = hash(unit->pc);
+    size_t i = hash(slot >> 32);
 
     while (atomic_load_explicit(&t->slot[i & t->mask], memory_order_relaxed)) {
         i++;
     }
-    atomic_store_explicit(&t->slot[i & t->mask], slot_of(unit), memory_order_release);
+    atomic_store_explicit(&t->slot[i & t->mask], slot, memory_order_release);
 }
 
 static void free_older(TrTable *t)
@@ -173,7 +181,7 @@ static void free_older(TrTable *t)
         TrTable *older = t->older;
 
         t->older = older->older;
-        free(older);
+        munmap(older, table_size(older->mask + 1));
     }
 }
 
@@ -184,10 +192,10 @@ static void grow_table(void)
 
     table_used = 0;
     for (size_t i = 0; i <= old->mask; i++) {
-        TrName name = (TrName)atomic_load_explicit(&old->slot[i], memory_order_relaxed);
+        uint64_t slot = atomic_load_explicit(&old->slot[i], memory_order_relaxed);
 
-        if (name && name != REMOVED) {
-            put(new, named(name));
+        if (slot && (TrName)slot != REMOVED) {
+            put(new, slot);
             table_used++;
         }
     }
@@ -203,7 +211,7 @@ static void table_insert(TrUnit *unit)
     if ((table_used + 1) * 2 > atomic_load_explicit(&table, memory_order_relaxed)->mask) {
         grow_table();
     }
-    put(atomic_load_explicit(&table, memory_order_relaxed), unit);
+    put(atomic_load_explicit(&table, memory_order_relaxed), slot_of(unit));
     table_used++;
 }
 
@@ -211,7 +219,7 @@ static void table_insert(TrUnit *unit)
 static void table_exchange(const TrUnit *from, const TrUnit *to)
 {
     TrTable *t = atomic_load_explicit(&table, memory_order_relaxed);
-    size_t i = hash(from->pc);
+    size_t i = hash(tag_of(from->pc));
 
     while (atomic_load_explicit(&t->slot[i & t->mask], memory_order_relaxed) != slot_of(from)) {
         i++;
@@ -223,7 +231,7 @@ static void table_exchange(const TrUnit *from, const TrUnit *to)
 
 static size_t host_page_of(const void *host)
 {
-    return (size_t)((const char *)host - (const char *)codebuf_base(tr.code)) / HOST_PAGE;
+    return (size_t)((const char *)host - (const char *)codebuf_base(tr.code)) / CODE_PAGE;
 }
 
 static void units_append(TrUnit *unit)
@@ -272,7 +280,7 @@ TrUnit *cache_find_host(const void *host)
 
 static Page *page_find(uint64_t page)
 {
-    for (size_t i = hash(page << 1);; i++) {
+    for (size_t i = hash(page);; i++) {
         Page *p = &pages[i & pages_mask];
 
         if (!p->key || p->key == page + 1) {

@@ -11,7 +11,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 
-enum { CODE_ALIGN = 16, CODE_ROUND = 2 << 20 };
+enum { CODE_ALIGN = 16, CODE_ROUND = 2 << 20, CODE_CHUNK = 64 << 10 };
 
 #define CODE_MAX (UINT64_C(1) << 30)
 
@@ -23,6 +23,7 @@ struct CodeBuf {
     size_t used;
     size_t start;    /* of the open reservation, and its size */
     size_t reserved;
+    size_t touched;  /* bytes that touch() is done with; multiple of CODE_CHUNK */
 };
 
 /* Anonymous shared memory rather than a file: no descriptor that a guest could see or close, and
@@ -94,6 +95,18 @@ void codebuf_free(CodeBuf *buf)
     free(buf);
 }
 
+/* Memory at `start`, many pages at a time: that is cheaper than a fault for each, and where code runs
+ * the kernel then maps those around the one that is missed, too.  A hint. */
+static void touch(CodeBuf *buf, size_t start)
+{
+    if (start >= buf->touched && start < buf->size) {
+        size_t end = bits_align_up(start + 1, CODE_CHUNK);
+
+        (void)madvise(buf->rw + buf->touched, end - buf->touched, MADV_POPULATE_WRITE);
+        buf->touched = end;
+    }
+}
+
 uint8_t *codebuf_reserve(CodeBuf *buf, size_t front, size_t size)
 {
     size_t start = bits_align_up(buf->used + front, CODE_ALIGN);
@@ -101,6 +114,7 @@ uint8_t *codebuf_reserve(CodeBuf *buf, size_t front, size_t size)
     if (start > buf->size || size > buf->size - start) {
         return NULL;
     }
+    touch(buf, start);
     buf->start = start;
     buf->reserved = size;
     return buf->rw + start;
@@ -192,6 +206,7 @@ bool codebuf_fork_child(CodeBuf *buf)
               (full ? mmap(buf->rx, buf->size, PROT_READ | PROT_EXEC, flags, buf->copy, 0)
                     : map_again(buf->rw, buf->size, buf->rx)) == buf->rx,
           "code cache after fork: %s", strerror(errno));
+    buf->touched = full ? buf->used / CODE_CHUNK * CODE_CHUNK : 0;
     if (!full) {
         codebuf_reset(buf);
         return false;

@@ -78,6 +78,19 @@ void tr_code_changed(uint64_t start, uint64_t size)
     pthread_mutex_unlock(&tr.lock);
 }
 
+static atomic_bool guest_fences;
+
+void change_fence(void)
+{
+    atomic_store_explicit(&guest_fences, true, memory_order_relaxed);
+    tr_code_changed(0, UINT64_MAX);
+}
+
+bool tr_guest_fences(void)
+{
+    return atomic_load_explicit(&guest_fences, memory_order_relaxed);
+}
+
 void tr_invalidate(uint64_t start, uint64_t size)
 {
     TrRange range = range_of(start, size);

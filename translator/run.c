@@ -424,7 +424,7 @@ static bool handle(TrVcpu *v, IrTrap trap, TrStop *stop)
         if (tr.system) {
             system_code_changed();
         } else {
-            tr_code_changed(0, UINT64_MAX);
+            change_fence();
         }
         break;
     case IR_TRAP_mode:

@@ -381,6 +381,9 @@ IrTrap run_enter(TrVcpu *v, TrUnit *unit);
  * were. */
 bool change_is_changed(const TrUnit *unit, void *opaque);
 
+/* The guest's instruction fence. */
+void change_fence(void);
+
 /* ---- system.c: whole machines ---- */
 
 /* Where the instruction at `pc` is.  False: v->fail says why it cannot be fetched. */

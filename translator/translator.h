@@ -108,6 +108,9 @@ void tr_invalidate(uint64_t start, uint64_t size);
  * units there whose bytes are no longer what they were.  Otherwise like tr_invalidate(). */
 void tr_code_changed(uint64_t start, uint64_t size);
 
+/* The guest has executed an instruction fence at least once. */
+bool tr_guest_fences(void);
+
 /* For a host SIGSEGV/SIGBUS/SIGFPE/SIGILL: when the host was in translated code (or in the
  * interpreter) of this thread's vcpu, arranges for tr_run() to return with IR_TRAP_fault and
  * returns true. False: not ours. */

@@ -159,6 +159,7 @@ static void merge(Areas *map, size_t first, size_t last)
         if (i < map->count && alike(&a[0], &a[1])) {
             a->end = a[1].end;
             a->has_code |= a[1].has_code;
+            a->flushed |= a[1].flushed;
             delete_areas(map, i, i + 1);
         }
     }

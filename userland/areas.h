@@ -22,6 +22,7 @@ typedef struct Area {
     uint16_t file;    /* tells neighbouring mappings of different files apart */
     uint8_t prot;     /* the guest's */
     bool has_code;    /* some of it may have been translated */
+    bool flushed;     /* the guest has called riscv_flush_icache() for some of it */
 } Area;
 
 typedef struct Areas {

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "translator/translator.h"
 #include "userland/areas.h"
+#include "userland/guard.h"
 #include "userland/task.h"
 
 enum {
@@ -45,6 +46,7 @@ static struct {
     uint64_t top;              /* mappings are placed below it, downwards */
     uint64_t brk_start, brk;
     uint64_t limit_as, limit_data;
+    unsigned stepping;         /* threads between mem_written() and mem_written_done() */
     uint16_t next_file;
     Name name[NAMES];          /* special areas */
     unsigned n_names;
@@ -155,6 +157,7 @@ static int64_t map_locked(uint64_t addr, uint64_t len, int prot, int flags, int 
     if (over_limit(len, prot, flags) || !areas_reserve(&mem.map)) {
         return -ENOMEM;
     }
+    guard_forget((uint64_t)at, (uint64_t)at + len);
     got = host_call(SYS_mmap, (uint64_t)at, len, (uint64_t)host_prot(prot),
                     (uint64_t)((flags & ~drop) | MAP_FIXED), (uint64_t)fd, offset);
     if (got < 0) {
@@ -211,6 +214,7 @@ int64_t mem_munmap(uint64_t addr, uint64_t len)
     }
     pthread_mutex_lock(&mem.lock);
     had_code = areas_have_code(&mem.map, addr, addr + len);
+    guard_forget(addr, addr + len);
     r = areas_reserve(&mem.map) ? HOST_CALL2(SYS_munmap, addr, len) : -ENOMEM;
     if (r == 0) {
         areas_remove(&mem.map, addr, addr + len);
@@ -251,6 +255,7 @@ static int64_t protect_locked(uint64_t addr, uint64_t len, int prot)
     if (!areas_reserve(&mem.map)) {
         return -ENOMEM;
     }
+    guard_forget(addr, addr + len);
     r = HOST_CALL3(SYS_mprotect, addr, len, host_prot(prot));
     if (r == 0) {
         areas_protect(&mem.map, addr, addr + len, prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
@@ -403,6 +408,10 @@ int64_t mem_mremap(uint64_t addr, uint64_t len, uint64_t new_len, int flags, uin
     pthread_mutex_lock(&mem.lock);
     had_code = areas_have_code(&mem.map, addr, addr + len) ||
                ((flags & MREMAP_FIXED) && areas_have_code(&mem.map, new_addr, new_addr + new_len));
+    guard_forget(addr, addr + len);
+    if (flags & MREMAP_FIXED) {
+        guard_forget(new_addr, new_addr + new_len);
+    }
     r = remap_locked(addr, len, new_len, flags, new_addr);
     pthread_mutex_unlock(&mem.lock);
     if (r >= 0) {
@@ -453,6 +462,7 @@ int64_t mem_shmat(int id, uint64_t addr, int flags)
         at = -ENOMEM;
     }
     if (at > 0) {
+        guard_forget((uint64_t)at, (uint64_t)at + len);
         at = HOST_CALL3(SYS_shmat, id, at, (flags & (SHM_RDONLY | SHM_REMAP)));
     }
     if (at > 0) {
@@ -480,6 +490,7 @@ int64_t mem_shmdt(uint64_t addr)
     if (a && a->start == addr && (a->flags & AREA_SHM) && areas_reserve(&mem.map)) {
         a = areas_at(&mem.map, addr);
         len = a->end - a->start;
+        guard_forget(addr, addr + len);
         r = HOST_CALL1(SYS_shmdt, addr);
     }
     if (r == 0) {
@@ -513,6 +524,7 @@ static uint64_t move_brk(uint64_t addr)
             return mem.brk;
         }
     } else if (new_end < old_end) {
+        guard_forget(new_end, old_end);
         if (HOST_CALL2(SYS_munmap, new_end, old_end - new_end) < 0) {
             return mem.brk;
         }
@@ -633,6 +645,19 @@ static size_t read_code(uint64_t pc, uint8_t *buf, size_t want)
     return done;
 }
 
+/* Code of area `a` in [start, end) will be translated: its pages, when the guest may write them. */
+static void guard_area(const Area *a, uint64_t start, uint64_t end)
+{
+    if (!(a->prot & PROT_WRITE) || a->flushed || mem.stepping || tr_guest_fences()) {
+        return;
+    }
+    start = start > a->start ? start : a->start;
+    end = end < a->end ? end : a->end;
+    for (uint64_t page = bits_align_down(start, MEM_PAGE); page < end; page += MEM_PAGE) {
+        guard_code(page);
+    }
+}
+
 size_t mem_fetch(void *opaque, uint64_t pc, uint8_t *buf, size_t want, bool *writable)
 {
     uint64_t end = pc;
@@ -647,6 +672,7 @@ size_t mem_fetch(void *opaque, uint64_t pc, uint8_t *buf, size_t want, bool *wri
             break;
         }
         a->has_code = true;
+        guard_area(a, pc, pc + want);
         may_change |= (a->prot & PROT_WRITE) || (a->flags & MAP_SHARED);
         end = a->end;
     }
@@ -655,6 +681,56 @@ size_t mem_fetch(void *opaque, uint64_t pc, uint8_t *buf, size_t want, bool *wri
     pthread_mutex_unlock(&mem.lock);
     *writable = may_change;
     return want;
+}
+
+void mem_code_changed(uint64_t start, uint64_t end)
+{
+    pthread_mutex_lock(&mem.lock);
+    for (size_t i = areas_find(&mem.map, start); i < mem.map.count && mem.map.area[i].start < end; i++) {
+        mem.map.area[i].flushed = true;
+    }
+    pthread_mutex_unlock(&mem.lock);
+    tr_code_changed(start, end - start);
+}
+
+void mem_open(uint64_t addr, uint64_t len)
+{
+    uint64_t start = bits_align_down(addr, MEM_PAGE);
+    uint64_t end = bits_align_up(addr + len, MEM_PAGE);
+    bool opened;
+
+    if (!atomic_load_explicit(&guard_count, memory_order_relaxed)) {
+        return;
+    }
+    pthread_mutex_lock(&mem.lock);
+    opened = guard_open(start, end);
+    pthread_mutex_unlock(&mem.lock);
+    drop_code(opened, start, end - start);
+}
+
+bool mem_written(uint64_t addr)
+{
+    uint64_t page = bits_align_down(addr, MEM_PAGE);
+    const Area *a;
+    bool may;
+
+    pthread_mutex_lock(&mem.lock);
+    a = areas_at(&mem.map, addr);
+    may = a && (a->prot & PROT_WRITE) && (a->prot & PROT_EXEC);
+    if (may) {
+        (void)guard_open(page, page + MEM_PAGE);
+        mem.stepping++;
+    }
+    pthread_mutex_unlock(&mem.lock);
+    return may;
+}
+
+void mem_written_done(uint64_t addr)
+{
+    pthread_mutex_lock(&mem.lock);
+    mem.stepping--;
+    pthread_mutex_unlock(&mem.lock);
+    tr_invalidate(bits_align_down(addr, MEM_PAGE), MEM_PAGE);
 }
 
 void mem_fork_prepare(void)

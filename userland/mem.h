@@ -38,12 +38,19 @@ static inline bool mem_in_guest(uint64_t gaddr, uint64_t len)
     return gaddr <= mem_limit && len <= mem_limit - gaddr;
 }
 
+/* Ketch or the kernel is about to write there; that must not meet a guard (guard.h). */
+void mem_open(uint64_t addr, uint64_t len);
+
 /* Pointer to hand to the kernel (or MEM_BAD): 0 stays NULL.  The memory behind it may be missing;
  * Ketch itself must not follow it.  For strings and structs of unknown size use len 1: the page
  * below mem_limit is never mapped. */
 static inline void *mem_host(uint64_t gaddr, uint64_t len)
 {
-    return mem_in_guest(gaddr, len) ? (void *)(uintptr_t)gaddr : MEM_BAD;
+    if (!mem_in_guest(gaddr, len)) {
+        return MEM_BAD;
+    }
+    mem_open(gaddr, len);
+    return (void *)(uintptr_t)gaddr;
 }
 
 static inline uint64_t mem_guest(const void *host)
@@ -132,6 +139,14 @@ size_t mem_fetch(void *opaque, uint64_t pc, uint8_t *buf, size_t want, bool *wri
 
 /* A page fault at addr: true when it lies below memory that grows down and now is mapped. */
 bool mem_grow_stack(uint64_t addr);
+
+/* The guest says that it changed code in [start, end), as it will say from now on (guard.h). */
+void mem_code_changed(uint64_t start, uint64_t end);
+
+/* A write to addr was refused: true when that was a guard (guard.h), which is gone until
+ * mem_written_done().  In between the instruction is to be executed alone. */
+MUST_USE bool mem_written(uint64_t addr);
+void mem_written_done(uint64_t addr);
 
 /* Mappings without a wish go below `top` (the stack's lowest end). */
 void mem_place_below(uint64_t top);

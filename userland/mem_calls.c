@@ -239,9 +239,9 @@ int64_t sys_riscv_flush_icache(Task *t, const uint64_t a[6])
     }
     /* The kernel flushes everything, whatever the range; callers give the right one. */
     if (a[1] > a[0] && mem_in_guest(a[0], a[1] - a[0])) {
-        tr_code_changed(a[0], a[1] - a[0]);
+        mem_code_changed(a[0], a[1]);
     } else {
-        tr_code_changed(0, mem_limit);
+        mem_code_changed(0, mem_limit);
     }
     return 0;
 }

@@ -13,12 +13,20 @@ bool mem_read(void *dst, uint64_t gaddr, size_t n)
 
 bool mem_write(uint64_t gaddr, const void *src, size_t n)
 {
-    return mem_in_guest(gaddr, n) && host_copy((void *)(uintptr_t)gaddr, src, n);
+    if (!mem_in_guest(gaddr, n)) {
+        return false;
+    }
+    mem_open(gaddr, n);
+    return host_copy((void *)(uintptr_t)gaddr, src, n);
 }
 
 bool mem_zero(uint64_t gaddr, size_t n)
 {
-    return mem_in_guest(gaddr, n) && host_zero((void *)(uintptr_t)gaddr, n);
+    if (!mem_in_guest(gaddr, n)) {
+        return false;
+    }
+    mem_open(gaddr, n);
+    return host_zero((void *)(uintptr_t)gaddr, n);
 }
 
 ssize_t mem_strlen(uint64_t gaddr, size_t max)
@@ -54,8 +62,11 @@ ssize_t mem_strcpy_in(char *dst, uint64_t gaddr, size_t size)
 
 bool mem_cas_u32(uint64_t gaddr, uint32_t expected, uint32_t desired, uint32_t *old)
 {
-    return mem_in_guest(gaddr, 4) &&
-           host_cas_u32((void *)(uintptr_t)gaddr, expected, desired, old);
+    if (!mem_in_guest(gaddr, 4)) {
+        return false;
+    }
+    mem_open(gaddr, 4);
+    return host_cas_u32((void *)(uintptr_t)gaddr, expected, desired, old);
 }
 
 uintptr_t mem_fixup(uintptr_t pc)

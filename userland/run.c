@@ -166,6 +166,11 @@ static void data_fault(Task *t, const TrStop *stop)
         if (mem_grow_stack(addr)) {
             return;
         }
+        if (stop->info.si_code == SEGV_ACCERR && mem_written(addr)) {
+            (void)tr_step(t->vcpu, true); /* when it did not get far, it comes again */
+            mem_written_done(addr);
+            return;
+        }
         sig_fault(t, SIGSEGV, mem_area(addr, &area) ? SEGV_ACCERR : SEGV_MAPERR, addr);
         return;
     }

@@ -90,8 +90,20 @@ static void park_locked(Task *t)
     }
 }
 
-/* Waits until the debugger has dealt with `event`; returns the signal it wants to be delivered.  `info`
- * is a signal's, or NULL. */
+/* The debugger lets a thread go on with a signal that has not stopped for one: it is sent as anybody's,
+ * blocked or not, whatever the guest does with it. */
+static void give(Task *t, int sig)
+{
+    siginfo_t info = { .si_signo = sig, .si_code = SI_USER };
+
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    t->debug->given = sig;
+    HOST_CALL4(SYS_rt_tgsigqueueinfo, getpid(), t->tid, sig, &info);
+}
+
+/* Waits until the debugger has dealt with `event`; returns the signal it wants to be delivered, or 0 when
+ * the event is none.  `info` is a signal's, or NULL. */
 static int report(Task *t, const GdbEvent *event, siginfo_t *info)
 {
     int sig = event->kind == GDB_EVENT_signal ? event->sig : 0;
@@ -115,11 +127,17 @@ static int report(Task *t, const GdbEvent *event, siginfo_t *info)
         }
     }
     pthread_mutex_unlock(&debug.lock);
+    if (event->kind != GDB_EVENT_signal && sig) {
+        give(t, sig);
+        return 0;
+    }
     return sig;
 }
 
 void debug_checkpoint(Task *t)
 {
+    int sig = 0;
+
     if (!t->debug || !t->debug->kicked) {
         return;
     }
@@ -127,8 +145,12 @@ void debug_checkpoint(Task *t)
     pthread_mutex_lock(&debug.lock);
     if (debug.stopping && debug_is_attached() && !t->in_vfork) {
         park_locked(t);
+        sig = t->debug->sig;
     }
     pthread_mutex_unlock(&debug.lock);
+    if (sig) {
+        give(t, sig);
+    }
     sig_release(t);
 }
 
@@ -210,6 +232,10 @@ void debug_trap(Task *t, const TrStop *stop)
 
 int debug_signal(Task *t, int sig, siginfo_t *info)
 {
+    if (t->debug && t->debug->given == sig) {
+        t->debug->given = 0;
+        return sig;
+    }
     if (!debug_is_attached() || t->in_vfork || debug.catch.pass_signals & SIG_BIT(sig)) {
         return sig;
     }

@@ -29,6 +29,7 @@ typedef struct TaskDebug {
     bool has_info;
     GdbMove move;                 /* what it was resumed with */
     int sig;
+    int given;                    /* a signal from the debugger, of which it wants to hear no more */
     uint64_t lo, hi;
     bool moved;                   /* the first instruction of its steps is done */
     unsigned resumes;             /* counts */

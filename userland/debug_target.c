@@ -230,24 +230,35 @@ static void exec_file(char path[GDB_PATH])
     snprintf(path, GDB_PATH, "%s", process.exe);
 }
 
-static void host_path(const char *path, char host[GDB_PATH])
+/* What a system call has returned as a function of the C library does it. */
+static int64_t with_errno(int64_t result)
 {
-    char buf[PATH_MAX];
-
-    snprintf(host, GDB_PATH, "%s", proc_path(path, buf));
+    errno = result < 0 ? (int)-result : errno;
+    return result < 0 ? -1 : result;
 }
 
 static int open_file(const char *path, int flags, int mode)
 {
-    char host[GDB_PATH];
+    char buf[PATH_MAX];
     int64_t fd;
 
-    if (proc_open(path, flags, &fd)) {
-        errno = fd < 0 ? (int)-fd : 0;
-        return fd < 0 ? -1 : (int)fd;
-    }
-    host_path(path, host);
-    return open(host, flags, mode);
+    return proc_open(path, flags, &fd) ? (int)with_errno(fd) : open(proc_path(path, buf), flags, mode);
+}
+
+static ssize_t read_link(const char *path, char *target, size_t size)
+{
+    char buf[PATH_MAX];
+    int64_t n;
+
+    return proc_readlink(path, target, size, &n) ? with_errno(n)
+                                                 : readlink(proc_path_link(path, buf), target, size);
+}
+
+static int remove_file(const char *path)
+{
+    char buf[PATH_MAX];
+
+    return unlink(proc_path_link(path, buf));
 }
 
 /* ---- monitor ---- */
@@ -332,7 +343,8 @@ const GdbTarget debug_target = {
     .exec_file = exec_file,
     .libraries = linkmap_each,
     .open_file = open_file,
-    .host_path = host_path,
+    .read_link = read_link,
+    .remove_file = remove_file,
     .leave_child = debug_leave_child,
     .follow_child = debug_follow_child,
     .monitor = monitor,

@@ -18,10 +18,10 @@ typedef struct HostLine {
     const char *name;
 } HostLine;
 
-/* All of /proc/self/maps, malloc'ed. */
-static char *host_maps(void)
+/* All of /proc/self/maps or a file like it, malloc'ed. */
+static char *host_maps(const char *path)
 {
-    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     size_t size = 0, room = 1 << 16;
     char *text = malloc(room);
     ssize_t n = 0;
@@ -81,9 +81,25 @@ static void print_area(FILE *out, const HostLine *l, const MemArea *a)
     fputc('\n', out);
 }
 
-char *mem_maps_text(void)
+/* Prints what the guest has in the host's mapping; false: nothing. */
+static bool print_mapping(FILE *out, const HostLine *l)
 {
-    char *host = host_maps(), *text = NULL, *save = NULL;
+    bool any = false;
+    MemArea a;
+
+    for (uint64_t at = l->start; l->start < mem_limit && mem_next_area(at, &a) && a.start < l->end;
+         at = a.end) {
+        print_area(out, l, &a);
+        any = true;
+    }
+    return any;
+}
+
+/* Lines that follow a mapping's are about it. */
+static char *guests_part(const char *path)
+{
+    char *host = host_maps(path), *text = NULL, *save = NULL;
+    bool any = false;
     size_t size = 0;
     FILE *out = host ? open_memstream(&text, &size) : NULL;
 
@@ -93,13 +109,11 @@ char *mem_maps_text(void)
     }
     for (char *line = strtok_r(host, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         HostLine l;
-        MemArea a;
 
-        if (!parse_line(line, &l) || l.start >= mem_limit) {
-            continue;
-        }
-        for (uint64_t at = l.start; mem_next_area(at, &a) && a.start < l.end; at = a.end) {
-            print_area(out, &l, &a);
+        if (parse_line(line, &l)) {
+            any = print_mapping(out, &l);
+        } else if (any) {
+            fprintf(out, "%s\n", line);
         }
     }
     fclose(out);
@@ -107,9 +121,19 @@ char *mem_maps_text(void)
     return text;
 }
 
+char *mem_maps_text(void)
+{
+    return guests_part("/proc/self/maps");
+}
+
+char *mem_smaps_text(void)
+{
+    return guests_part("/proc/self/smaps");
+}
+
 bool mem_file_at(uint64_t addr, char *path, size_t size, uint64_t *offset)
 {
-    char *host = host_maps(), *save = NULL;
+    char *host = host_maps("/proc/self/maps"), *save = NULL;
     bool found = false;
 
     for (char *line = host ? strtok_r(host, "\n", &save) : NULL; line && !found;

@@ -157,6 +157,9 @@ bool mem_file_at(uint64_t addr, char *path, size_t size, uint64_t *offset);
 /* Text of /proc/self/maps, malloc'ed; NULL when out of memory. */
 char *mem_maps_text(void);
 
+/* The same for smaps.  What a mapping of the host has several guest mappings in is counted for the last. */
+char *mem_smaps_text(void);
+
 /* Around fork(2), innermost of all locks. */
 void mem_fork_prepare(void);
 void mem_fork_done(void);

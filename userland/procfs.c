@@ -63,14 +63,22 @@ const char *proc_path(const char *path, char *buf)
 
 /* ---- Files made here ---- */
 
-static void write_maps(FILE *out)
+static void write_text(FILE *out, char *text)
 {
-    char *text = mem_maps_text();
-
     if (text) {
         fputs(text, out);
     }
     free(text);
+}
+
+static void write_maps(FILE *out)
+{
+    write_text(out, mem_maps_text());
+}
+
+static void write_smaps(FILE *out)
+{
+    write_text(out, mem_smaps_text());
 }
 
 static void write_range(FILE *out, uint64_t start, uint64_t end)
@@ -167,7 +175,7 @@ static const struct {
     void (*write)(FILE *out);
 } made[] = {
     { "maps", write_maps },   { "cmdline", write_cmdline }, { "environ", write_environ },
-    { "auxv", write_auxv },   { "stat", write_stat },
+    { "auxv", write_auxv },   { "stat", write_stat },       { "smaps", write_smaps },
 };
 
 static int64_t made_file(const char *name, int flags, void (*write)(FILE *out))

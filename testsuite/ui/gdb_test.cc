@@ -145,7 +145,13 @@ GdbTarget make_target()
         errno = ENOENT;
         return -1;
     };
-    t.host_path = [](const char *path, char host[GDB_PATH]) { snprintf(host, GDB_PATH, "/nowhere%s", path); };
+    t.read_link = [](const char *path, char *target, size_t size) {
+        return ssize_t{ snprintf(target, size, "to%s", path) };
+    };
+    t.remove_file = [](const char *path) {
+        errno = ENOTDIR;
+        return strcmp(path, "/a") == 0 ? 0 : -1;
+    };
     t.leave_child = [](int pid) { fake.left = pid; };
     t.follow_child = [](int pid) {
         fake.followed = pid;
@@ -555,6 +561,9 @@ TEST_F(Gdb, FilesAndMonitor)
     EXPECT_EQ("F-1,9", ask("vFile:pread:5,10,0"));
     EXPECT_EQ("F-1,9", ask("vFile:close:ffffffff"));
     EXPECT_EQ("F-1,16", ask("vFile:open:zz,0,0"));
+    EXPECT_EQ("F4;to/a", ask("vFile:readlink:2f61"));
+    EXPECT_EQ("F0", ask("vFile:unlink:2f61"));
+    EXPECT_EQ("F-1,14", ask("vFile:unlink:2f62"));
     EXPECT_EQ("O68656c7021", ask("qRcmd,68656c70"));
     EXPECT_EQ("OK", packet());
     EXPECT_EQ("O756e6b6e", ask("qRcmd,78").substr(0, 9)) << "unkn...";

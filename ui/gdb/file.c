@@ -53,18 +53,6 @@ static bool path_of(const char **args, char path[GDB_PATH])
     return n > 0 && n < GDB_PATH - 1 && strlen(path) == n;
 }
 
-/* The same, as the host has it. */
-static bool host_path_of(GdbSession *s, const char *args, char host[GDB_PATH])
-{
-    char path[GDB_PATH];
-
-    if (!path_of(&args, path)) {
-        return false;
-    }
-    s->target->host_path(path, host);
-    return true;
-}
-
 /* The host's descriptor for ours; -1 when it is not open. */
 static int descriptor(const GdbSession *s, uint64_t fd)
 {
@@ -194,22 +182,22 @@ void gdb_file_readlink(GdbSession *s, const char *args)
 {
     char path[GDB_PATH], target[GDB_PATH];
 
-    if (!host_path_of(s, args, path)) {
+    if (!path_of(&args, path)) {
         put_error(s, EINVAL);
         return;
     }
-    put_data(s, target, readlink(path, target, sizeof(target)));
+    put_data(s, target, s->target->read_link(path, target, sizeof(target)));
 }
 
 void gdb_file_unlink(GdbSession *s, const char *args)
 {
     char path[GDB_PATH];
 
-    if (!host_path_of(s, args, path)) {
+    if (!path_of(&args, path)) {
         put_error(s, EINVAL);
         return;
     }
-    put_result(s, unlink(path));
+    put_result(s, s->target->remove_file(path));
 }
 
 void gdb_close_files(GdbSession *s)

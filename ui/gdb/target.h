@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "frontends/frontend.h"
 
@@ -138,9 +139,10 @@ struct GdbTarget {
     /* Calls fn for each object that the dynamic linker has loaded, the program first.  NULL: the
      * debugger must look itself. */
     void (*libraries)(void (*fn)(void *opaque, const GdbLibrary *library), void *opaque);
-    /* Files as the guest finds them: open(2), and the host's name.  NULL: the debugger gets at no files. */
+    /* Files as the guest finds them: open(2), readlink(2), unlink(2).  NULL: the debugger gets at none. */
     int (*open_file)(const char *path, int flags, int mode);
-    void (*host_path)(const char *path, char host[GDB_PATH]);
+    ssize_t (*read_link)(const char *path, char *target, size_t size);
+    int (*remove_file)(const char *path);
 
     /* A child that a fork event told of: it goes on without debugger, or the debugger goes over to
      * it and leaves this process to itself. */

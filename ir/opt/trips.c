@@ -220,6 +220,13 @@ static Known *at_entry(const IrTrips *t, const IrLoop *loop)
     return slot;
 }
 
+/* An edge may lead to a block that was not there when `t` was made: to the copied first iteration of
+ * the loop that comes next (unroll.c). */
+static bool is_inside(const IrTrips *t, const IrLoop *loop, IrBlockId b)
+{
+    return b < t->cfg->n_blocks && loop->has[b];
+}
+
 /* Where the loop goes on behind block `b`: the one successor that it has, when the branch is known
  * that one, or when the other leads out and it is not the last.  IR_NO_BLOCK: out of the loop.
  * False: not known. */
@@ -238,14 +245,14 @@ static bool go_on(const IrTrips *t, const IrLoop *loop, IrBlockId b, IrBlockId *
     }
     no = ir_succ(t->f, b, 1)->block;
     cond = t->value[last->arg[0]];
-    if (loop->has[yes] == loop->has[no]) {
+    if (is_inside(t, loop, yes) == is_inside(t, loop, no)) {
         return false;
     }
-    *next = loop->has[yes] ? yes : no;
+    *next = is_inside(t, loop, yes) ? yes : no;
     if (cond.name != CONSTANT) {
         return *next != loop->header;
     }
-    if (!loop->has[cond.v & 1 ? yes : no]) {
+    if (!is_inside(t, loop, cond.v & 1 ? yes : no)) {
         if (*next != loop->header) {
             return false;
         }

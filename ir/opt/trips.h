@@ -3,7 +3,7 @@
  * ir/opt/trips.h - how often a loop's body is executed, where that is known beforehand.
  *
  * For functions as frontends make them, where values do not cross iterations: what a loop counts
- * in is a guest register.  A snapshot like IrCfg: void once the function changes.
+ * in is a guest register.  A snapshot like IrCfg; what may change is where edges out of a loop lead.
  */
 #ifndef KETCH_IR_OPT_TRIPS_H
 #define KETCH_IR_OPT_TRIPS_H

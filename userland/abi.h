@@ -40,6 +40,7 @@ struct UserAbi {
     bool sa_restorer;            /* struct sigaction has that field */
     uint8_t slot_sp, slot_link, slot_tls, slot_nr, slot_result;
     uint8_t slot_arg[6];
+    int16_t tls_vector;          /* from the thread pointer: the address of glibc's dtv */
     uint64_t frame_size;         /* of a signal frame: AT_MINSIGSTKSZ */
     const char *const *sysroots; /* looked at when there is no -L; NULL at the end */
     const char *cpuinfo;         /* one processor's paragraph of /proc/cpuinfo, %u its number */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "ui/gdb/points.h"
 #include "userland/debug_state.h"
+#include "userland/abi.h"
 #include "userland/linkmap.h"
 #include "userland/mem.h"
 #include "userland/proc.h"
@@ -225,6 +226,13 @@ static size_t auxv(void *bytes, size_t max)
     return mem_read(bytes, process.auxv_start, n) ? n : 0;
 }
 
+static bool tls_address(const GdbTls *tls, uint64_t *addr)
+{
+    const Task *t = find_task(tls->tid);
+
+    return t && linkmap_tls(t->vcpu->slot[process.abi->slot_tls], tls, addr);
+}
+
 static void exec_file(char path[GDB_PATH])
 {
     snprintf(path, GDB_PATH, "%s", process.exe);
@@ -342,6 +350,8 @@ const GdbTarget debug_target = {
     .auxv = auxv,
     .exec_file = exec_file,
     .libraries = linkmap_each,
+    .tls_address = tls_address,
+    .tls_symbol = LINKMAP_TLS_SYMBOL,
     .open_file = open_file,
     .read_link = read_link,
     .remove_file = remove_file,

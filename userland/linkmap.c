@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "userland/abi.h"
 #include "userland/mem.h"
 #include "userland/proc.h"
 #include "userland/task.h"
@@ -84,4 +85,39 @@ void linkmap_each(void (*fn)(void *opaque, const GdbLibrary *library), void *opa
         fn(opaque, &library);
         at = map.next;
     }
+}
+
+/* glibc's <thread_db.h>: a field of a struct. */
+typedef struct GuestField {
+    uint32_t bits, n, offset;
+} GuestField;
+
+/* glibc's dtv: [module] is where its block is, or NOT_YET; [-1] how many modules there is room for. */
+typedef struct GuestBlock {
+    uint64_t addr, unused;
+} GuestBlock;
+
+#define NOT_YET UINT64_MAX
+
+static bool module_of(const GdbTls *tls, uint64_t *module)
+{
+    GuestField field;
+
+    *module = 1; /* the program; a static one has no link_map */
+    return !tls->map || (tls->symbol && mem_read(&field, tls->symbol, sizeof(field)) && field.bits == 64 &&
+                         mem_read(module, tls->map + field.offset, sizeof(*module)));
+}
+
+bool linkmap_tls(uint64_t tp, const GdbTls *tls, uint64_t *addr)
+{
+    GuestBlock room, block;
+    uint64_t module, vector;
+
+    if (!module_of(tls, &module) || !mem_read(&vector, tp + (uint64_t)process.abi->tls_vector, sizeof(vector)) ||
+        !mem_read(&room, vector - sizeof(room), sizeof(room)) || module == 0 || module > room.addr ||
+        !mem_read(&block, vector + module * sizeof(block), sizeof(block)) || block.addr == NOT_YET) {
+        return false;
+    }
+    *addr = block.addr + tls->offset;
+    return true;
 }

@@ -16,4 +16,11 @@ enum { LINKMAP_MAX = 4096 };
  * linker has made the list.  The guest stands still. */
 void linkmap_each(void (*fn)(void *opaque, const GdbLibrary *library), void *opaque);
 
+/* glibc's description, for debuggers, of where a link_map says which module it is for thread-local
+ * variables. */
+#define LINKMAP_TLS_SYMBOL "_thread_db_link_map_l_tls_modid"
+
+/* GdbTarget.tls_address() of a thread whose thread pointer is `tp`, with glibc. */
+bool linkmap_tls(uint64_t tp, const GdbTls *tls, uint64_t *addr);
+
 #endif

@@ -94,6 +94,11 @@ CASES = [
           "print id", "set scheduler-locking off", "delete", "continue"],
          [r"hit Breakpoint 1, work \(opaque=0x", r"\* \d .*work", r"Thread 1 .*\n\$\d+ = 42",
           r"= 42", r"\$\d+ = [123]\b", r"word 42 count 6000", r"exited with code 05"], 5),
+    Case("thread-local variables", "threads",
+         ["print mine", PASS, "break work", "continue", "print mine", "set var mine = 42", "print mine", "thread 1",
+          "print mine", "print (int)errno", "set var mine = 43", "thread 2", "print mine", "kill"],
+         [r"failed to process qGetTLSAddr|Cannot find thread-local", r"Breakpoint 1, work", r"\$1 = 7", r"\$2 = 42",
+          r"\$3 = 7", r"\$4 = \d+", r"\$5 = 42"]),
     Case("memory", "threads",
          [PASS, "break twice", "continue", "set var *word = 1234567", "print *word",
           "set var *(char *)$pc = *(char *)$pc", "x/4xb $sp", "print *(int *)0", "find $sp, +64, (char)0", "kill"],
@@ -346,6 +351,8 @@ def crowd(options, tier, folder):
     client.stop("vCont;c")
     client.want("OK", f"z0,{symbols['ready']:x},4")
     client.want("OK", f"M{symbols['go']:x},4:01000000")
+    blocks = {client.ask(f"qGetTLSAddr:{thread},0,0") for thread in client.threads()}
+    rsp.check(len(blocks) == 4 and not any("E" in b for b in blocks), f"thread-local variables at {blocks}")
     rsp.crowd(client, symbols["spot"], 60)
     rsp.crowd_after(client, symbols["spot"])
     client.want("OK", f"Z0,{symbols['spot']:x},4")

@@ -577,6 +577,24 @@ TEST_F(Gdb, FilesAndMonitor)
     EXPECT_EQ(2u * 100000, text.size()) << "more than a packet";
 }
 
+TEST_F(Gdb, ThreadLocalVariables)
+{
+    EXPECT_EQ("", ask("qGetTLSAddr:4d2,10,1000")) << "not supported";
+    EXPECT_EQ("OK", ask("qSymbol::"));
+    target.tls_symbol = "sym";
+    target.tls_address = [](const GdbTls *tls, uint64_t *addr) {
+        *addr = tls->symbol + tls->map + tls->offset + static_cast<uint64_t>(tls->tid - PID);
+        return tls->symbol != 0;
+    };
+    EXPECT_EQ("E03", ask("qGetTLSAddr:4d2,10,1000"));
+    EXPECT_EQ("qSymbol:73796d", ask("qSymbol::"));
+    EXPECT_EQ("OK", ask("qSymbol:20000:73796d"));
+    EXPECT_EQ("21011", ask("qGetTLSAddr:p4d2.4d3,10,1000"));
+    EXPECT_EQ("E16", ask("qGetTLSAddr:4d2,10"));
+    EXPECT_EQ("OK", ask("qSymbol::73796d")) << "gone";
+    EXPECT_EQ("E03", ask("qGetTLSAddr:4d2,10,1000"));
+}
+
 TEST_F(Gdb, AMachineHasNoFiles)
 {
     target.open_file = nullptr;

@@ -171,6 +171,45 @@ void gdb_thread_name(GdbSession *s, const char *args)
     gdb_put_hex(&s->out, name, strlen(name));
 }
 
+/* ---- Thread-local variables ---- */
+
+/* gdb offers to look up symbols, whenever it has new ones (":"); or it answers: [VALUE]:NAME. */
+void gdb_symbol(GdbSession *s, const char *args)
+{
+    uint64_t value;
+
+    if (strcmp(args, ":") == 0 && s->target->tls_symbol) {
+        gdb_put(&s->out, "qSymbol:");
+        gdb_put_hex(&s->out, s->target->tls_symbol, strlen(s->target->tls_symbol));
+        return;
+    }
+    s->tls_symbol = gdb_number(&args, &value) ? value : 0;
+    gdb_ok(s);
+}
+
+/* THREAD,OFFSET,LINK-MAP */
+void gdb_tls_address(GdbSession *s, const char *args)
+{
+    GdbTls tls = { .symbol = s->tls_symbol };
+    uint64_t addr;
+    GdbId id;
+
+    if (!s->target->tls_address) {
+        return;
+    }
+    if (!gdb_thread_id(&args, &id) || *args++ != ',' || !gdb_number_then(&args, &tls.offset, ',') ||
+        !gdb_number(&args, &tls.map)) {
+        gdb_error(s, EINVAL);
+        return;
+    }
+    tls.tid = id.tid;
+    if (s->target->tls_address(&tls, &addr)) {
+        gdb_putf(&s->out, "%llx", (unsigned long long)addr);
+    } else {
+        gdb_error(s, ESRCH);
+    }
+}
+
 /* ---- Physical memory, in QEMU's packets ---- */
 
 void gdb_physical(GdbSession *s, const char *args)

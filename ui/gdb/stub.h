@@ -40,6 +40,7 @@ struct GdbSession {
     int general;     /* thread of `g`, `m` and so on */
     int moved;       /* of `c` and `s`; -1: all */
     int child;       /* of the fork that the target has stopped at; 0: none */
+    uint64_t tls_symbol; /* address of the target's; 0: not known */
     int threads[GDB_THREADS];
     size_t n_threads, next_thread;
     int file[GDB_FILES]; /* host descriptor + 1 */

@@ -92,6 +92,12 @@ typedef struct GdbLibrary {
     char name[GDB_PATH];
 } GdbLibrary;
 
+/* What GdbTarget.tls_address() is asked for. */
+typedef struct GdbTls {
+    int tid;
+    uint64_t symbol, map, offset;
+} GdbTls;
+
 typedef struct GdbTarget GdbTarget;
 
 struct GdbTarget {
@@ -139,6 +145,12 @@ struct GdbTarget {
     /* Calls fn for each object that the dynamic linker has loaded, the program first.  NULL: the
      * debugger must look itself. */
     void (*libraries)(void (*fn)(void *opaque, const GdbLibrary *library), void *opaque);
+    /* Where the thread has its copy of a thread-local variable: `offset` is in the block of the object whose
+     * link_map is at `map` (0: of a static program).  `symbol` is the address of tls_symbol, which a library
+     * of the guest has; 0: not found.  False: not known, or the thread has none yet.  NULL: never known. */
+    bool (*tls_address)(const GdbTls *tls, uint64_t *addr);
+    const char *tls_symbol;
+
     /* Files as the guest finds them: open(2), readlink(2), unlink(2).  NULL: the debugger gets at none. */
     int (*open_file)(const char *path, int flags, int mode);
     ssize_t (*read_link)(const char *path, char *target, size_t size);

@@ -123,6 +123,7 @@ const UserAbi user_riscv64 = {
     .slot_sp = RV_SP,
     .slot_link = RV_RA,
     .slot_tls = RV_TP,
+    .tls_vector = -16,
     .slot_nr = RV_A7,
     .slot_result = RV_A0,
     .slot_arg = { 10, 11, 12, 13, 14, 15 },

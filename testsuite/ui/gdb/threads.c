@@ -12,6 +12,7 @@
 long *word;
 volatile int go_on;
 volatile unsigned long spins;
+__thread long mine = 7;
 
 CALLED int add(int a, int b)
 {

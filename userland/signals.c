@@ -178,18 +178,43 @@ static bool ends_profile(int sig)
            (sig == SIGINT || sig == SIGTERM || sig == SIGHUP);
 }
 
+/* By default it ends the process. */
+static bool ends_process(int sig)
+{
+    const uint64_t others = SIG_BIT(SIGCHLD) | SIG_BIT(SIGCONT) | SIG_BIT(SIGURG) | SIG_BIT(SIGWINCH) |
+                            SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU);
+
+    return !(others & SIG_BIT(sig));
+}
+
+/* A process that shares memory with its parent must not end with a lock that is in it. */
+static bool ends_with_locks(int sig)
+{
+    return task_self() && task_self()->in_vfork && ends_process(sig);
+}
+
 int64_t sig_install(int sig, const SigAction *action)
 {
     HostAction a = { .restorer = (uint64_t)(uintptr_t)host_sigreturn,
                      .mask = ALL_SIGNALS & ~reserved };
     bool by_default = action->handler == 0 && sig != SIGKILL && sig != SIGSTOP &&
-                      (dumps_core(sig) || ends_profile(sig) || debug_wants_signals());
+                      (dumps_core(sig) || ends_profile(sig) || ends_with_locks(sig) ||
+                       debug_wants_signals());
     bool catch = action->handler > 1 || is_reserved(sig) || by_default;
 
     a.handler = catch ? (uint64_t)(uintptr_t)host_handler : action->handler;
     a.flags = HOST_SA_RESTORER | SA_SIGINFO | SA_ONSTACK |
               (action->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT));
     return HOST_CALL4(SYS_rt_sigaction, sig, &a, 0, SIGSET_SIZE);
+}
+
+void sig_vfork_child(const Task *t, bool clear)
+{
+    for (int sig = 1; sig <= TASK_SIGNALS; sig++) {
+        if (clear || (t->sighand->action[sig].handler == 0 && ends_process(sig))) {
+            sig_install(sig, &t->sighand->action[sig]);
+        }
+    }
 }
 
 void sig_thread_init(Task *t)

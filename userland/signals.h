@@ -43,6 +43,9 @@ void sig_set_mask(Task *t, uint64_t mask);
 /* Applies `action` on the host. */
 int64_t sig_install(int sig, const SigAction *action);
 
+/* A vfork child begins, with `t->sighand`: `clear`: handlers of its parent are none of its. */
+void sig_vfork_child(const Task *t, bool clear);
+
 /* The program dies of `sig`: on the host too.  `info` may be NULL. */
 _Noreturn void sig_die(int sig, const siginfo_t *info);
 

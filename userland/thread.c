@@ -434,9 +434,7 @@ static int vfork_main(void *opaque)
     t->robust_list = t->robust_len = 0;
     t->clear_child_tid = 0;
     t->exec_memory = NULL;
-    for (int sig = 1; (c->flags & CLONE_CLEAR_SIGHAND) && sig <= TASK_SIGNALS; sig++) {
-        sig_install(sig, &t->sighand->action[sig]);
-    }
+    sig_vfork_child(t, c->flags & CLONE_CLEAR_SIGHAND);
     put_tid(c->flags & CLONE_PARENT_SETTID ? c->parent_tid : 0, t->tid);
     put_tid(c->flags & CLONE_CHILD_SETTID ? c->child_tid : 0, t->tid);
     enter_child(t, c);

@@ -30,10 +30,10 @@ class Run:
     def __init__(self, options, tier, folder):
         self.options, self.tier, self.folder = options, tier, folder
 
-    def __call__(self, *plugins, guest="one"):
-        args = [a for p in plugins for a in ("-plugin", p)]
-        result = suite.run([os.path.abspath(self.options.ketch), "run", *TIERS[self.tier], *args,
-                            os.path.join(self.folder, "..", guest)], TIMEOUT, cwd=self.folder)
+    def __call__(self, *plugins, guest="one", args=()):
+        options = [a for p in plugins for a in ("-plugin", p)]
+        result = suite.run([os.path.abspath(self.options.ketch), "run", *TIERS[self.tier], *options,
+                            os.path.join(self.folder, "..", guest), *args], TIMEOUT, cwd=self.folder)
         assert result.status == 0 and b"done" in result.output, f"{result.output} {result.errors}"
         return result.errors.decode()
 
@@ -117,6 +117,12 @@ def memtrace_with_vfork(run):
     stat = run.ketch("trace", "stat", "t").output.decode()
     stores = number(r"^stores +(\d+)", stat)
     return None if stores == 3000000 else stat
+
+
+def memtrace_with_killed_vfork(run):
+    """A child with its parent's memory that is killed anywhere leaves none of its locks behind."""
+    run("memtrace,out=t", guest="vforks", args=("killed",))
+    return None if run.ketch("trace", "stat", "t").status == 0 else "the trace cannot be read"
 
 
 def damaged_traces(run):
@@ -236,7 +242,7 @@ def wrong_options(run):
 
 
 CASES = [totals_agree, mix_counts_kinds, memtrace_is_complete, memtrace_has_no_access_that_faults,
-         memtrace_filters, memtrace_with_vfork, damaged_traces,
+         memtrace_filters, memtrace_with_vfork, memtrace_with_killed_vfork, damaged_traces,
          cachesim_counts, drcov_blocks, callgraph_stacks, syscalls_as_strace, interface, wrong_options]
 
 

@@ -7,7 +7,7 @@
 /* An LR/SC section that takes longer than this many instructions may lose its reservation (RISC-V
  * unprivileged spec, "Eventual Success of Store-Conditional Instructions": 16).  An access of a
  * region that stands for instructions further on than this faults again. */
-enum { ALONE_MAX = 64 };
+enum { ALONE_MAX = 64, CHECKED_MAX = 64 }; /* insns; units */
 
 void run_forget(TrVcpu *v)
 {
@@ -241,12 +241,22 @@ static TrUnit *find_and_enter(TrVcpu *v)
     return unit;
 }
 
+/* Executes what find_and_enter() has found. */
+static IrTrap run_and_leave(TrVcpu *v, TrUnit *unit)
+{
+    IrTrap trap;
+
+    v->generation = tr.generation;
+    trap = run_enter(v, unit);
+    exclusive_leave(v);
+    return trap;
+}
+
 /* From the vcpu's pc, where `why` has brought it, until translated code is left. */
 static IrTrap execute(TrVcpu *v, IrTrap why)
 {
     Vcpu *vcpu = &v->vcpu;
     TrUnit *unit = find_and_enter(v);
-    IrTrap trap;
 
     if (!unit) {
         return fail(v);
@@ -255,21 +265,47 @@ static IrTrap execute(TrVcpu *v, IrTrap why)
     if (!tr.no_chain && (why == IR_TRAP_lookup || why == IR_TRAP_hot || !tr.code)) {
         remember(v, vcpu->pc, unit);
     }
-    v->generation = tr.generation;
-    trap = run_enter(v, unit);
-    exclusive_leave(v);
+    return run_and_leave(v, unit);
+}
+
+/* Units that run twice, from the vcpu's pc on: they must not be disturbed.  Several of them, as each
+ * exclusive section may cost the host a change of threads. */
+static IrTrap execute_compared(TrVcpu *v)
+{
+    IrTrap trap = IR_TRAP_none;
+    TrUnit *unit;
+
+    begin_alone(v);
+    for (unsigned n = 0; n < CHECKED_MAX && !atomic_load(&v->vcpu.exit_req) &&
+                         (trap == IR_TRAP_none || trap == IR_TRAP_lookup); n++) {
+        unit = find_and_enter(v);
+        if (!unit) {
+            trap = fail(v);
+        } else if (unit->oracle) {
+            trap = run_and_leave(v, unit);
+        } else {
+            exclusive_leave(v);
+            break;
+        }
+    }
+    end_alone(v);
     return trap;
 }
 
-/* execute() for --check: the two runs must not be disturbed. */
-static IrTrap execute_checked(TrVcpu *v, IrTrap why)
+/* execute() for --check.  A unit that is not compared may be a loop that waits for another vcpu: it runs
+ * beside the others, which can stop it. */
+static IrTrap execute_checked(TrVcpu *v)
 {
-    IrTrap trap;
+    TrUnit *unit = find_and_enter(v);
 
-    begin_alone(v);
-    trap = execute(v, why);
-    end_alone(v);
-    return trap;
+    if (!unit) {
+        return fail(v);
+    }
+    if (!unit->oracle) {
+        return run_and_leave(v, unit);
+    }
+    exclusive_leave(v);
+    return execute_compared(v);
 }
 
 /* One instruction, in an exclusive section. */
@@ -468,7 +504,7 @@ static IrTrap raised(TrVcpu *v)
 TrStop tr_run(Vcpu *vcpu)
 {
     TrVcpu *v = vcpu->owner;
-    IrTrap trap = IR_TRAP_interrupt;
+    IrTrap trap;
     TrStop stop;
 
     tr_self = v;
@@ -478,9 +514,11 @@ TrStop tr_run(Vcpu *vcpu)
     update_mode(v);
     if (sigsetjmp(v->raise, 0)) {
         trap = raised(v);
+    } else {
+        trap = IR_TRAP_interrupt;
     }
     while (!handle(v, trap, &stop)) {
-        trap = tr.oracle ? execute_checked(v, trap) : execute(v, trap);
+        trap = tr.oracle ? execute_checked(v) : execute(v, trap);
     }
     return stop;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two harts: software interrupts between them, atomics, wfi as a way to wait. */
+/* Two harts: software interrupts between them, atomics, wfi and pause as ways to wait. */
 #include "test.h"
 
 #define ROUNDS 2000
@@ -30,6 +30,19 @@
     bnez s0, 9995b
 .endm
 
+/* Waits until the word that goes to and fro is not `other`, then makes it that; so many times. */
+.macro toss branch, other
+    li s7, 100
+9994:
+    .word 0x0100000f /* pause */
+    ld t0, 40(s1)
+    \branch t0, 9994b
+    li t0, \other
+    sd t0, 40(s1)
+    addi s7, s7, -1
+    bnez s7, 9994b
+.endm
+
 /* Waits for its software interrupt, which is not taken. */
 .macro sleep
 9998:
@@ -48,6 +61,7 @@ main:
     li t1, 1
     sw t1, 4(s10)
     work
+    toss bnez, 1
     sleep
     ld s4, 0(s1)
     ld s5, 8(s1)
@@ -72,6 +86,7 @@ secondary:
     li s10, ACLINT + 4
     sleep
     work
+    toss beqz, 0
 1:  li t1, 1
     li t0, ACLINT
     sw t1, 0(t0)
@@ -80,4 +95,4 @@ secondary:
 
 .data
 .balign 64
-counters: .dword 0, 0, 0, 0
+counters: .dword 0, 0, 0, 0, 0, 0

@@ -53,16 +53,15 @@ static void on_block(TrBlock *block)
 }
 
 /* Nothing of a plugin that leaves is in translated code any more. */
-static void finish_leaving(Plugin *p)
+static void finish_leaving(Plugin *p, unsigned how)
 {
-    qemu_plugin_simple_cb_t after = p->after;
+    qemu_plugin_simple_cb_t after = p->leave[how].after;
     PluginRunning outer = plugin_running;
 
     for (unsigned e = 0; e < PLUGIN_EV_COUNT; e++) {
         atomic_store(&p->callback[e], NULL);
     }
-    p->after = NULL;
-    atomic_store(&p->leaving, false);
+    atomic_store(&p->leave[how].wanted, false);
     if (after) {
         plugin_running = (PluginRunning){ p, PLUGIN_EV_left };
         after(p->id);
@@ -73,8 +72,10 @@ static void finish_leaving(Plugin *p)
 static void on_flushed(void)
 {
     for (unsigned i = 0; plugin_number(i); i++) {
-        if (atomic_load(&plugin_number(i)->leaving)) {
-            finish_leaving(plugin_number(i));
+        for (unsigned how = 0; how < PLUGIN_LEAVE_COUNT; how++) {
+            if (atomic_load(&plugin_number(i)->leave[how].wanted)) {
+                finish_leaving(plugin_number(i), how);
+            }
         }
     }
     CALL_ALL(flush, simple, p->id);

@@ -29,6 +29,9 @@ typedef enum PluginEvent {
 
 typedef void PluginFn(void);
 
+/* In the order in which they happen, when both are to. */
+enum { PLUGIN_RESET, PLUGIN_UNINSTALL, PLUGIN_LEAVE_COUNT };
+
 typedef struct Plugin {
     qemu_plugin_id_t id; /* its place in the set + 1 */
     char *path;          /* as the user wrote it */
@@ -40,9 +43,11 @@ typedef struct Plugin {
     PluginFn *_Atomic callback[PLUGIN_EV_COUNT];
     void *atexit_data;
 
-    /* A reset or uninstall is on its way; `after` is called when it is done. */
-    _Atomic bool leaving;
-    qemu_plugin_simple_cb_t after;
+    /* A reset, an uninstall or both are on their way; `after` is called when it is done. */
+    struct {
+        _Atomic bool wanted;
+        qemu_plugin_simple_cb_t after;
+    } leave[PLUGIN_LEAVE_COUNT];
 } Plugin;
 
 /* What they observe. */

@@ -73,8 +73,8 @@ typedef void (*qemu_plugin_vcpu_udata_cb_t)(unsigned int vcpu_index, void *userd
 /* ---- The plugin's life ---- */
 
 /* The plugin gets no callbacks any more, and its instrumentation is gone, once `cb` (may be NULL)
- * has been called: soon, when no vcpu is in translated code.  Not from qemu_plugin_install().
- * Since 1. */
+ * has been called: soon, when no vcpu is in translated code.  While a reset waits: behind it.  Not from
+ * qemu_plugin_install().  Since 1. */
 QEMU_PLUGIN_API void qemu_plugin_uninstall(qemu_plugin_id_t id, qemu_plugin_simple_cb_t cb);
 
 /* The same, but the plugin stays and may register callbacks from `cb` on.  Since 1. */
@@ -245,7 +245,7 @@ typedef void (*qemu_plugin_vcpu_mem_cb_t)(unsigned int vcpu_index, qemu_plugin_m
 
 /* `cb` after each access of the instruction that rw selects and that did not fault.  An atomic
  * operation is a load, then a store.  With R_REGS registers are those before its result is
- * written.  Since 1. */
+ * written; what RW_REGS writes to others is there for the next instruction.  Since 1. */
 QEMU_PLUGIN_API void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn,
                                                       qemu_plugin_vcpu_mem_cb_t cb,
                                                       enum qemu_plugin_cb_flags flags,

@@ -38,25 +38,25 @@ void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, qemu_plugin_udata_cb_t 
     }
 }
 
-static void leave(qemu_plugin_id_t id, qemu_plugin_simple_cb_t after)
+static void leave(qemu_plugin_id_t id, unsigned how, qemu_plugin_simple_cb_t after)
 {
     Plugin *p = plugin_of(id);
 
-    if (p && !atomic_load(&p->leaving)) {
-        p->after = after;
-        atomic_store(&p->leaving, true);
+    if (p && !atomic_load(&p->leave[how].wanted) && !atomic_load(&p->leave[PLUGIN_UNINSTALL].wanted)) {
+        p->leave[how].after = after;
+        atomic_store(&p->leave[how].wanted, true);
         tr_flush_soon();
     }
 }
 
 void qemu_plugin_uninstall(qemu_plugin_id_t id, qemu_plugin_simple_cb_t cb)
 {
-    leave(id, cb);
+    leave(id, PLUGIN_UNINSTALL, cb);
 }
 
 void qemu_plugin_reset(qemu_plugin_id_t id, qemu_plugin_simple_cb_t cb)
 {
-    leave(id, cb);
+    leave(id, PLUGIN_RESET, cb);
 }
 
 /* ---- What happens in blocks ---- */
@@ -173,8 +173,7 @@ void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, qemu_plugin
                                       enum qemu_plugin_cb_flags flags, enum qemu_plugin_mem_rw rw,
                                       void *userdata)
 {
-    TrRegs regs = flags == QEMU_PLUGIN_CB_NO_REGS ? TR_REGS_none : TR_REGS_read;
-    TrAction a = { .what = TR_CALL, .regs = regs, .access = cb, .data = userdata,
+    TrAction a = { .what = TR_CALL, .regs = regs_of(flags), .access = cb, .data = userdata,
                    .mask = plugin_access_mask(rw), .owner = plugin_running.plugin };
 
     tr_do_at_accesses(insn_of(insn), &a);

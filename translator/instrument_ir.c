@@ -345,11 +345,25 @@ static void instrument_access(const TrInsn *insn, IrRef ref)
     }
 }
 
+static bool writes_registers(const TrInsn *insn)
+{
+    const TrAction *a = insn->accesses.first;
+
+    while (a && (a->what != TR_CALL || a->regs != TR_REGS_write)) {
+        a = a->next;
+    }
+    return a != NULL;
+}
+
 void instrument_accesses(const TrInsn *insn, IrRef first)
 {
-    uint32_t end = source.c.b.f->n_insns;
+    FeContext *c = &source.c;
+    uint32_t end = c->b.f->n_insns;
 
     for (IrRef ref = first; insn->accesses.first && ref < end; ref++) {
         instrument_access(insn, ref);
+    }
+    if (!c->ended && writes_registers(insn)) {
+        ir_build_at(&c->b, c->b.f, c->b.block); /* forgets what was in registers */
     }
 }

@@ -11,6 +11,17 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
 static const char *what;
 static pid_t first;
+static qemu_plugin_id_t self;
+
+static void at_exit(qemu_plugin_id_t id, void *data)
+{
+    if (!strcmp(what, "life")) {
+        print("vcpus %d\n", qemu_plugin_num_vcpus());
+    }
+    if (!strcmp(what, "life") || !strcmp(what, "fork") || !strcmp(what, "gone")) {
+        print("exit %d\n", getpid() != first);
+    }
+}
 
 static struct qemu_plugin_register *find_register(const char *name)
 {
@@ -57,6 +68,27 @@ static void at_target(unsigned vcpu, void *data)
     print("pc %d\n", write_register("pc", 0));
 }
 
+static void left(qemu_plugin_id_t id)
+{
+    print("uninstalled\n");
+}
+
+static void anew(qemu_plugin_id_t id)
+{
+    print("reset\n");
+    qemu_plugin_register_atexit_cb(id, at_exit, NULL);
+}
+
+/* The second reset, and what comes behind an uninstall, are not heard. */
+static void at_leave(unsigned vcpu, void *data)
+{
+    print("leaves\n");
+    qemu_plugin_reset(*(qemu_plugin_id_t *)data, anew);
+    qemu_plugin_reset(*(qemu_plugin_id_t *)data, left);
+    qemu_plugin_uninstall(*(qemu_plugin_id_t *)data, left);
+    qemu_plugin_reset(*(qemu_plugin_id_t *)data, anew);
+}
+
 static void without_registers(unsigned vcpu, void *data)
 {
     GByteArray *bytes = g_byte_array_new();
@@ -80,6 +112,13 @@ static void look_at_memory(unsigned vcpu, void *data)
           qemu_plugin_write_memory_hwaddr(at, bytes) == QEMU_PLUGIN_HWADDR_OPERATION_ERROR);
     print(" %d\n", qemu_plugin_translate_vaddr(at, &at));
     g_byte_array_free(bytes, TRUE);
+}
+
+static void at_load(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data)
+{
+    int result = write_register("t0", 9), other = write_register("t1", 42);
+
+    print("wrote %d %d\n", result, other);
 }
 
 /* There are no physical addresses: what plugins get to see then. */
@@ -114,6 +153,8 @@ static void at_first(struct qemu_plugin_insn *insn)
         qemu_plugin_register_vcpu_insn_exec_cb(insn, without_registers, QEMU_PLUGIN_CB_NO_REGS, NULL);
     } else if (!strcmp(what, "memory")) {
         qemu_plugin_register_vcpu_insn_exec_cb(insn, look_at_memory, QEMU_PLUGIN_CB_R_REGS, NULL);
+    } else if (!strcmp(what, "gone")) {
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, at_leave, QEMU_PLUGIN_CB_NO_REGS, &self);
     } else if (!strcmp(what, "program")) {
         print("symbol %s\n", qemu_plugin_insn_symbol(insn));
     }
@@ -141,6 +182,13 @@ static void on_block(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
                                              QEMU_PLUGIN_MEM_RW, NULL);
         }
     }
+    for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb) && !strcmp(what, "writes"); i++) {
+        struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+
+        if (is_in(insn, "rewritten")) {
+            qemu_plugin_register_vcpu_mem_cb(insn, at_load, QEMU_PLUGIN_CB_RW_REGS, QEMU_PLUGIN_MEM_R, NULL);
+        }
+    }
 }
 
 static void on_init(qemu_plugin_id_t id, unsigned vcpu)
@@ -162,20 +210,11 @@ static void on_exit_of_vcpu(qemu_plugin_id_t id, unsigned vcpu)
     print("end of %u\n", vcpu);
 }
 
-static void at_exit(qemu_plugin_id_t id, void *data)
-{
-    if (!strcmp(what, "life")) {
-        print("vcpus %d\n", qemu_plugin_num_vcpus());
-    }
-    if (!strcmp(what, "life") || !strcmp(what, "fork")) {
-        print("exit %d\n", getpid() != first);
-    }
-}
-
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
                                            char **argv)
 {
     first = getpid();
+    self = id;
     what = g_strndup(argv[0], strcspn(argv[0], "="));
     if (!strcmp(what, "info")) {
         print("target %s min %d cur %d system %d args %d %s %s\n", info->target_name, info->version.min,

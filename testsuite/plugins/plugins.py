@@ -240,6 +240,8 @@ def bad(setup):
 # What checks.c prints with an argument.
 CHECKS = {
     "info": r"^target riscv64 min 1 cur 5 system 0 args 2 info=on x=1,2\n$",
+    "writes": r"^wrote 8 8\n$",
+    "gone": r"^leaves\nreset\nuninstalled\n$",
     "registers": r"^seen 5\nwrote 8\nread back 42\npc 0\nno registers -1\n$",
     "memory": r"^read 1 seven\nwrote 1\nbad 0 0\nphysical 1 1 0\n$",
     "values": r"^(?:load 8 64: 1122334455667788\n)?store 8 64: 1122334455667788\nload 1 8s: fe\nload 2 16: fdfe\n"

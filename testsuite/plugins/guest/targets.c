@@ -20,6 +20,21 @@ __attribute__((noinline)) static long target(long a)
     return a;
 }
 
+/* 5 + 1; callbacks of the load write both registers, of which it writes one itself. */
+__attribute__((noinline)) static long rewritten(void)
+{
+    static long five = 5;
+    long sum;
+
+    __asm__ volatile("li t1, 1\n"
+                     "ld t0, 0(%1)\n"
+                     "add %0, t0, t1"
+                     : "=r"(sum)
+                     : "r"(&five)
+                     : "t0", "t1", "memory");
+    return sum;
+}
+
 __attribute__((noinline)) static void accesses(void)
 {
     __asm__ volatile("sd %1, 0(%0)\n"
@@ -47,6 +62,14 @@ int run(const char *argument)
     case 'm': /* memory */
         target((long)text);
         return text[0] != 'e' || text[4] != 't';
+    case 'g': /* gone */
+        target(0);
+        for (int i = 0; i < 100; i++) {
+            sys6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+        }
+        return target(0);
+    case 'w': /* writes */
+        return rewritten() != 47;
     case 'v': /* values */
         accesses();
         return 0;

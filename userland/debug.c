@@ -303,11 +303,16 @@ void debug_task_end(Task *t)
 
 /* ---- fork ---- */
 
-void debug_fork_prepare(Task *t)
+bool debug_wants_forks(const Task *t)
+{
+    return debug.user && !t->in_vfork && debug_is_attached() && debug.catch.forks;
+}
+
+void debug_fork_prepare(const Task *t)
 {
     int pair[2];
 
-    if (!debug.user || t->in_vfork || !debug_is_attached() || !debug.catch.forks ||
+    if (!debug_wants_forks(t) ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
         return;
     }
@@ -394,20 +399,6 @@ bool debug_follow_child(int pid)
     debug_leave_child(pid);
     debug_detach();
     return true;
-}
-
-void debug_vfork(Task *t, pid_t child)
-{
-    if (debug_is_attached() && debug.catch.vforks) {
-        report(t, &(GdbEvent){ .kind = GDB_EVENT_vfork, .child = child }, NULL);
-    }
-}
-
-void debug_vfork_done(Task *t)
-{
-    if (debug_is_attached() && debug.catch.vforks && !t->in_vfork) {
-        report(t, &(GdbEvent){ .kind = GDB_EVENT_vfork_done }, NULL);
-    }
 }
 
 /* ---- execve ---- */

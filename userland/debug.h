@@ -96,14 +96,14 @@ void debug_end(Task *t, int status, int sig);
 /* The thread ends; it is in no list any more, so nobody could let it go on. */
 void debug_task_end(Task *t);
 
+/* The debugger is told of forks, and may go over to the child.  A vfork has to be a fork then: who shares
+ * its parent's memory, and this stub, cannot be debugged. */
+bool debug_wants_forks(const Task *t);
+
 /* Around fork(2).  In the parent the child's id, or -errno. */
-void debug_fork_prepare(Task *t);
+void debug_fork_prepare(const Task *t);
 void debug_fork_parent(Task *t, int64_t pid);
 void debug_fork_child(Task *t);
-
-/* In a vfork child, before it is anything but its parent's thread; and in the parent, after it. */
-void debug_vfork(Task *t, pid_t child);
-void debug_vfork_done(Task *t);
 
 /* For the command line of the program that an execve() starts: -g and --gdb-session, "" when they
  * are not needed. */

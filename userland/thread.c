@@ -427,7 +427,6 @@ static int vfork_main(void *opaque)
     const CloneArgs *c = start->args;
     Task *t = start->task;
 
-    debug_vfork(t, (pid_t)HOST_CALL0(SYS_gettid));
     t->tid = (pid_t)HOST_CALL0(SYS_gettid);
     t->in_vfork = true;
     t->held = 0;
@@ -496,7 +495,6 @@ static int64_t do_vfork(Task *t, const CloneArgs *c)
     vcpu->pc = saved_vcpu.pc;
     vcpu->fp_flags = saved_vcpu.fp_flags;
     vcpu->fp_rm = saved_vcpu.fp_rm;
-    debug_vfork_done(t);
     sig_release(t);
 out:
     free(hand);
@@ -548,6 +546,15 @@ static void *sharing_main(void *opaque)
     return NULL;
 }
 
+/* A vfork child that a debugger can follow; see debug_wants_forks(). */
+static int64_t do_vfork_as_fork(Task *t, const CloneArgs *c)
+{
+    CloneArgs fork = *c;
+
+    fork.flags &= ~(uint64_t)(CLONE_VM | CLONE_VFORK | CLONE_SIGHAND);
+    return do_fork(t, &fork);
+}
+
 static int64_t do_clone(Task *t, const CloneArgs *c)
 {
     uint64_t thread = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
@@ -556,7 +563,7 @@ static int64_t do_clone(Task *t, const CloneArgs *c)
         return (c->flags & thread) == thread ? new_task(t, c, thread_main) : -EINVAL;
     }
     if ((c->flags & (CLONE_VM | CLONE_VFORK)) == (CLONE_VM | CLONE_VFORK)) {
-        return do_vfork(t, c);
+        return debug_wants_forks(t) ? do_vfork_as_fork(t, c) : do_vfork(t, c);
     }
     if (c->flags & CLONE_VM) {
         return new_task(t, c, sharing_main);

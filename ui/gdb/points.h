@@ -44,8 +44,6 @@ static inline bool gdb_event_holds(const TrPoints *points, const GdbEvent *event
     case GDB_EVENT_syscall_entry:
     case GDB_EVENT_syscall_return:
     case GDB_EVENT_fork:
-    case GDB_EVENT_vfork:
-    case GDB_EVENT_vfork_done:
     case GDB_EVENT_exec:
     case GDB_EVENT_exited:
     case GDB_EVENT_killed:

@@ -29,7 +29,6 @@ void gdb_supported(GdbSession *s, const char *args)
 {
     s->multiprocess = wants(args, "multiprocess+");
     s->catch.forks = s->multiprocess && s->target->follow_child && wants(args, "fork-events+");
-    s->catch.vforks = s->catch.forks && wants(args, "vfork-events+");
     s->catch.execs = wants(args, "exec-events+");
     s->target->set_catch(&s->catch);
     gdb_putf(&s->out, "PacketSize=%x", GDB_PACKET);
@@ -42,7 +41,6 @@ void gdb_supported(GdbSession *s, const char *args)
     gdb_put(&s->out, s->target->siginfo ? ";qXfer:siginfo:read+;qXfer:siginfo:write+"
                                             ";QCatchSyscalls+" : "");
     gdb_put(&s->out, s->catch.forks ? ";fork-events+" : "");
-    gdb_put(&s->out, s->catch.vforks ? ";vfork-events+" : "");
     gdb_put(&s->out, s->catch.execs ? ";exec-events+" : "");
 }
 

@@ -147,10 +147,10 @@ static void put_end(GdbSession *s)
     }
 }
 
-static void put_child(GdbSession *s, const char *event)
+static void put_child(GdbSession *s)
 {
     s->child = s->last.child;
-    gdb_putf(&s->out, "%s:", event);
+    gdb_put(&s->out, "fork:");
     gdb_put_thread(s, &s->out, s->child);
     gdb_put(&s->out, ";");
 }
@@ -177,13 +177,7 @@ static void put_reason(GdbSession *s)
         gdb_putf(&s->out, "syscall_return:%x;", (unsigned)e->number);
         break;
     case GDB_EVENT_fork:
-        put_child(s, "fork");
-        break;
-    case GDB_EVENT_vfork:
-        put_child(s, "vfork");
-        break;
-    case GDB_EVENT_vfork_done:
-        gdb_put(&s->out, "vforkdone:;");
+        put_child(s);
         break;
     case GDB_EVENT_exec:
         gdb_put(&s->out, "exec:");

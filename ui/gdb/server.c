@@ -172,6 +172,9 @@ static bool start_listening(void)
 {
     int fd = unix_path() ? listen_unix() : listen_tcp();
 
+    if (fd < 0 && server.session) {
+        return true; /* the process that this one was forked from may have the address */
+    }
     if (fd < 0) {
         log_warn("-g %s: cannot listen: %s", server.spec, strerror(-fd));
         return false;
@@ -366,13 +369,14 @@ void gdb_server_exec_failed(void)
 
 bool gdb_server_forked(const GdbTarget *target, bool followed)
 {
-    if (followed) {
-        server.owner = getpid();
-        return start_thread();
-    }
     ownfd_close(server.listener);
+    server.listener = -1;
+    if (followed) {
+        server.socket_path[0] = '\0';
+        return (!server.per_process || start_listening()) && start_thread();
+    }
     ownfd_close(server.connection);
-    server.listener = server.connection = -1;
+    server.connection = -1;
     server.session = NULL; /* its memory is the parent's copy, whose files it had open */
     server.suspend = false;
     server.socket_path[0] = '\0';

@@ -408,22 +408,21 @@ GdbSession *gdb_session_new(const GdbTarget *target, GdbSend *send, void *opaque
 
 void gdb_session_save(const GdbSession *s, char *text, size_t size)
 {
-    snprintf(text, size, "%x%x%x%x%x:%llx", s->no_ack, s->multiprocess, s->catch.forks,
-             s->catch.vforks, s->catch.execs, (unsigned long long)s->catch.pass_signals);
+    snprintf(text, size, "%x%x%x%x:%llx", s->no_ack, s->multiprocess, s->catch.forks,
+             s->catch.execs, (unsigned long long)s->catch.pass_signals);
 }
 
 GdbSession *gdb_session_restore(const GdbTarget *target, GdbSend *send, void *opaque,
                                 const char *text)
 {
-    GdbSession *s = strlen(text) > 6 ? session_new(target, send, opaque) : NULL;
+    GdbSession *s = strlen(text) > 5 ? session_new(target, send, opaque) : NULL;
 
     if (s) {
         s->no_ack = text[0] == '1';
         s->multiprocess = text[1] == '1';
         s->catch.forks = text[2] == '1';
-        s->catch.vforks = text[3] == '1';
-        s->catch.execs = text[4] == '1';
-        s->catch.pass_signals = strtoull(text + 6, NULL, 16);
+        s->catch.execs = text[3] == '1';
+        s->catch.pass_signals = strtoull(text + 5, NULL, 16);
         s->running = true;
         target->set_catch(&s->catch);
     }

@@ -39,8 +39,6 @@ typedef enum GdbEventKind {
     GDB_EVENT_syscall_entry,  /* number */
     GDB_EVENT_syscall_return, /* number */
     GDB_EVENT_fork,           /* child */
-    GDB_EVENT_vfork,          /* child */
-    GDB_EVENT_vfork_done,
     GDB_EVENT_exec,           /* path */
     GDB_EVENT_exited,         /* status; there are no threads any more */
     GDB_EVENT_killed,         /* sig; the same */
@@ -81,7 +79,7 @@ typedef struct GdbCatch {
     bool syscalls;
     const int *numbers;     /* of system calls; only those, when n_numbers */
     size_t n_numbers;
-    bool forks, vforks, execs;
+    bool forks, execs; /* a vfork that is told of is a fork */
 } GdbCatch;
 
 /* An object that the guest's dynamic linker has loaded. */

@@ -24,14 +24,15 @@ struct Shape {
     unsigned blocks, insns;
     bool params;
     unsigned seeds;
-    bool region = false;
+    bool region = false, floats = false;
 };
 
 const Shape kShapes[] = {
     { "OneBlock", 1, 12, false, 1500 },    { "LongBlock", 1, 120, false, 200 },
     { "Branches", 5, 8, false, 1500 },     { "Parameters", 6, 10, true, 1500 },
-    { "ManyBlocks", 24, 12, true, 200 },   { "SmallRegion", 6, 12, true, 200, true },
-    { "Region", 30, 12, true, 60, true },  { "LongRegion", 12, 60, true, 30, true },
+    { "ManyBlocks", 24, 12, true, 200 },   { "SmallRegion", 6, 12, true, 300, true },
+    { "Region", 30, 12, true, 200, true }, { "LongRegion", 12, 60, true, 100, true },
+    { "FloatRegion", 16, 20, true, 200, true, true },
 };
 
 /* ---- Faults ---- */
@@ -151,6 +152,7 @@ TEST_P(Random, AgreesWithInterpreter)
     o.insns_per_block = shape.insns;
     o.params = shape.params;
     o.wide = shape.region;
+    o.floats = shape.floats;
     ir_opt_verifies = true;
     pair_.Features(mask);
     pair_.Poison(poison);

@@ -29,6 +29,7 @@ struct GenOptions {
     bool params = false; /* blocks have parameters and entry markers */
     bool wide = false;   /* blocks use what their dominators made; up to 12 parameters; safepoints */
     bool fp = true;
+    bool floats = false; /* half of it */
     bool memory = true;
     bool calls = true;
     bool traps = true;
@@ -61,7 +62,7 @@ class Gen
         }
         others_.clear();
         for (unsigned k = 0; n > 1 && k < n; k++) {
-            others_.push_back(k + 1 == n || Below(8) == 0 ? 0 : 1 + Below(n + exits - 1));
+            others_.push_back(k + 1 == n || Below(8) == 0 ? 0 : Other(k, n + exits));
         }
         dominators_ = Dominators(arena, n + exits);
         pools_.assign(n + exits, {});
@@ -152,6 +153,15 @@ class Gen
   private:
     using Pool = std::array<std::vector<IrRef>, IR_TYPE_COUNT>;
 
+    /* Where the branch of block `id` goes: anywhere, or back around a small loop. */
+    unsigned Other(unsigned id, unsigned blocks)
+    {
+        if (o_.wide && id > 0 && Below(3) == 0) {
+            return id - static_cast<unsigned>(Below(std::min(id, 4u)));
+        }
+        return static_cast<unsigned>(1 + Below(blocks - 1));
+    }
+
     /* Of each block the one whose values it may use; order_: such that those come first. */
     std::vector<unsigned> Dominators(Arena *arena, unsigned blocks)
     {
@@ -203,7 +213,7 @@ class Gen
 
     IrType RandomType()
     {
-        return o_.fp && Below(4) == 0 ? RandomFloat() : RandomInt();
+        return o_.fp && Below(o_.floats ? 2 : 4) == 0 ? RandomFloat() : RandomInt();
     }
 
     IrRef Emit(IrInsn i)
@@ -629,7 +639,7 @@ class Gen
 
     void One()
     {
-        uint64_t n = Below(32);
+        uint64_t n = o_.floats && Below(2) ? 13 + Below(5) : Below(32);
 
         if (n < 4) {
             Integer();

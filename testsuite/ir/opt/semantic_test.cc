@@ -31,6 +31,8 @@ GenOptions OptionsFor(uint64_t seed)
     o.blocks = seed % 3 == 0 ? 1 : static_cast<unsigned>(2 + seed % 11);
     o.insns_per_block = static_cast<unsigned>(3 + seed % 17);
     o.params = seed % 4 == 1;
+    o.wide = seed % 8 == 1;
+    o.floats = seed % 3 == 1;
     o.fp = seed % 5 != 0;
     o.calls = seed % 7 != 0;
     o.traps = seed % 2 != 0;

@@ -63,7 +63,7 @@ typedef struct BeOptions {
     const uint64_t *guard; /* not NULL: the unit is left with IR_TRAP_guard (pc = its start, nothing
                           executed) when guard[Vcpu.index] is not Vcpu.fetch_stamp */
     bool note_jumps;   /* computed jumps say where they come from, see Vcpu.from */
-    bool no_link;      /* direct exits always leave to the run loop (-d nochain, --check) */
+    bool no_link;      /* exits always leave to the run loop (-d nochain, --check, single steps) */
     bool show_registers; /* log what lives where (-d ra) */
     uint32_t *where;     /* not NULL: one for each of IrFunc.insn, BE_NOWHERE before: gets the offset
                             of the insn's code, [0] that of the rarely taken paths at the end */

@@ -178,11 +178,23 @@ static void note_exit(X64Gen *g, uint8_t *jump, uint64_t pc)
     c->value = pc;
 }
 
+/* To the run loop; rax = pc. */
+static void leave_for_lookup(X64Gen *g)
+{
+    x64_mov_ri(&g->e, X64_RCX, IR_TRAP_lookup);
+    x64_jmp(&g->e, x64_stub(g, X64_STUB_trap));
+}
+
 /* By the jump cache, whose entry for this pc is at a known place. */
 static void far_exit(X64Gen *g, uint64_t pc)
 {
     int32_t entry = X64_VCPU(jump_cache) + (int32_t)(vcpu_jump_index(pc) * sizeof(VcpuJump));
 
+    if (g->options->no_link) {
+        x64_mov_ri(&g->e, X64_RAX, pc);
+        leave_for_lookup(g);
+        return;
+    }
     x64_mov_ri(&g->e, X64_RAX, pc);
     x64_alu_rm(&g->e, X64_XOR, true, X64_RAX, x64_state(X64_VCPU(jump_tag)));
     x64_alu_rm(&g->e, X64_CMP, true, X64_RAX, x64_state(entry));
@@ -227,6 +239,10 @@ RULE_FN(lower_exit_ind)
     if (i->aux & IR_EXIT_POLL) {
         compare_exit_req(g);
         x64_jcc(&g->e, X64_CC_NE, x64_stub(g, X64_STUB_interrupt));
+    }
+    if (g->options->no_link) {
+        leave_for_lookup(g);
+        return;
     }
     x64_mov_rr(&g->e, false, X64_RCX, X64_RAX);
     x64_alu_ri(&g->e, X64_AND, false, X64_RCX, (VCPU_JUMP_CACHE - 1) * 2);

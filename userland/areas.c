@@ -9,17 +9,28 @@
 
 bool areas_reserve(Areas *map)
 {
-    size_t capacity = map->capacity ? map->capacity * 2 : 256;
-    Area *area;
+    size_t front = (size_t)(map->area - map->store), capacity = map->capacity;
+    Area *store = map->store;
 
-    if (map->count + 2 <= map->capacity) {
+    if (map->count + 2 <= capacity && front >= 2) {
         return true;
     }
-    area = realloc(map->area, capacity * sizeof(Area));
-    if (!area) {
+    if (map->count >= capacity / 4 * 3) {
+        capacity = capacity ? capacity * 2 : 256;
+        store = malloc(capacity * sizeof(Area));
+    }
+    if (!store) {
         return false;
     }
-    map->area = area;
+    front = (capacity - map->count) / 4 * 3;
+    if (map->count) {
+        memmove(store + front, map->area, map->count * sizeof(Area));
+    }
+    if (store != map->store) {
+        free(map->store);
+    }
+    map->store = store;
+    map->area = store + front;
     map->capacity = capacity;
     return true;
 }
@@ -75,9 +86,13 @@ bool areas_have_code(const Areas *map, uint64_t start, uint64_t end)
     return false;
 }
 
-uint64_t areas_hole(const Areas *map, uint64_t len, uint64_t lo, uint64_t hi)
+/* The same without what was seen before.  *largest: at least as large as every hole that was too
+ * small; *end: of the one that was found. */
+static uint64_t search_hole(const Areas *map, uint64_t len, uint64_t lo, uint64_t *end,
+                            uint64_t *largest)
 {
-    size_t i = areas_find(map, hi - 1);
+    size_t i = areas_find(map, *end - 1);
+    uint64_t hi = *end;
 
     /* Downwards from hi: i areas lie below the hole being looked at. */
     for (i = i < map->count ? i + 1 : i;; i--) {
@@ -90,11 +105,47 @@ uint64_t areas_hole(const Areas *map, uint64_t len, uint64_t lo, uint64_t hi)
             return 0;
         }
         if (hi >= below && hi - below >= len) {
+            *end = hi;
             return hi - len;
         }
         if (i == 0) {
             return 0;
         }
+        if (hi > below && hi - below > *largest) {
+            *largest = hi - below;
+        }
+    }
+}
+
+uint64_t areas_hole(Areas *map, uint64_t len, uint64_t lo, uint64_t hi)
+{
+    bool known = map->seen.below == hi;
+    bool skips = known && len > map->seen.largest;
+    uint64_t end = skips ? map->seen.from : hi;
+    uint64_t largest = skips ? map->seen.largest : 0;
+    uint64_t at = search_hole(map, len, lo, &end, &largest);
+
+    if (at && (skips || !known)) {
+        map->seen.below = hi;
+        map->seen.from = end;
+        map->seen.largest = largest;
+    }
+    return at;
+}
+
+/* Areas have gone: the hole in front of area[i] may be larger than those that were seen. */
+static void note_hole(Areas *map, size_t i)
+{
+    uint64_t start = i ? map->area[i - 1].end : 0;
+    uint64_t end = i < map->count ? map->area[i].start : UINT64_MAX;
+
+    if (end <= map->seen.from) {
+        return;
+    }
+    if (start < map->seen.from || end > map->seen.below) {
+        map->seen.below = 0;
+    } else if (end - start > map->seen.largest) {
+        map->seen.largest = end - start;
     }
 }
 
@@ -114,14 +165,27 @@ uint64_t areas_data(const Areas *map)
 
 static void delete_areas(Areas *map, size_t from, size_t to)
 {
-    memmove(&map->area[from], &map->area[to], (map->count - to) * sizeof(Area));
+    if (from < map->count - to) {
+        memmove(&map->area[to - from], &map->area[0], from * sizeof(Area));
+        map->area += to - from;
+    } else {
+        memmove(&map->area[from], &map->area[to], (map->count - to) * sizeof(Area));
+    }
     map->count -= to - from;
 }
 
 static void open_gap(Areas *map, size_t at)
 {
-    CHECK(map->count < map->capacity, "areas_reserve() was forgotten");
-    memmove(&map->area[at + 1], &map->area[at], (map->count - at) * sizeof(Area));
+    bool front = map->area > map->store;
+    bool back = map->area + map->count < map->store + map->capacity;
+
+    CHECK(front || back, "areas_reserve() was forgotten");
+    if (front && (!back || at < map->count / 2)) {
+        memmove(&map->area[-1], &map->area[0], at * sizeof(Area));
+        map->area--;
+    } else {
+        memmove(&map->area[at + 1], &map->area[at], (map->count - at) * sizeof(Area));
+    }
     map->count++;
 }
 
@@ -136,6 +200,7 @@ static void split(Areas *map, uint64_t addr)
     }
     open_gap(map, i);
     a = &map->area[i];
+    a[0] = a[1];
     a[0].end = addr;
     if (!(a->flags & MAP_ANONYMOUS)) {
         a[1].offset += addr - a[1].start;
@@ -175,7 +240,10 @@ void areas_remove(Areas *map, uint64_t start, uint64_t end)
     for (last = first; last < map->count && map->area[last].start < end; last++) {
         map->total -= map->area[last].end - map->area[last].start;
     }
-    delete_areas(map, first, last);
+    if (last > first) {
+        delete_areas(map, first, last);
+        note_hole(map, first);
+    }
 }
 
 void areas_insert(Areas *map, const Area *area)

@@ -26,9 +26,15 @@ typedef struct Area {
 } Area;
 
 typedef struct Areas {
-    Area *area;
-    size_t count, capacity;
+    Area *area;       /* somewhere in `store`: mappings go downwards, so most are new at the front */
+    size_t count;
+    Area *store;
+    size_t capacity;  /* of store */
     uint64_t total;   /* bytes in all areas */
+    /* What areas_hole() has seen: no hole in [from, below) is larger than `largest`. */
+    struct {
+        uint64_t below, from, largest;
+    } seen;
 } Areas;
 
 /* Room for two more areas, so that the calls below cannot fail; false when out of memory. */
@@ -50,7 +56,7 @@ bool areas_full(const Areas *map, uint64_t start, uint64_t end);
 bool areas_have_code(const Areas *map, uint64_t start, uint64_t end);
 
 /* The highest start of a hole of `len` bytes in [lo, hi); 0 when there is none. */
-uint64_t areas_hole(const Areas *map, uint64_t len, uint64_t lo, uint64_t hi);
+uint64_t areas_hole(Areas *map, uint64_t len, uint64_t lo, uint64_t hi);
 
 /* Bytes of private writable memory: what RLIMIT_DATA counts. */
 uint64_t areas_data(const Areas *map);

@@ -28,7 +28,7 @@ struct Page {
 
 class Model {
   public:
-    ~Model() { free(map_.area); }
+    ~Model() { free(map_.store); }
 
     void Insert(uint64_t first, uint64_t n, int prot, uint16_t file)
     {
@@ -102,7 +102,7 @@ class Model {
         return 0;
     }
 
-    const Areas *map() const { return &map_; }
+    Areas *map() { return &map_; }
 
   private:
     Areas map_ = {};
@@ -129,12 +129,40 @@ TEST(Areas, RandomChangesAgreeWithATableOfPages)
                      static_cast<uint16_t>(random() % 3));
         }
         m.Check();
-        uint64_t want = 1 + random() % 6;
-        ASSERT_EQ(areas_hole(m.map(), want * kPage, kPage, kPages * kPage),
-                  m.Hole(want, 1, kPages));
-        ASSERT_EQ(areas_hole(m.map(), want * kPage, 20 * kPage, 40 * kPage),
-                  m.Hole(want, 20, 40));
+        // Mostly below the same end, so that what was seen before is used.
+        for (int k = 0; k < 3; k++) {
+            uint64_t want = 1 + random() % 6, lo = 1 + random() % 2;
+            ASSERT_EQ(areas_hole(m.map(), want * kPage, lo * kPage, kPages * kPage),
+                      m.Hole(want, lo, kPages));
+        }
+        if (random() % 16 == 0) {
+            uint64_t want = 1 + random() % 6;
+            ASSERT_EQ(areas_hole(m.map(), want * kPage, 20 * kPage, 40 * kPage),
+                      m.Hole(want, 20, 40));
+        }
     }
+}
+
+// A map with tens of thousands of areas, as programs with as many threads make them.
+TEST(Areas, MappingsDownwardsStayCheap)
+{
+    constexpr uint64_t kCount = 200000, kTop = 4 * kCount * kPage;
+    Areas map = {};
+
+    for (uint64_t i = 0; i < kCount; i++) {
+        uint64_t at = areas_hole(&map, 2 * kPage, kPage, kTop);
+        Area a = {};
+
+        ASSERT_EQ(at, kTop - 2 * (i + 1) * kPage);
+        a.start = at;
+        a.end = at + 2 * kPage;
+        a.prot = i % 2;
+        a.flags = MAP_PRIVATE | MAP_ANONYMOUS;
+        ASSERT_TRUE(areas_reserve(&map));
+        areas_insert(&map, &a);
+    }
+    EXPECT_EQ(map.count, kCount);
+    free(map.store);
 }
 
 TEST(Areas, LikeNeighboursBecomeOne)

@@ -311,6 +311,17 @@ static Buffer *buffer_new_locked(Stream *s, uint16_t type, unsigned vcpu)
     return b;
 }
 
+/* Until the queue is short.  The lock is let go meanwhile, so this comes before the caller looks at what
+ * there is to queue: chunks are in the file in the order in which they became known. */
+static void wait_for_room_locked(Stream *s)
+{
+    if (s->waiting >= MAX_WAITING && s->running) {
+        do {
+            pthread_cond_wait(&s->empty, &s->lock);
+        } while (s->waiting > FEW_WAITING);
+    }
+}
+
 /* Without a thread nothing is written: buffers go straight back.  A process that shares this one's memory,
  * as after vfork(), cannot have it: it would end with that process.  What is queued there this one writes. */
 static void enqueue_locked(Stream *s, Buffer *b)
@@ -324,11 +335,6 @@ static void enqueue_locked(Stream *s, Buffer *b)
         b->next = s->spare;
         s->spare = b;
         return;
-    }
-    if (s->waiting >= MAX_WAITING && s->running) {
-        do {
-            pthread_cond_wait(&s->empty, &s->lock);
-        } while (s->waiting > FEW_WAITING);
     }
     b->next = NULL;
     *s->queue_end = b;
@@ -388,6 +394,7 @@ uint64_t stream_exchange(Stream *s, unsigned vcpu, uint64_t position)
     Buffer *b;
 
     pthread_mutex_lock(&s->lock);
+    wait_for_room_locked(s);
     hand_over_locked(s, vcpu, position);
     b = buffer_new_locked(s, STREAM_RECORDS, vcpu);
     *held_locked(s, vcpu) = b;

@@ -246,6 +246,18 @@ def boot(setup, linux, *args):
         return None if answer == "42" else f"the shell said {answer!r}"
 
 
+def trace_whole(setup, linux):
+    """Both harts fill buffers faster than they are written, and translate meanwhile."""
+    path = os.path.join(setup.folder, "linux.trace")
+    why = boot(setup, linux, "-plugin", f"memtrace,out={path}", "-smp", "2")
+    result = suite.run([setup.options.ketch, "trace", "stat", path], SECONDS)
+    accesses = number(r"^(\d+) accesses by", result.output.decode())
+    os.unlink(path)
+    if not why and (result.status != 0 or accesses < 10000000):
+        why = f"{accesses} accesses; {result.errors.decode()[-300:]}"
+    return why
+
+
 def linux_case(setup, linux, found):
     log = os.path.join(setup.folder, "linux.log")
 
@@ -258,6 +270,7 @@ def linux_case(setup, linux, found):
     if not why and (len(each) != 2 or min(each) < 1000000 or number(r"^total insns: (\d+)", text) != sum(each)):
         why = text[-300:]
     yield "Linux, 2 harts: insn of 10.0", why
+    yield "Linux, 2 harts: memtrace", trace_whole(setup, linux)
     why, text = case(found["7.2"]["hwprofile"])
     rows = {device(name): int(writes) for name, writes in
             re.findall(r"^([a-z0-9.-]+), 0x0, \d+, \d+, +\d+, (\d+)$", text, re.M)}

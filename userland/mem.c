@@ -388,6 +388,16 @@ static int64_t remap_locked(uint64_t addr, uint64_t len, uint64_t new_len, int f
     return new_addr ? remap_move(addr, len, new_len, flags, new_addr) : -ENOMEM;
 }
 
+static bool is_mapped(uint64_t addr)
+{
+    bool mapped;
+
+    pthread_mutex_lock(&mem.lock);
+    mapped = areas_at(&mem.map, addr) != NULL;
+    pthread_mutex_unlock(&mem.lock);
+    return mapped;
+}
+
 int64_t mem_mremap(uint64_t addr, uint64_t len, uint64_t new_len, int flags, uint64_t new_addr)
 {
     int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
@@ -396,9 +406,15 @@ int64_t mem_mremap(uint64_t addr, uint64_t len, uint64_t new_len, int flags, uin
 
     len = bits_align_up(len, MEM_PAGE);
     new_len = bits_align_up(new_len, MEM_PAGE);
-    if ((flags & ~known) || new_len == 0 || addr % MEM_PAGE || !mem_in_guest(addr, len) ||
+    if ((flags & ~known) || new_len == 0 || addr % MEM_PAGE ||
         ((flags & MREMAP_FIXED) && !(flags & MREMAP_MAYMOVE)) ||
         ((flags & MREMAP_DONTUNMAP) && (!(flags & MREMAP_MAYMOVE) || len != new_len))) {
+        return -EINVAL;
+    }
+    if (!is_mapped(addr)) {
+        return -EFAULT;
+    }
+    if (!mem_in_guest(addr, len)) {
         return -EINVAL;
     }
     if (new_len < len && !(flags & MREMAP_FIXED)) {
@@ -418,6 +434,33 @@ int64_t mem_mremap(uint64_t addr, uint64_t len, uint64_t new_len, int flags, uin
         drop_code(had_code, addr, len);
         drop_code(had_code, (uint64_t)r, new_len);
     }
+    return r;
+}
+
+int64_t mem_remap_file_pages(uint64_t addr, uint64_t len, int prot, uint64_t page, int flags)
+{
+    int64_t r = -EINVAL;
+
+    addr = bits_align_down(addr, MEM_PAGE);
+    len = bits_align_down(len, MEM_PAGE);
+    if (!valid_range(addr, len)) {
+        return -EINVAL;
+    }
+    pthread_mutex_lock(&mem.lock);
+    if (areas_reserve(&mem.map)) {
+        guard_forget(addr, addr + len);
+        r = host_call(SYS_remap_file_pages, addr, len, (uint64_t)prot, page, (uint64_t)flags, 0);
+    }
+    if (r == 0) {
+        Area area = *areas_at(&mem.map, addr);
+
+        area.start = addr;
+        area.end = addr + len;
+        area.offset = page * MEM_PAGE;
+        areas_insert(&mem.map, &area);
+    }
+    pthread_mutex_unlock(&mem.lock);
+    drop_code(r == 0, addr, len);
     return r;
 }
 

@@ -113,8 +113,7 @@ int64_t sys_shmdt(Task *t, const uint64_t a[6])
 int64_t sys_remap_file_pages(Task *t, const uint64_t a[6])
 {
     (void)t;
-    (void)a;
-    return -ENOSYS; /* gone from Linux too, but for an emulation */
+    return mem_remap_file_pages(a[0], a[1], (int)a[2], a[3], (int)a[4]);
 }
 
 int64_t sys_membarrier(Task *t, const uint64_t a[6])

@@ -371,8 +371,13 @@ static int open_program(const UserOptions *o, char path[PATH_MAX], char *error)
             return -open_status();
         }
         n = pread(fd, head, SCRIPT_HEAD, 0);
-        head[n < 0 ? 0 : n] = '\0';
-        if (elf_kind_of(process.abi, (const uint8_t *)head, n < 0 ? 0 : (size_t)n) != ELF_SCRIPT) {
+        if (n < 0) { /* a folder */
+            snprintf(error, ELF_ERROR, "%s: %s", path, strerror(errno));
+            close(fd);
+            return -126;
+        }
+        head[n] = '\0';
+        if (elf_kind_of(process.abi, (const uint8_t *)head, (size_t)n) != ELF_SCRIPT) {
             return fd;
         }
         close(fd);

@@ -103,6 +103,7 @@ COMMANDS = [
     Command("run other", 126, "other", True),
     Command("run truncated", 126, "truncated", True),
     Command("run text", 126, "text", True),
+    Command("run .", 126, r"\.: Is a directory", True),
     Command("run script", 42),
     Command("run script_of_script", 42),
     Command("run -strace script_of_host", 126, "/bin/sh: .*x86-64.*-L", True),

@@ -136,10 +136,40 @@ static void moving(void)
     SHOW(mremap(q, 2 * PAGE, PAGE, MREMAP_FIXED, p));
     SHOW(mremap(q, 2 * PAGE, PAGE, MREMAP_FIXED | MREMAP_MAYMOVE, q + PAGE));
     SHOW(mremap(BAD - (uintptr_t)BAD % PAGE, PAGE, 2 * PAGE, MREMAP_MAYMOVE));
+    SHOW(mremap((char *)(10 * PAGE), -PAGE, PAGE, 0));
+    SHOW(mremap((char *)(10 * PAGE), 2 * PAGE, PAGE, 0));
+    SHOW(mremap((char *)(1L << 60), PAGE, 2 * PAGE, MREMAP_MAYMOVE));
+    SHOW(mremap(q, -PAGE, PAGE, 0));
     p = mremap(q, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
     HOLDS(p != MAP_FAILED && strcmp(p, "moved") == 0 && *q == 0);
     munmap(q, 8 * PAGE);
     munmap(p, PAGE);
+}
+
+/* Other pages of the same file in place. */
+static void reordering(void)
+{
+    int fd = memfd_create("pages", 0);
+    char *p;
+
+    ftruncate(fd, 4 * PAGE);
+    for (int i = 0; i < 4; i++) {
+        pwrite(fd, &"abcd"[i], 1, i * PAGE);
+    }
+    p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    SHOW(remap_file_pages(p, PAGE, 0, 3, 0));
+    SHOW(remap_file_pages(p + PAGE, 2 * PAGE, 0, 0, 0));
+    printf("%c%c%c%c\n", p[0], p[PAGE], p[2 * PAGE], p[3 * PAGE]);
+    *p = 'x';
+    printf("%c\n", p[3 * PAGE]);
+    SHOW(remap_file_pages(p, PAGE, PROT_READ, 3, 0));
+    SHOW(remap_file_pages(p, 0, 0, 3, 0));
+    SHOW(munmap(p, 4 * PAGE));
+    SHOW(remap_file_pages(p, PAGE, 0, 3, 0));
+    p = pages(1);
+    SHOW(remap_file_pages(p, PAGE, 0, 0, 0));
+    SHOW(munmap(p, PAGE));
+    close(fd);
 }
 
 static void advising(void)
@@ -193,6 +223,7 @@ int main(void)
     beyond_the_end();
     protecting();
     moving();
+    reordering();
     advising();
     the_heap();
     return 0;

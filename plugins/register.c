@@ -110,7 +110,7 @@ static bool add_condition(TrAction *a, enum qemu_plugin_cond cond, qemu_plugin_u
 static TrAction inline_op(enum qemu_plugin_op op, TrWord word, uint64_t imm)
 {
     return (TrAction){ .what = op == QEMU_PLUGIN_INLINE_STORE_U64 ? TR_STORE : TR_ADD,
-                       .word = word, .imm = imm, .owner = plugin_running.plugin };
+                       .word = word, .imm = imm };
 }
 
 static TrWord per_vcpu(qemu_plugin_u64 entry)

@@ -17,7 +17,7 @@
 
 enum {
     PAGE = 4096,
-    TABLE = 1 << 15, /* chains */
+    TABLE = 1 << 12, /* chains: few pages are touched by a short program */
     STOPS = 256,  /* chains */
     MEMORY_RATIO = 4,
     HOST_CSR = 0x1f80, /* MXCSR as C code expects it */
@@ -299,10 +299,8 @@ typedef struct Scan {
     uint8_t bytes[PAGE + SOURCE_INSN_BYTES];
 } Scan;
 
-static bool starts_here(const Scan *s, uint64_t at, const FeShape *shape)
+static bool starts_here(const Scan *s, uint64_t at, const FeShape *shape, const Stop *stop)
 {
-    const Stop *stop = stop_at(at);
-
     if (!shape->length || (stop && stop->before && !source.c.one_insn) ||
         (!source.bare && debug_breaks_locked(at, 1))) {
         return false;
@@ -322,10 +320,10 @@ static void scan(Scan *s, uint64_t pc, unsigned max)
         const Stop *stop = stop_at(at);
 
         shape = source_look(at);
-        if (!starts_here(s, at, &shape)) {
+        if (!starts_here(s, at, &shape, stop)) {
             break;
         }
-        memcpy(s->bytes + s->size, source.c.bytes, shape.length);
+        source_copy_insn(s->bytes + s->size, source.c.bytes, shape.length);
         s->length[s->n++] = shape.length;
         s->size += shape.length;
         at += shape.length;
@@ -367,7 +365,7 @@ static TrBlock *block_new(const Scan *s)
         TrInsn *insn = &b->insn[i];
 
         *insn = (TrInsn){ .block = b, .pc = s->pc + at, .bytes = own, .size = s->length[i] };
-        memcpy(own, b->bytes + at, s->length[i]);
+        source_copy_insn(own, b->bytes + at, s->length[i]);
         own += padded(s->length[i]);
         insn->before.end = &insn->before.first;
         insn->accesses.end = &insn->accesses.first;

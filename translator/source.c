@@ -274,22 +274,11 @@ static void translate_instrumented(const FeShape *shape)
     }
 }
 
-static void copy_insn(uint8_t *to, const uint8_t *from, size_t size)
-{
-    if (size == 4) {
-        memcpy(to, from, 4);
-    } else if (size == 2) {
-        memcpy(to, from, 2);
-    } else {
-        memcpy(to, from, size);
-    }
-}
-
 uint64_t source_translate(uint64_t pc, const FeShape *shape)
 {
     FeContext *c = &source.c;
 
-    copy_insn(source.copy + source.n_copy, c->bytes, shape->length);
+    source_copy_insn(source.copy + source.n_copy, c->bytes, shape->length);
     source.n_copy += shape->length;
     source.span[source.n_spans - 1].size += shape->length;
     source.n_insns++;

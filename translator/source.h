@@ -8,6 +8,8 @@
 #ifndef KETCH_TRANSLATOR_SOURCE_H
 #define KETCH_TRANSLATOR_SOURCE_H
 
+#include <string.h>
+
 #include "translator/state.h"
 
 enum {
@@ -74,6 +76,18 @@ void source_open_span(uint64_t pc);
 
 /* Instrumentation: the block at `pc` begins; not when there is none or no client. */
 void source_open_block(const TrBlock *block);
+
+/* memcpy() of an instruction's bytes: most have 2 or 4. */
+static inline void source_copy_insn(uint8_t *to, const uint8_t *from, size_t size)
+{
+    if (size == 4) {
+        memcpy(to, from, 4);
+    } else if (size == 2) {
+        memcpy(to, from, 2);
+    } else {
+        memcpy(to, from, size);
+    }
+}
 
 /* Translates the instruction at `pc` that was looked at last; returns where the next one is. */
 uint64_t source_translate(uint64_t pc, const FeShape *shape);

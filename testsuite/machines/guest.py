@@ -208,9 +208,9 @@ class Machine:
             raise Failed(f"`{command}` ended with {found[2]}: {found[1]!r}")
         return found[1].replace("\r\n", "\n").strip()
 
-    def up(self):
+    def up(self, seconds=120):
         """The shell's prompt is there."""
-        self.expect("GUEST IS UP")
+        self.expect("GUEST IS UP", seconds)
         self.expect("ready> ")
 
     def end(self, want=0, seconds=60):

@@ -231,6 +231,15 @@ def idle_case(options, linux):
         m.end()
 
 
+def interp_case(options, linux):
+    """The reference boots, too; it takes 13 s of processor time."""
+    with Machine(options.ketch, "--tier=interp", linux=linux) as m:
+        m.up(600)
+        check(m.run("echo $((6 * 7))") == "42", "it counts wrong")
+        m.send("poweroff -f\n")
+        m.end()
+
+
 def restart_case(options, linux):
     with Machine(options.ketch, linux=linux) as m:
         m.up()
@@ -534,6 +543,7 @@ def cases(options, folder):
         ("Linux, 2 harts, an ACLINT", lambda: boot_case(options, linux, "-smp", "2", "-M", "virt,aclint=on")),
         ("Linux, --mmu=tlb", lambda: boot_case(options, linux, "--mmu=tlb")),
         ("Linux, 4 harts, idle", lambda: idle_case(options, linux)),
+        ("Linux, --tier=interp", lambda: interp_case(options, linux)),
         ("restart", lambda: restart_case(options, linux)),
         ("console", lambda: console_case(options, linux)),
         ("disks", lambda: disk_case(options, linux, folder)),

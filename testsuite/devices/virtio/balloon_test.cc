@@ -74,6 +74,30 @@ TEST_P(Balloon, TheMonitorAsksForMemory)
     EXPECT_EQ(m.config(0), 0u) << "read-only";
 }
 
+/* "Device Configuration Space": it is there before the driver is, each change of it is another generation,
+ * and only a driver that is ready is told. */
+TEST_P(Balloon, TheConfigurationHasGenerations)
+{
+    auto generation = [&] {
+        return GetParam().pci ? m.read(Machine::kBar + 0x15, 1) : m.read(Machine::kBase + 0xfc);
+    };
+    uint64_t before = generation();
+
+    EXPECT_EQ(m.config(0), 0u);
+    EXPECT_EQ(generation(), before) << "reading changes nothing";
+    virtio_balloon_set(m.dev, kRamSize - 100 * 4096);
+    EXPECT_NE(m.config(0), 0u);
+    EXPECT_NE(generation(), before);
+    EXPECT_EQ(m.take_isr(), 0);
+    EXPECT_FALSE(m.line());
+    m.start(3);
+    before = generation();
+    virtio_balloon_set(m.dev, kRamSize - 50 * 4096);
+    EXPECT_NE(generation(), before);
+    EXPECT_TRUE(m.line());
+    EXPECT_EQ(m.take_isr(), VIRTIO_ISR_config);
+}
+
 TEST_P(Balloon, Fuzz)
 {
     fuzz_device(

@@ -331,6 +331,66 @@ INSTANTIATE_TEST_SUITE_P(Formats, Rings,
                                     (p.param.event ? "_event" : "");
                          });
 
+/* "Indirect Descriptors": a table may be the end of a chain, and WRITE of the descriptor that leads to it
+ * means nothing. */
+TEST(SplitRing, PlainDescriptorsMayLeadToATable)
+{
+    GuestRam ram;
+    SplitDriver q(ram, 4, false);
+    RingLayout layout = { q.desc, q.driver, q.device, 4, false, true, false };
+    uint64_t data = ram.alloc(64), table = ram.alloc(32, 16);
+    Ring ring;
+    RingChain chain;
+
+    ASSERT_TRUE(ring_setup(&ring, ram.mem, &layout));
+    q.add({ { data, 8 }, { table, 32 } }, {}, false);
+    ram.put<uint16_t>(q.desc + 16 + 12, kIndirect | kWrite);
+    ram.put<uint64_t>(table, data + 8);
+    ram.put<uint32_t>(table + 8, 4);
+    ram.put<uint16_t>(table + 12, kNext);
+    ram.put<uint16_t>(table + 14, 1);
+    ram.put<uint64_t>(table + 16, data + 16);
+    ram.put<uint32_t>(table + 24, 16);
+    ram.put<uint16_t>(table + 28, kWrite);
+    ASSERT_EQ(RING_chain, ring_pop(&ring, &chain));
+    EXPECT_EQ(2u, chain.n_out);
+    EXPECT_EQ(1u, chain.n_in);
+    EXPECT_EQ(12u, chain.out_size);
+    EXPECT_EQ(16u, chain.in_size);
+    EXPECT_EQ(ram.at(data + 16), chain.part[2].iov_base);
+}
+
+/* "Packed Virtqueues", indirect descriptors: of their flags only WRITE counts, they have no buffer id, and
+ * all of the table is used in its order. */
+TEST(PackedRing, FlagsOfATableMeanNothingButWrite)
+{
+    GuestRam ram;
+    PackedDriver q(ram, 4, false);
+    RingLayout layout = { q.desc, q.driver, q.device, 4, true, true, false };
+    uint64_t data = ram.alloc(64);
+    Ring ring;
+    RingChain chain;
+
+    ASSERT_TRUE(ring_setup(&ring, ram.mem, &layout));
+    uint16_t id = q.add({ { data, 8 }, { data + 8, 4 } }, { { data + 16, 16 } }, true);
+    uint64_t table = ram.get<uint64_t>(q.desc);
+    ram.put<uint16_t>(q.desc + 14, ram.get<uint16_t>(q.desc + 14) | kWrite);
+    for (unsigned i = 0; i < 3; i++) {
+        ram.put<uint16_t>(table + 16 * i + 12, 0xffff); /* a buffer id */
+        uint16_t others = i == 1 ? kAvail : kNext | kAvail | kUsed;
+        ram.put<uint16_t>(table + 16 * i + 14, others | (i == 2 ? kWrite : 0));
+    }
+    ASSERT_EQ(RING_chain, ring_pop(&ring, &chain));
+    EXPECT_EQ(2u, chain.n_out);
+    EXPECT_EQ(1u, chain.n_in);
+    EXPECT_EQ(12u, chain.out_size);
+    ring_push(&ring, &chain, 5);
+    auto used = q.take();
+    ASSERT_TRUE(used);
+    EXPECT_EQ(id, used->id);
+    EXPECT_EQ(5u, used->written);
+}
+
 TEST(SplitRing, LoopsAndIndexes)
 {
     GuestRam ram;

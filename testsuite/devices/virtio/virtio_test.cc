@@ -45,6 +45,109 @@ TEST_P(Core, FeaturesMustBeOnesOffered)
     EXPECT_EQ(m.virtio()->accepted, m.accepted) << "they are fixed now";
 }
 
+/* "Device Status Field": bits are cleared by a reset alone. */
+TEST_P(Core, StatusBitsStay)
+{
+    ASSERT_TRUE(m.negotiate());
+    m.set_status(VIRTIO_DRIVER);
+    EXPECT_EQ(m.status(), VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK);
+    m.set_status(0x80);
+    EXPECT_EQ(m.status(), 0x80 | VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK) << "FAILED";
+    m.set_status(0);
+    EXPECT_EQ(m.status(), 0);
+}
+
+/* "Common configuration structure layout", "MMIO Device Register Layout": no features beyond bit 63. */
+TEST_P(Core, SelectorsBeyondTheFeaturesReadZero)
+{
+    for (uint32_t select : { 2u, 3u, 0x80000000u, 0xffffffffu }) {
+        m.write(GetParam().pci ? Machine::kBar : Machine::kBase + 0x14, select);
+        EXPECT_EQ(m.read(GetParam().pci ? Machine::kBar + 4 : Machine::kBase + 0x10), 0u) << select;
+        m.write(GetParam().pci ? Machine::kBar + 8 : Machine::kBase + 0x24, select);
+        m.write(GetParam().pci ? Machine::kBar + 0xc : Machine::kBase + 0x20, 0xffffffff);
+        EXPECT_EQ(m.virtio()->accepted, 0u) << select;
+    }
+}
+
+TEST_P(Core, AQueueThatIsNotThereHasNoSize)
+{
+    for (unsigned index : { 1u, 7u, 0xffffu }) {
+        m.select_queue(index);
+        EXPECT_EQ(0u, GetParam().pci ? m.read(Machine::kBar + 0x18, 2) : m.read(Machine::kBase + 0x34));
+        GetParam().pci ? m.write(Machine::kBar + 0x1c, 1, 2) : m.write(Machine::kBase + 0x44, 1);
+        EXPECT_EQ(0u, GetParam().pci ? m.read(Machine::kBar + 0x1c, 2) : m.read(Machine::kBase + 0x44));
+    }
+    m.start(1);
+    m.kick(3);
+    uint64_t to = m.ram.alloc(16);
+    EXPECT_EQ(m.request(0, {}, { { to, 16 } }), 16u);
+    EXPECT_FALSE(m.status() & VIRTIO_NEEDS_RESET);
+}
+
+/* "Driver Requirements: Device Initialization", "Device Reset": nothing is left of what was set, and the
+ * memory of the queues is the driver's again. */
+TEST_P(Core, AResetTakesEverythingBack)
+{
+    m.start(1);
+    uint64_t to = m.ram.alloc(16);
+    m.interrupting_request(0, { { to, 16 } });
+    EXPECT_TRUE(m.line());
+    m.set_status(0);
+    EXPECT_EQ(m.status(), 0);
+    EXPECT_FALSE(m.line());
+    EXPECT_EQ(m.take_isr(), 0);
+    EXPECT_EQ(m.virtio()->accepted, 0u);
+    m.select_queue(0);
+    if (GetParam().pci) {
+        EXPECT_EQ(m.read(Machine::kBar + 0x1c, 2), 0u) << "queue_enable";
+        EXPECT_EQ(m.read(Machine::kBar + 0x3a, 2), 0u) << "queue_reset";
+        EXPECT_EQ(m.read(Machine::kBar + 0x18, 2), 64u) << "queue_size";
+        EXPECT_EQ(m.read(Machine::kBar + 0x0c), 0u) << "driver_feature";
+        for (unsigned at = 0x20; at < 0x38; at += 4) {
+            EXPECT_EQ(m.read(Machine::kBar + at), 0u) << at;
+        }
+    } else {
+        EXPECT_EQ(m.read(Machine::kBase + 0x44), 0u) << "QueueReady";
+        EXPECT_EQ(m.read(Machine::kBase + 0xc0), 0u) << "QueueReset";
+    }
+    memset(m.ram.at(to), 0, 16);
+    m.queues[0]->add({}, { { to, 16 } });
+    m.kick(0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_FALSE(m.queues[0]->take());
+    EXPECT_EQ(std::string((char *)m.ram.at(to), 16), std::string(16, '\0'));
+}
+
+/* "Common configuration structure layout": what was accepted can be read. */
+TEST(PciBus, AcceptedFeaturesAreShown)
+{
+    Machine m({ true, true, true, true }, "virtio-rng");
+
+    ASSERT_TRUE(m.negotiate());
+    for (unsigned half = 0; half < 3; half++) {
+        m.write(Machine::kBar + 8, half);
+        EXPECT_EQ(m.read(Machine::kBar + 0xc), half < 2 ? (uint32_t)(m.accepted >> 32 * half) : 0u);
+    }
+}
+
+/* "Interrupt status": one event is acknowledged, the other stays. */
+TEST(MmioBus, EventsAreAcknowledgedOneByOne)
+{
+    Machine m({ false, false, false, false }, "virtio-rng");
+
+    m.start(1);
+    uint64_t to = m.ram.alloc(16);
+    m.interrupting_request(0, { { to, 16 } });
+    virtio_broken(m.virtio(), "for a test");
+    EXPECT_EQ(m.read(Machine::kBase + 0x60), 3u);
+    m.write(Machine::kBase + 0x64, 1);
+    EXPECT_EQ(m.read(Machine::kBase + 0x60), 2u);
+    EXPECT_TRUE(m.line());
+    m.write(Machine::kBase + 0x64, 2);
+    EXPECT_EQ(m.read(Machine::kBase + 0x60), 0u);
+    EXPECT_FALSE(m.line());
+}
+
 TEST_P(Core, RequestsAreServedAndInterrupt)
 {
     m.start(1);

@@ -365,19 +365,40 @@ static bool is_for_debugger(const TrStop *stop)
     return stop->trap == IR_TRAP_debug || stop->trap == IR_TRAP_watch;
 }
 
-/* One instruction; entering the handler of an exception is one, too.  A breakpoint where it begins has
- * been seen: it is stepped from. */
-static void step(Hart *h)
+/* True: the handler is entered. */
+static bool take_interrupt(Hart *h)
+{
+    handle_timer(h);
+    if (!h->machine->fe->interrupt(h->vcpu)) {
+        return false;
+    }
+    note_taken(h);
+    return true;
+}
+
+/* A breakpoint where the steps begin has been seen: it is stepped from. */
+static TrStop step_instruction(Hart *h)
 {
     TrStop stop = tr_step(h->vcpu, false);
 
     if (stop.trap == IR_TRAP_debug && !h->moved) {
         stop = tr_step(h->vcpu, true);
     }
-    h->moved = true;
     if (stop.trap != IR_TRAP_wait) {
         handle_stop(h, &stop);
     }
+    return stop;
+}
+
+/* One instruction; entering the handler of an exception or an interrupt is one, too. */
+static void step(Hart *h)
+{
+    TrStop stop = { .trap = IR_TRAP_interrupt };
+
+    if (h->move == MACHINE_step || !take_interrupt(h)) {
+        stop = step_instruction(h);
+    }
+    h->moved = true;
     if (!is_for_debugger(&stop) && !(h->vcpu->pc >= h->lo && h->vcpu->pc < h->hi)) {
         stop = (TrStop){ .trap = IR_TRAP_interrupt };
         stop_for_debugger(h, &stop);
@@ -398,17 +419,14 @@ static void *run(void *opaque)
             begun = true;
             tell(h, h->machine->config.events.start);
         }
-        if (h->move == MACHINE_step) {
+        if (h->move != MACHINE_run) {
             step(h);
             continue;
         }
-        handle_timer(h);
         if (h->told) {
             let_go_first(h);
         }
-        if (h->machine->fe->interrupt(h->vcpu)) {
-            note_taken(h);
-        }
+        take_interrupt(h);
         stop = tr_run(h->vcpu);
         handle_stop(h, &stop);
     }

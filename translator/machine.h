@@ -104,9 +104,14 @@ bool machine_wait_ms(Machine *m, int ms, MachineEvent *event);
 
 /* ---- For a debugger ---- */
 
-typedef enum MachineMove { MACHINE_run, MACHINE_stay, MACHINE_step } MachineMove;
+typedef enum MachineMove {
+    MACHINE_run,
+    MACHINE_stay,
+    MACHINE_step,           /* interrupts wait */
+    MACHINE_step_interrupts /* one that is pending and enabled is entered instead of an instruction */
+} MachineMove;
 
-/* What a hart does from the next machine_resume() on.  A step is one instruction, without interrupts,
+/* What a hart does from the next machine_resume() on.  A step is one instruction,
  * and more of them while pc is in [lo, hi); then the hart stops (MACHINE_debug).  A breakpoint at its
  * first instruction does not count.  Paused. */
 void machine_move(Machine *m, unsigned hart, MachineMove move, uint64_t lo, uint64_t hi);

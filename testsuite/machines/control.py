@@ -286,12 +286,39 @@ def crowd_case(options, folder):
         m.end()
 
 
+MSTATUS, MIE, MTVEC, MCAUSE, TIME = (65 + csr for csr in (0x300, 0x304, 0x305, 0x342, 0xc01))
+
+
+def interrupted_steps(client):
+    """A software interrupt that the hart has sent itself waits for steps that want it; time stands still if
+    that is wanted."""
+    start, handler, msip = 0x80000000, 0x80000100, 0x2000000
+    values = ((rsp.PC, start), (rsp.T0, msip), (rsp.T1, 1), (MTVEC, handler), (MIE, 8), (MSTATUS, 8))
+    rsp.write_code(client, start, [0x0062a023] + 8 * [0x00130313])  # sw t1, 0(t0); addi t1, t1, 1 ...
+    rsp.write_code(client, handler, 4 * [0x00130313])
+    for register, value in values:
+        rsp.write_number(client, register, value)
+    client.want("0x3", "qqemu.sstep")
+    for n in range(1, 4):
+        client.stop("vCont;s")
+        check(client.number(rsp.PC) == start + 4 * n, "a step takes an interrupt")
+    client.want("OK", "Qqemu.sstep=5")
+    before = client.number(TIME)
+    client.stop("vCont;s")
+    check((client.number(rsp.PC), client.number(MCAUSE)) == (handler, 1 << 63 | 3), "the interrupt is not taken")
+    client.stop("vCont;s")
+    check(client.number(rsp.PC) == handler + 4, "it is taken again")
+    check(client.number(TIME) == before, "time has gone by")
+    client.want("OK", "Qqemu.sstep=3")
+
+
 def steps_case(options, folder):
     path = os.path.join(folder, "steps.sock")
     with Machine(options.ketch, "-S", "-bios", "none", "-gdb", f"unix:{path}") as m:
         wait_for(lambda: os.path.exists(path))
         client = rsp.Client(path)
         rsp.steps(client, 0x80000000, 0x80001000)
+        interrupted_steps(client)
         client.send("k")
         m.end()
 

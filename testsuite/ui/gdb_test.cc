@@ -595,6 +595,24 @@ TEST_F(Gdb, ThreadLocalVariables)
     EXPECT_EQ("E03", ask("qGetTLSAddr:4d2,10,1000"));
 }
 
+TEST_F(Gdb, WhatAStepIs)
+{
+    EXPECT_EQ("", ask("qqemu.sstepbits")) << "not supported";
+    EXPECT_EQ("", ask("Qqemu.sstep=1"));
+    target.step_mode = [](unsigned bits) {
+        static unsigned mode = 3;
+        return mode = bits ? bits : mode;
+    };
+    EXPECT_EQ("ENABLE=1,NOIRQ=2,NOTIMER=4", ask("qqemu.sstepbits"));
+    EXPECT_EQ("0x3", ask("qqemu.sstep"));
+    EXPECT_EQ("OK", ask("Qqemu.sstep=0x5"));
+    EXPECT_EQ("0x5", ask("qqemu.sstep"));
+    for (const char *wrong : { "Qqemu.sstep=", "Qqemu.sstep=8", "Qqemu.sstep=2", "Qqemu.sstep=1x" }) {
+        EXPECT_EQ("E16", ask(wrong)) << wrong;
+    }
+    EXPECT_EQ("0x5", ask("qqemu.sstep"));
+}
+
 TEST_F(Gdb, AMachineHasNoFiles)
 {
     target.open_file = nullptr;

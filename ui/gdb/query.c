@@ -208,7 +208,40 @@ void gdb_tls_address(GdbSession *s, const char *args)
     }
 }
 
-/* ---- Physical memory, in QEMU's packets ---- */
+/* ---- Steps and physical memory, in QEMU's packets ---- */
+
+void gdb_step_bits(GdbSession *s, const char *args)
+{
+    (void)args;
+    if (s->target->step_mode) {
+        gdb_putf(&s->out, "ENABLE=%x,NOIRQ=%x,NOTIMER=%x", GDB_STEP_enable, GDB_STEP_no_interrupts,
+                 GDB_STEP_no_time);
+    }
+}
+
+void gdb_step_mode(GdbSession *s, const char *args)
+{
+    (void)args;
+    if (s->target->step_mode) {
+        gdb_putf(&s->out, "0x%x", s->target->step_mode(0));
+    }
+}
+
+void gdb_set_step_mode(GdbSession *s, const char *args)
+{
+    uint64_t bits;
+
+    if (!s->target->step_mode) {
+        return;
+    }
+    args += strncmp(args, "0x", 2) == 0 ? 2 : 0;
+    if (!gdb_number(&args, &bits) || *args || (bits & ~(uint64_t)GDB_STEP_bits) || !(bits & GDB_STEP_enable)) {
+        gdb_error(s, EINVAL);
+        return;
+    }
+    s->target->step_mode((unsigned)bits);
+    gdb_ok(s);
+}
 
 void gdb_physical(GdbSession *s, const char *args)
 {

@@ -73,6 +73,14 @@ typedef struct GdbResume {
     uint64_t lo, hi; /* GDB_MOVE_range: steps while pc is in [lo, hi) */
 } GdbResume;
 
+/* QEMU's numbers. */
+enum {
+    GDB_STEP_enable = 1,
+    GDB_STEP_no_interrupts = 2,
+    GDB_STEP_no_time = 4, /* clocks stand still meanwhile */
+    GDB_STEP_bits = 7,
+};
+
 /* Which events are wanted that no point stands for. */
 typedef struct GdbCatch {
     uint64_t pass_signals;  /* bit sig - 1: delivered without an event */
@@ -162,6 +170,10 @@ struct GdbTarget {
     /* Whole machines: addresses of read() and write() are physical (1) or virtual (0); -1 only asks.
      * Returns what holds now.  NULL: there are no physical ones. */
     int (*physical)(int on);
+
+    /* Whole machines: what a step is, GDB_STEP_* with GDB_STEP_enable; 0 only asks.  Returns what holds
+     * now.  NULL: there is nothing to choose. */
+    unsigned (*step_mode)(unsigned bits);
 
     /* Text for a command of `monitor`; false: no such command. */
     bool (*monitor)(const char *command, char *text, size_t size);

@@ -34,14 +34,26 @@ void monitor_stop(Monitor *m)
     }
 }
 
-void monitor_cont(Monitor *m)
+static void go_on(Monitor *m, bool time)
 {
     if (!monitor_is_running(m)) {
         set_status(m, "running");
         monitor_event(m, MONITOR_EVENT_resume, NULL);
-        clock_resume(m->vm.clock);
+        if (time) {
+            clock_resume(m->vm.clock);
+        }
         machine_resume(m->vm.machine);
     }
+}
+
+void monitor_cont(Monitor *m)
+{
+    go_on(m, true);
+}
+
+void monitor_cont_timeless(Monitor *m)
+{
+    go_on(m, false);
 }
 
 void monitor_request(Monitor *m, MachineEventKind kind)

@@ -112,6 +112,9 @@ void monitor_human(Monitor *m, unsigned hart, const char *line, GString *out);
 void monitor_stop(Monitor *m);
 void monitor_cont(Monitor *m);
 
+/* The same for harts that only make steps: clocks stand still until the next stop and cont. */
+void monitor_cont_timeless(Monitor *m);
+
 /* What they have said last, whatever the machine does at the moment. */
 bool monitor_is_running(Monitor *m);
 

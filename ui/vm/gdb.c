@@ -25,7 +25,9 @@ static struct {
     GdbEvent pending[MACHINE_HARTS]; /* what gdb has not been told of; tid 0: nothing */
     unsigned turn;                   /* whose event is looked at first */
     bool physical;
-} gdb = { .fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
+    unsigned step_mode; /* GDB_STEP_* */
+} gdb = { .fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER,
+          .step_mode = GDB_STEP_enable | GDB_STEP_no_interrupts };
 
 /* Threads are numbered from 1: 0 means any. */
 static int tid_of(unsigned hart)
@@ -231,12 +233,26 @@ static void move(unsigned hart, const GdbResume *r)
         [GDB_MOVE_step] = MACHINE_step, [GDB_MOVE_range] = MACHINE_step,
     };
 
-    machine_move(gdb.vm->machine, hart, moves[r->move], r->lo, r->hi);
+    MachineMove how = moves[r->move];
+
+    if (how == MACHINE_step && !(gdb.step_mode & GDB_STEP_no_interrupts)) {
+        how = MACHINE_step_interrupts;
+    }
+    machine_move(gdb.vm->machine, hart, how, r->lo, r->hi);
+}
+
+static void let_go(bool steps_only)
+{
+    if (steps_only && (gdb.step_mode & GDB_STEP_no_time)) {
+        monitor_cont_timeless(gdb.monitor);
+    } else {
+        monitor_cont(gdb.monitor);
+    }
 }
 
 static void resume(const GdbResume *list, size_t n)
 {
-    bool news = false;
+    bool news = false, steps_only = true;
 
     hold(); /* the monitor may have let it go */
     monitor_stop(gdb.monitor);
@@ -245,6 +261,7 @@ static void resume(const GdbResume *list, size_t n)
         GdbEvent *e = &gdb.pending[i];
 
         move(i, &r);
+        steps_only &= r.move != GDB_MOVE_run;
         gdb.stays[i] = r.move == GDB_MOVE_stay;
         if (!gdb.stays[i] && e->tid) {
             e->tid = gdb_event_holds(&gdb.points, e, vcpu_of(e->tid)->pc) ? e->tid : 0;
@@ -256,7 +273,7 @@ static void resume(const GdbResume *list, size_t n)
         return;
     }
     apply_points();
-    monitor_cont(gdb.monitor);
+    let_go(steps_only);
 }
 
 static void stop(void)
@@ -381,6 +398,12 @@ static int physical(int on)
     return gdb.physical;
 }
 
+static unsigned step_mode(unsigned bits)
+{
+    gdb.step_mode = bits ? bits : gdb.step_mode;
+    return gdb.step_mode;
+}
+
 static bool set_point(GdbPoint point, uint64_t addr, uint64_t size, bool on)
 {
     return tr_points_set(&gdb.points, gdb_watch_kind(point), addr, size, on);
@@ -421,6 +444,7 @@ static GdbTarget target = {
     .set_point = set_point,
     .set_catch = set_catch,
     .physical = physical,
+    .step_mode = step_mode,
     .monitor = monitor,
 };
 

@@ -62,6 +62,8 @@ typedef struct BeOptions {
                           with IR_TRAP_hot (nothing executed) when it gets negative */
     const uint64_t *guard; /* not NULL: the unit is left with IR_TRAP_guard (pc = its start, nothing
                           executed) when guard[Vcpu.index] is not Vcpu.fetch_stamp */
+    bool hot;          /* worth a little more code: with BE_MEM_flat and BE_MEM_tlb an access first guesses
+                          that its page is that of the last time (MmuRecents) */
     bool note_jumps;   /* computed jumps say where they come from, see Vcpu.from */
     bool no_link;      /* exits always leave to the run loop (-d nochain, --check, single steps) */
     bool show_registers; /* log what lives where (-d ra) */

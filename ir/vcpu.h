@@ -98,9 +98,10 @@ struct Vcpu {
 
     VcpuJump jump_cache[VCPU_JUMP_CACHE]; /* index: pc >> 1 modulo its size */
 
-    /* Whole machines only.  Data: tables of the current context (softmmu/mmu.h), and what they do not
+    /* Whole machines only.  Data: tables of the current context (softmmu/tables.h), and what they do not
      * have.  Fetches: what pc is xored with in the jump cache, by context and mode. */
     const uint64_t *mmu_read, *mmu_write;
+    struct MmuRecents *mmu_recent;
     bool (*access)(Vcpu *vcpu, VcpuAccess *access); /* false: it faults, exit_trap and exit_arg set */
     void (*switched)(Vcpu *vcpu); /* a helper has changed the translation mode or the context for
                                      fetches: makes mode and jump_tag right; the unit ends with exit_ind */

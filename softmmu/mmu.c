@@ -57,6 +57,7 @@ typedef struct Context {
     Filter touched;      /* pages filled, in steps of what one page of the table says */
     Filter large;        /* where pages are larger than the table's, in steps of LARGE_BITS */
     Exec exec[EXECS];
+    MmuRecents recent;
 } Context;
 
 typedef struct Mmu {
@@ -125,6 +126,18 @@ static bool has_tables(const Context *c)
     return c->read != NULL;
 }
 
+/* Whenever the tables have something no more. */
+static void forget_recent(Context *c)
+{
+    MmuRecents *r = &c->recent;
+    uint8_t *used = r->used;
+
+    while ((used = memchr(used, 1, sizeof(r->used) - (size_t)(used - r->used)))) {
+        memset(r->place + (used - r->used) * MMU_RECENT_ROW, 0xff, MMU_RECENT_ROW * sizeof(MmuRecent));
+        *used = 0;
+    }
+}
+
 static bool make_tables(const Mmu *mmu, Context *c)
 {
     size_t size = is_flat(mmu) ? MMU_FLAT_ENTRIES * sizeof(uint64_t) * 2
@@ -135,6 +148,8 @@ static bool make_tables(const Mmu *mmu, Context *c)
         return false;
     }
     c->write = is_flat(mmu) ? c->read + MMU_FLAT_ENTRIES : c->read;
+    memset(c->recent.used, 1, sizeof(c->recent.used));
+    forget_recent(c);
     if (!is_flat(mmu)) {
         memset(c->read, 0xff, size);
     }
@@ -213,6 +228,7 @@ static void flush(Mmu *mmu, Context *c, bool global)
 {
     size_t kept = 0;
 
+    forget_recent(c);
     for (size_t i = 0; i < c->n_filled; i++) {
         if (!global && c->filled[i].global) {
             c->filled[kept++] = c->filled[i];
@@ -264,6 +280,7 @@ static void flush_page(Mmu *mmu, Context *c, uint64_t vaddr)
     }
     if (filter_may_have(&c->touched, chunk_of(vpage))) {
         clear_entry(mmu, c, vpage);
+        forget_recent(c);
     }
     if (exec->vpage == vpage + 1) {
         exec->vpage = 0;
@@ -377,6 +394,7 @@ void mmu_switch(Vcpu *vcpu, const MmuKey *data, const MmuKey *fetch)
     mmu->fetch = find_context(mmu, fetch);
     vcpu->mmu_read = mmu->data->read;
     vcpu->mmu_write = mmu->data->write;
+    vcpu->mmu_recent = &mmu->data->recent;
     update_stamp(vcpu);
 }
 
@@ -504,20 +522,23 @@ static void fill(Vcpu *vcpu, uint64_t vaddr, const MmuPage *page, const PhysRegi
     Context *c = mmu->data;
     uint64_t in_page = vaddr % PHYS_PAGE;
     uint64_t host = (uintptr_t)(r->host + (paddr - r->base)) - in_page;
+    uint64_t addend = host - (vaddr - in_page), old = get_entry(mmu, c, vaddr, false);
     bool write = page->write && r->kind == PHYS_ram &&
                  !codepages_guarded(mmu->config.code, paddr);
 
     if (page->size < PHYS_PAGE || !page->read) {
         return;
     }
-    if (!get_entry(mmu, c, vaddr, false)) {
+    if (!old) {
         note_filled(mmu, c, vpage_of(vaddr), page->global);
+    } else if (old != addend) {
+        forget_recent(c);
     }
     note_large(c, page);
     if (write) {
         codepages_note_writer(mmu->config.code, paddr, writer_name(vcpu, c, vpage_of(vaddr)));
     }
-    set_entry(mmu, c, vpage_of(vaddr), host - (vaddr - in_page), write);
+    set_entry(mmu, c, vpage_of(vaddr), addend, write);
 }
 
 /* ---- Accesses ---- */
@@ -750,13 +771,17 @@ void mmu_protect(Vcpu *vcpu, uint64_t paddr)
 
     if (who != CODEPAGES_MANY) {
         if (writer_is(vcpu, who)) {
-            unwrite(mmu, &mmu->context[writer_context(who)], writer_vpage(who), host);
+            Context *c = &mmu->context[writer_context(who)];
+
+            unwrite(mmu, c, writer_vpage(who), host);
+            forget_recent(c);
         }
         return;
     }
     for (unsigned i = 0; i < CONTEXTS; i++) {
-        const Context *c = &mmu->context[i];
+        Context *c = &mmu->context[i];
 
+        forget_recent(c);
         for (size_t k = 0; k < c->n_filled; k++) {
             unwrite(mmu, c, c->filled[k].vpage, host);
         }

@@ -171,6 +171,7 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
     bool step = unit->mode & TR_MODE_STEP;
     BeOptions options = {
         .counter = tr.config.hot_threshold && !unit->region && !step ? unit->counter : NULL,
+        .hot = unit->region,
         .note_jumps = tr.config.hot_threshold && !tr.no_chain,
         .no_link = tr.no_chain || step,
         .show_registers = dump_wanted(LOG_ra, unit->pc),

@@ -77,7 +77,7 @@ static void touch(X64Gen *g, IrRef ref)
 static void claim(X64Gen *g, X64Reg r)
 {
     g->free &= ~X64_BIT(r);
-    if (g->found_regs & X64_BIT(r)) {
+    if (g->s.found_regs & X64_BIT(r)) {
         x64_forget_found(g, X64_BIT(r));
     }
 }
@@ -518,7 +518,7 @@ static X64Reg pick(uint32_t avail)
 
 static X64Reg take_one(X64Gen *g, uint32_t allowed)
 {
-    uint32_t avail = g->free & allowed, useless = avail & ~g->found_regs;
+    uint32_t avail = g->free & allowed, useless = avail & ~g->s.found_regs;
     X64Reg r;
 
     if (avail) {

@@ -861,9 +861,6 @@ void x64_begin_block(X64Gen *g, IrBlockId b)
         prune(g);
     }
     g->flags_at = UINT32_MAX; /* other ways lead here too */
-    if (!g->chain) {
-        x64_forget_found(g, UINT32_MAX);
-    }
     block->code = x64_here(g) + 1;
 }
 

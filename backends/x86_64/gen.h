@@ -96,6 +96,18 @@ typedef struct X64Use {
     uint32_t next;
 } X64Use;
 
+/* The page of [base + disp], in a whole machine: its addend (softmmu/tables.h) is in a register that
+ * nobody owns. */
+typedef struct X64Found {
+    IrRef base; /* 0: none */
+    int32_t disp;
+    X64Reg addend;
+    X64Reg offset; /* of the address, from the start of the page to which the addend belongs; in a region that
+                      may be a page nearby.  X64_NONE: not known, and the page is the address's */
+    uint8_t size;  /* the address is a multiple of 1 << size */
+    bool write;    /* it may be written */
+} X64Found;
+
 /* What the allocator knows at a point of the code. */
 typedef struct X64State {
     IrRef reg_val[X64_REGS];
@@ -103,6 +115,10 @@ typedef struct X64State {
     IrRef slot_val[VCPU_SLOTS]; /* 0: the truth is in memory */
     uint8_t slot_flag[VCPU_SLOTS];
     IrRef slot_top[VCPU_SLOTS]; /* with X64_CALC: the end of the chain */
+    X64Found found[X64_FOUND];  /* pages of guest memory that accesses before have found */
+    unsigned next_found;
+    X64Reg recents;             /* + 1: the register with Vcpu.mmu_recent, which nobody owns; 0: none */
+    uint32_t found_regs;        /* registers of these two: free ones, whose contents are lost when they are taken */
     uint32_t n_spills;          /* frame words looked at */
     IrRef spill_val[X64_SPILLS];
 } X64State;
@@ -117,16 +133,6 @@ static inline void x64_state_slot(X64State *s, unsigned slot, IrRef val, unsigne
         s->known[slot / 64] &= ~(UINT64_C(1) << slot % 64);
     }
 }
-
-/* The page of [base + disp], in a whole machine: its addend (softmmu/tables.h) is in a register that
- * nobody owns. */
-typedef struct X64Found {
-    IrRef base; /* 0: none */
-    int32_t disp;
-    X64Reg reg;
-    uint8_t size; /* the address is a multiple of 1 << size */
-    bool write;   /* it may be written */
-} X64Found;
 
 /* Where a merge block expects a value. */
 typedef struct X64Entry {
@@ -240,9 +246,6 @@ struct X64Gen {
     uint64_t held_loc;
     uint8_t rounding;     /* MXCSR has this static mode, an IrRm + 1; 0: the guest's dynamic one */
     uint32_t free;        /* allocatable registers that hold nothing */
-    X64Found found[X64_FOUND]; /* pages of guest memory that accesses before this one have found */
-    uint32_t found_regs;  /* their registers: free ones, whose contents are lost when they are taken */
-    unsigned next_found;
     uint32_t locked;      /* operands of the current insn */
     uint32_t temps;       /* to be freed at its end */
     IrRef used[16];       /* values that it used */
@@ -558,11 +561,22 @@ typedef struct X64Access {
     X64Mem guest;
     uint8_t kind;  /* VcpuAccessKind */
     uint8_t size;  /* log2 */
-    X64Reg u, v, t; /* registers of its own */
+    X64Reg addend;  /* these are registers: host address - guest address; */
+    X64Reg offset;  /* of the address in the page, or X64_NONE; */
+    X64Reg recents; /* Vcpu.mmu_recent, with a guess; */
+    X64Reg addr;    /* for the address, on the slow path; */
+    X64Reg v, t;    /* others of its own */
     IrRef base;     /* the value in guest.base, when that and the displacement are all; or 0 */
-    const X64Found *found; /* the page of an access before it, which should be this one's */
+    X64Found *found; /* the page of an access before it, which should be this one's */
+    int32_t distance; /* from that one; else 0 */
+    bool write;     /* that one may be written, and so must be what takes its place */
+    bool again;     /* when it is not there, the tables are asked */
+    bool guess;     /* the page is looked for in MmuRecents first, */
+    bool pointed;   /* to which `recents` points already */
     uint8_t *jump[2]; /* to the slow path */
-    uint32_t host; /* offset of the access */
+    uint32_t host; /* offset of the access, */
+    uint32_t back; /* and of what is done when the page has been found */
+    int32_t place; /* in MmuRecents */
 } X64Access;
 
 /* With the operands in use: takes registers.  `base`: see X64Access. */

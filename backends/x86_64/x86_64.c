@@ -174,7 +174,7 @@ static void finish(X64Gen *g, CodeBuf *code, BeCode *out)
 static BeStatus compile(CodeBuf *code, const IrFunc *f, const BeOptions *options, BeCode *out)
 {
     size_t mark = arena_mark(f->arena);
-    size_t each = options->memory == BE_MEM_host ? 64 : 128; /* accesses are longer */
+    size_t each = options->memory == BE_MEM_host ? 64 : options->hot ? 192 : 128; /* accesses are longer */
     size_t room = 3 * X64_INSN_ROOM + (size_t)f->n_insns * each;
     X64Gen *g = ARENA_RAW(f->arena, X64Gen, 1);
     BeStatus status = BE_BIG;

@@ -458,7 +458,8 @@ TEST_F(System, AccessesWithOneBase)
     map(DATA, DATA_PHYS + 0x2000);
     map(DATA + 0x1000, DATA_PHYS);
     Asm c = code();
-    c.ld(a0, s0, 0);
+    c.li(t2, 2);
+    uint64_t loop = c.ld(a0, s0, 0);
     c.ld(a1, s0, 8);
     c.sd(a2, s0, 16);
     c.ld(a3, s0, 16);
@@ -466,12 +467,15 @@ TEST_F(System, AccessesWithOneBase)
     c.ld(a5, s0, -8);
     c.sw(a4, s0, 28);
     c.ld(a6, s0, 24);
+    c.addi(t2, t2, -1);
+    c.bne(t2, zero, loop);
     c.ecall();
     for (uint64_t base = DATA + 0x1000 - 56; base < DATA + 0x1000 + 24; base++) {
         for (int round = 0; round < 2; round++) {
             for (uint64_t k = DATA + 0xf00; k < DATA + 0x1100; k++)
                 *at(k) = (uint8_t)(k * 31 + base);
             uint64_t first = read(base), second = read(base + 8), last = read(base + 24);
+            mmu_flush_all(vcpu);
             x(s0) = base;
             x(a2) = 0x1122334455667788 + base;
             x(a4) = 0x99aabbccddeeff00 + base;
@@ -696,6 +700,230 @@ TEST_F(System, DataThatChangesPlaces)
     EXPECT_EQ(2u, x(a0));
     EXPECT_EQ(11u, peek(DATA_PHYS + 8));
     EXPECT_EQ(12u, peek(DATA_PHYS + 0x1008));
+}
+
+/* ---- What hot code remembers of the accesses before ---- */
+
+/* Loads and stores of one insn that go from page to page, to and fro. */
+TEST_F(System, OneInsnOnManyPages)
+{
+    Asm c = code();
+    uint64_t loop = c.ld(a0, s0, 0);
+    c.add(a1, a1, a0);
+    c.sd(a1, s0, 8);
+    c.add(s0, s0, s1);
+    c.addi(a2, a2, -1);
+    c.bne(a2, zero, loop);
+    c.ecall();
+    for (uint64_t k = 0; k < 4; k++) {
+        poke(DATA_PHYS + k * 0x1000, k + 1);
+    }
+    for (int round = 0; round < 40; round++) {
+        uint64_t n = 1 + (unsigned)round % 4;
+        x(s0) = round % 2 ? DATA + 0x3000 : DATA;
+        x(s1) = round % 2 ? -0x1000 : 0x1000;
+        x(a1) = 0;
+        x(a2) = n;
+        ASSERT_EQ(IR_TRAP_syscall, run(CODE).trap);
+        ASSERT_EQ(round % 2 ? n * (9 - n) / 2 : n * (n + 1) / 2, x(a1));
+        ASSERT_EQ(x(a1), peek(DATA_PHYS + (round % 2 ? 4 - n : n - 1) * 0x1000 + 8));
+    }
+}
+
+/* A load, a store, a load and a store nearby, in a loop, which makes a region of it. */
+struct Nearby {
+    uint64_t first_store, second_load, second_store;
+};
+
+Nearby emit_nearby(Asm c)
+{
+    Nearby n;
+    uint64_t loop;
+
+    c.li(t2, 2);
+    loop = c.ld(a0, s0, 0);
+    n.first_store = c.sd(a1, s0, 8);
+    n.second_load = c.ld(a2, s0, 16);
+    n.second_store = c.sd(a3, s0, 24);
+    c.addi(t2, t2, -1);
+    c.bne(t2, zero, loop);
+    c.ecall();
+    return n;
+}
+
+TEST_F(System, RememberedPagesThatAreFlushed)
+{
+    emit_nearby(code());
+    x(s0) = DATA;
+    for (uint64_t round = 0; round < 60; round++) {
+        uint64_t page = DATA_PHYS + round / 20 * 0x1000;
+        poke(page, round);
+        poke(page + 16, round + 1);
+        x(a1) = round + 2;
+        x(a3) = round + 3;
+        ASSERT_EQ(IR_TRAP_syscall, run(CODE).trap);
+        ASSERT_EQ(round, x(a0));
+        ASSERT_EQ(round + 1, x(a2));
+        ASSERT_EQ(round + 2, peek(page + 8));
+        ASSERT_EQ(round + 3, peek(page + 24));
+        if (round == 19) {
+            map(DATA, DATA_PHYS + 0x1000);
+            mmu_flush_page(vcpu, DATA + 0xff8);
+        } else if (round == 39) {
+            map(DATA, DATA_PHYS + 0x2000);
+            mmu_flush_root(vcpu, [](uint64_t r, uint64_t arg) { return r == arg; }, 1);
+        }
+    }
+    tables[1].erase(DATA >> 12);
+    mmu_flush_all(vcpu);
+    EXPECT_EQ(IR_TRAP_fault, run(CODE).trap);
+    EXPECT_EQ(CODE + 4, vcpu->pc);
+    EXPECT_EQ(DATA, mmu_fault(vcpu)->vaddr);
+}
+
+TEST_F(System, RememberedPagesAreOfOneContext)
+{
+    emit_nearby(code());
+    map(CODE, RAM + code_at, true, 2);
+    map(DATA, DATA_PHYS + 0x1000, true, 2);
+    x(s0) = DATA;
+    for (uint64_t round = 0; round < 60; round++) {
+        uint64_t r = 1 + round / 3 % 2, page = DATA_PHYS + (r - 1) * 0x1000;
+        use_root(vcpu, r);
+        poke(page, round);
+        x(a1) = round + 1;
+        ASSERT_EQ(IR_TRAP_syscall, run(CODE).trap);
+        ASSERT_EQ(round, x(a0));
+        ASSERT_EQ(round + 1, peek(page + 8));
+    }
+}
+
+/* A store asks for itself: pages that were only loaded from, and such that a load has found for it. */
+TEST_F(System, RememberedPagesThatMustNotBeWritten)
+{
+    Nearby n = emit_nearby(code());
+    map(DATA + 0x1000, DATA_PHYS + 0x1000, false);
+    for (int round = 0; round < 60; round++) {
+        poke(DATA_PHYS + 0x1000, 5);
+        poke(DATA_PHYS + 0x1008, 5);
+        x(s0) = DATA;
+        ASSERT_EQ(IR_TRAP_syscall, run(CODE).trap);
+        x(s0) = DATA + 0x1000;
+        x(a1) = 6;
+        ASSERT_EQ(IR_TRAP_fault, run(CODE).trap);
+        ASSERT_EQ(n.first_store, vcpu->pc);
+        ASSERT_EQ(DATA + 0x1008, mmu_fault(vcpu)->vaddr);
+        x(s0) = DATA + 0x1000 - 16; /* the store finds a page, the load another one, where no store may go */
+        x(a2) = 0;
+        x(a3) = 6;
+        ASSERT_EQ(IR_TRAP_fault, run(CODE).trap);
+        ASSERT_EQ(n.second_store, vcpu->pc);
+        ASSERT_EQ(DATA + 0x1008, mmu_fault(vcpu)->vaddr);
+        ASSERT_EQ(5u, x(a2));
+        x(s0) = NOTHING - 16;
+        map(NOTHING - 0x1000, DATA_PHYS + 0x2000);
+        ASSERT_EQ(IR_TRAP_fault, run(CODE).trap);
+        ASSERT_EQ(n.second_load, vcpu->pc);
+        ASSERT_EQ(NOTHING, mmu_fault(vcpu)->vaddr);
+        ASSERT_EQ(5u, peek(DATA_PHYS + 0x1008));
+    }
+}
+
+/* On the way from one page to the other and back registers get short. */
+TEST_F(System, RememberedPagesUnderPressure)
+{
+    const Reg busy[] = { ra, sp, gp, tp, t0, t1, a3, a4, a5, a6, a7, s1 };
+    const unsigned n_busy = sizeof(busy) / sizeof(busy[0]);
+
+    map(DATA, DATA_PHYS + 0x2000);
+    map(DATA + 0x1000, DATA_PHYS);
+    poke(DATA_PHYS + 0x2ff8, 1);
+    poke(DATA_PHYS, 2);
+    poke(DATA_PHYS + 0xff8, 3);
+    for (unsigned n = 0; n <= n_busy; n++) {
+        Asm c = code(n * 0x100);
+        c.li(t2, 2);
+        uint64_t loop = c.ld(a0, s0, 0);
+        c.ld(a1, s0, 8);
+        for (unsigned k = 0; k < n; k++) {
+            c.mul(busy[k], k ? busy[k - 1] : a1, a1);
+        }
+        c.ld(a2, s0, 0);
+        for (unsigned k = 0; k < n; k++) {
+            c.add(a2, a2, busy[k]);
+        }
+        c.addi(t2, t2, -1);
+        c.bne(t2, zero, loop);
+        c.ecall();
+        for (int round = 0; round < 40; round++) {
+            x(s0) = DATA + 0xff8;
+            x(a0) = x(a1) = x(a2) = 0;
+            ASSERT_EQ(IR_TRAP_syscall, run(CODE + n * 0x100).trap);
+            ASSERT_EQ(1u, x(a0)) << n;
+            ASSERT_EQ(2u, x(a1)) << n;
+            ASSERT_EQ(1 + (4u << n) - 4, x(a2)) << n; /* 4 + 8 + 16 ... */
+        }
+    }
+}
+
+/* An address of another page with the same low 48 bits. */
+TEST_F(System, RememberedPagesByAllBits)
+{
+    emit_nearby(code());
+    for (int round = 0; round < 40; round++) {
+        x(s0) = DATA;
+        ASSERT_EQ(IR_TRAP_syscall, run(CODE).trap);
+        x(s0) = DATA & 0xffffffffffff;
+        ASSERT_EQ(IR_TRAP_fault, run(CODE).trap);
+        ASSERT_EQ(CODE + 4, vcpu->pc);
+        x(s0) = -0x1000;
+        ASSERT_EQ(IR_TRAP_fault, run(CODE).trap);
+        ASSERT_EQ(CODE + 4, vcpu->pc);
+    }
+}
+
+/* Stores to a page that gets code afterwards, by this vcpu and by another one. */
+TEST_F(System, RememberedPagesThatGetCode)
+{
+    Vcpu *other = tr_vcpu_new(nullptr);
+    Asm c = code(), f = code(0x1000), g = code(0x2000);
+    c.li(t2, 2);
+    uint64_t loop = c.sw(a2, s0, 0);
+    c.addi(t2, t2, -1);
+    c.bne(t2, zero, loop);
+    c.fence_i();
+    c.ecall();
+    f.li(a0, 1);
+    f.ecall();
+    g.li(a0, 1);
+    g.ecall();
+    map(DATA, RAM + code_at + 0x1000);
+    map(DATA + 0x1000, RAM + code_at + 0x2000);
+    use_root(other, 1);
+    for (uint64_t page = 0; page < 2; page++) { /* the first one has one writer, the second one two */
+        std::vector<Vcpu *> writers = { vcpu, other };
+        writers.resize(page + 1);
+        auto write = [&](Vcpu *v, uint64_t offset) {
+            v->slot[s0] = DATA + page * 0x1000 + offset;
+            v->pc = CODE;
+            ASSERT_EQ(IR_TRAP_syscall, tr_run(v).trap);
+        };
+        for (int round = 0; round < 40; round++) { /* no code is there yet */
+            for (Vcpu *v : writers) {
+                write(v, 0x100);
+            }
+        }
+        for (unsigned k = 2; k < 20; k++) {
+            for (Vcpu *v : writers) {
+                ASSERT_EQ(IR_TRAP_syscall, run(CODE + 0x1000 + page * 0x1000).trap);
+                v->slot[a2] = k << 20 | 10 << 7 | 0x13; /* li a0, k */
+                write(v, 0);
+                ASSERT_EQ(IR_TRAP_syscall, run(CODE + 0x1000 + page * 0x1000).trap);
+                ASSERT_EQ(k, x(a0));
+            }
+        }
+    }
+    tr_vcpu_free(other);
 }
 
 TEST_F(System, FetchWhereNothingIs)

@@ -447,8 +447,8 @@ def core_file(options, tier, folder):
     return f"a core file under a limit of 0: {core}" if core else None
 
 
-EXTRA = [catch_syscalls, interrupts, waiting_can_be_ended, sockets_of_children, storm, crowd, steps, debian_program, core_file,
-         plugins_count_once]
+EXTRA = [catch_syscalls, interrupts, waiting_can_be_ended, sockets_of_children, storm, crowd, steps, debian_program,
+         core_file, plugins_count_once]
 
 
 def name_of(case):

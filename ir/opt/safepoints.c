@@ -5,6 +5,8 @@
  * Frontends put one at each backward jump.  With instrumentation a jump must not be left half done, and
  * they stand where it leads, at the start of a block.  There they show the registers of the iteration
  * before, which would have to be kept until then: they move to behind the jump, on its way to the block.
+ * Not so behind a branch without float arithmetic: values of integers that only the guest's state needs are
+ * not computed, but they would be for another block.
  *
  * Where every way to a safepoint has passed another one since it last came around any loop that it is
  * in, it goes.
@@ -58,6 +60,16 @@ static IrBlockId split(IrFunc *f, IrBlockId from, unsigned which)
     return between;
 }
 
+static bool has_floats(const IrFunc *f, IrBlockId b)
+{
+    IR_FOR_EACH (f, b, ref) {
+        if (ir_op_info[f->insn[ref].op].effects & IR_FP) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Safepoints for the jumps back at the end of `b`; first[]: the one that each block starts with. */
 static void put_on_jumps(IrFunc *f, IrBlockId b, const IrRef *first)
 {
@@ -71,6 +83,18 @@ static void put_on_jumps(IrFunc *f, IrBlockId b, const IrRef *first)
     }
 }
 
+/* Those that the ends of `b` want to stay where they are do not move. */
+static void keep_some(const IrFunc *f, IrBlockId b, IrRef *first)
+{
+    for (unsigned e = 0; e < ir_n_succs(f, b); e++) {
+        IrBlockId to = ir_succ(f, b, e)->block;
+
+        if (first[to] && ir_n_succs(f, b) > 1 && jumps_back(f, b, f->block[to].pc) && !has_floats(f, b)) {
+            first[to] = 0;
+        }
+    }
+}
+
 /* False: there are none. */
 static bool find_moving(const IrFunc *f, IrRef *first)
 {
@@ -78,6 +102,11 @@ static bool find_moving(const IrFunc *f, IrRef *first)
 
     for (IrBlockId b = 0; b < f->n_blocks; b++) {
         first[b] = safepoint_of(f, b);
+    }
+    for (IrBlockId b = 0; b < f->n_blocks; b++) {
+        keep_some(f, b, first);
+    }
+    for (IrBlockId b = 0; b < f->n_blocks; b++) {
         found |= first[b] != 0;
     }
     return found;

@@ -386,17 +386,20 @@ static void find(uint64_t pc, uint32_t mode, TrPage page, unsigned max_insns)
             }
         }
     }
-    find_layout();
+    if (extent.n) {
+        find_layout();
+    }
 }
 
-void extent_find(uint64_t pc, uint32_t mode, TrPage page, unsigned max_insns)
+bool extent_find(uint64_t pc, uint32_t mode, TrPage page, unsigned max_insns)
 {
     extent.ends_at_regions = false;
     find(pc, mode, page, max_insns);
-    if (!extent.layout.loops && extent.n_insns >= max_insns) {
+    if (extent.n && !extent.layout.loops && extent.n_insns >= max_insns) {
         extent.ends_at_regions = true;
         find(pc, mode, page, max_insns);
     }
+    return extent.n != 0;
 }
 
 int extent_next(int from, uint64_t pc)

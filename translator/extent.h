@@ -53,8 +53,8 @@ extern Extent extent;
 
 /* The region that starts at `pc`, of at most `max_insns` instructions.  Where it would be larger, and
  * has no loop, it ends where other regions begin: what runs through code that is larger than a region
- * comes back to the same ones. */
-void extent_find(uint64_t pc, uint32_t mode, TrPage page, unsigned max_insns);
+ * comes back to the same ones.  False: there is no instruction to fetch at `pc` any more. */
+MUST_USE bool extent_find(uint64_t pc, uint32_t mode, TrPage page, unsigned max_insns);
 
 /* The block that block `from` goes to at `pc`; LAYOUT_NONE when that is outside. */
 int extent_next(int from, uint64_t pc);

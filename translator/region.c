@@ -138,8 +138,7 @@ IrFunc *region_ir(const TrUnit *unit)
     IrFunc *f;
 
     source_across(NULL, tr.system ? unit->guard : NULL);
-    extent_find(unit->pc, unit->mode, unit->page, unit->n_insns);
-    f = make_ir();
+    f = extent_find(unit->pc, unit->mode, unit->page, unit->n_insns) ? make_ir() : NULL;
     source_across(NULL, NULL);
     return f;
 }
@@ -171,13 +170,15 @@ static BeStatus make(const TrUnit *hot, unsigned max_insns, TrUnit **out)
     BeStatus status;
 
     *out = NULL;
-    extent_find(hot->pc, hot->mode, hot->page, max_insns);
-    if (!is_worth(hot) || has_breakpoint()) {
+    if (!extent_find(hot->pc, hot->mode, hot->page, max_insns) || !is_worth(hot) || has_breakpoint()) {
         return BE_OK;
     }
     f = make_ir();
     if (source.again) {
         return make(hot, max_insns, out);
+    }
+    if (!source.n_insns) {
+        return BE_OK; /* all of it is gone since it was found */
     }
     unit = unit_new_locked(hot->pc, hot->mode, hot->page);
     if (!unit) {

@@ -338,6 +338,44 @@ TEST(Invalidate, CodeThatVanishesWhileItIsTranslated)
     }
 }
 
+/* All of it, before a region of it is made: the region was of the code looked at last. */
+TEST(Invalidate, HotCodeThatVanishesIsNotTakenForOther)
+{
+    if (checking) {
+        GTEST_SKIP() << "its two translations would be of different code";
+    }
+    Asm other(fresh_code());
+    uint64_t first = other.addi(a5, a5, 1);
+    other.addi(a1, a1, -1);
+    other.bne(a1, zero, first);
+    other.ecall();
+    for (int n = 1; n < 8; n++) {
+        Asm c(fresh_code());
+        uint64_t start = c.addi(a4, a4, 1);
+        c.addi(a1, a1, -1);
+        c.bne(a1, zero, start);
+        c.ecall();
+        Cpu before(first), cpu(start);
+
+        before[a1] = cpu[a1] = 300;
+        EXPECT_EQ(IR_TRAP_syscall, before.run().trap);
+        fetch_end_later = start;
+        fetches_left = n;
+        TrStop stop = cpu.run();
+        fetches_left = 0;
+        fetch_end = start;
+        tr_invalidate(start, 0x1000);
+        fetch_end = CODE + CODE_SIZE;
+        if (stop.trap != IR_TRAP_syscall) {
+            EXPECT_EQ(IR_TRAP_fetch, stop.trap) << n;
+            EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap) << n;
+        }
+        EXPECT_EQ(300u, cpu[a4]) << n;
+        EXPECT_EQ(0u, cpu[a5]) << n;
+        tr_invalidate(first, 0x1000);
+    }
+}
+
 /* ---- Faults ---- */
 
 /* Every store of a loop that walks off the end of DATA, with values in flight. */

@@ -188,14 +188,16 @@ static void misaligned(Task *t)
 static void fetch_fault(Task *t, uint64_t addr)
 {
     MemArea area;
+    uint8_t byte;
+    bool writable;
 
     if (!mem_area(addr, &area)) {
         sig_fault(t, SIGSEGV, SEGV_MAPERR, addr);
     } else if (!(area.prot & PROT_EXEC)) {
         sig_fault(t, SIGSEGV, SEGV_ACCERR, addr);
-    } else {
+    } else if (!mem_fetch(NULL, addr, &byte, 1, &writable)) {
         sig_fault(t, SIGBUS, BUS_ADRERR, addr); /* mapped beyond the end of its file */
-    }
+    } /* else another thread has made it executable again */
 }
 
 static void do_trap(Task *t, const TrStop *stop)

@@ -66,7 +66,7 @@ static size_t n_host_pages; /* filled */
 
 /* Those with a copy of their guest bytes; reserved memory of the same size. */
 static TrUnit **writable;
-static size_t n_writable;
+static size_t n_writable, n_dead_writable;
 
 static void *named(TrName name)
 {
@@ -165,14 +165,24 @@ TrUnit *cache_find(uint64_t pc, uint32_t mode, TrPage page)
     }
 }
 
-static void put(TrTable *t, uint64_t slot)
+/* Of no unit; whoever looks for one goes on behind a slot that was in use. */
+static bool slot_is_free(uint64_t slot)
+{
+    return !slot || (TrName)slot == REMOVED;
+}
+
+/* True when the slot had never been used. */
+static bool put(TrTable *t, uint64_t slot)
 {
     size_t i = hash(slot >> 32);
+    uint64_t before;
 
-    while (atomic_load_explicit(&t->slot[i & t->mask], memory_order_relaxed)) {
+    while (before = atomic_load_explicit(&t->slot[i & t->mask], memory_order_relaxed),
+           !slot_is_free(before)) {
         i++;
     }
     atomic_store_explicit(&t->slot[i & t->mask], slot, memory_order_release);
+    return !before;
 }
 
 static void free_older(TrTable *t)
@@ -194,9 +204,8 @@ static void grow_table(void)
     for (size_t i = 0; i <= old->mask; i++) {
         uint64_t slot = atomic_load_explicit(&old->slot[i], memory_order_relaxed);
 
-        if (slot && (TrName)slot != REMOVED) {
-            put(new, slot);
-            table_used++;
+        if (!slot_is_free(slot)) {
+            table_used += put(new, slot);
         }
     }
     new->older = old;
@@ -211,8 +220,7 @@ static void table_insert(TrUnit *unit)
     if ((table_used + 1) * 2 > atomic_load_explicit(&table, memory_order_relaxed)->mask) {
         grow_table();
     }
-    put(atomic_load_explicit(&table, memory_order_relaxed), slot_of(unit));
-    table_used++;
+    table_used += put(atomic_load_explicit(&table, memory_order_relaxed), slot_of(unit));
 }
 
 /* Puts `to` where `from` is; NULL: nothing. */
@@ -504,6 +512,7 @@ static void drop(TrUnit *unit)
         table_exchange(unit, NULL);
     }
     unit->dead = true;
+    n_dead_writable += unit->writable;
     tr.stats.invalidated++;
     log_line(LOG_smc, "drop unit %#llx\n", (unsigned long long)unit->pc);
 }
@@ -524,16 +533,21 @@ static TrUnit *next_wanted(const TrFilter *filter, size_t *at)
     return NULL;
 }
 
+/* Not each time: the list may be long. */
 static void forget_dead_writable(void)
 {
     size_t kept = 0;
 
+    if (n_dead_writable <= n_writable / 2) {
+        return;
+    }
     for (size_t i = 0; i < n_writable; i++) {
         if (!writable[i]->dead) {
             writable[kept++] = writable[i];
         }
     }
     n_writable = kept;
+    n_dead_writable = 0;
 }
 
 unsigned cache_drop_locked(const TrFilter *filter)
@@ -558,15 +572,17 @@ bool cache_any_locked(const TrFilter *filter)
     return next_wanted(filter, &at) != NULL;
 }
 
-/* Drops (or only counts) the units of one page that overlap, and forgets dead ones. */
-static unsigned scan_page(Page *p, const TrRange *range, bool dry)
+/* Drops (or only counts) the units of one page that overlap and that `filter` wants, and forgets
+ * dead ones. */
+static unsigned scan_page(Page *p, const TrRange *range, const TrFilter *filter, bool dry)
 {
     unsigned found = 0;
 
     for (PageUnit **at = &p->units; *at;) {
         TrUnit *u = (*at)->unit;
 
-        if (!u->dead && unit_overlaps(u, range->lo, range->hi)) {
+        if (!u->dead && unit_overlaps(u, range->lo, range->hi) &&
+            (!filter || filter->wanted(u, filter->opaque))) {
             found++;
             if (!dry) {
                 drop(u);
@@ -581,7 +597,7 @@ static unsigned scan_page(Page *p, const TrRange *range, bool dry)
     return found;
 }
 
-static unsigned scan_range(const TrRange *range, bool dry)
+static unsigned scan_range(const TrRange *range, const TrFilter *filter, bool dry)
 {
     uint64_t first = range->lo >> PAGE_SHIFT, last = range->hi >> PAGE_SHIFT;
     unsigned found = 0;
@@ -591,13 +607,13 @@ static unsigned scan_range(const TrRange *range, bool dry)
             uint64_t page = pages[i].key - 1;
 
             if (pages[i].key && page >= first && page <= last) {
-                found += scan_page(&pages[i], range, dry);
+                found += scan_page(&pages[i], range, filter, dry);
             }
         }
         return found;
     }
     for (uint64_t page = first; page <= last; page++) {
-        found += scan_page(page_find(page), range, dry);
+        found += scan_page(page_find(page), range, filter, dry);
     }
     return found;
 }
@@ -629,19 +645,20 @@ unsigned cache_drop_page_locked(uint64_t page, const TrFilter *filter, bool *lef
     return dropped;
 }
 
-unsigned cache_drop_range_locked(const TrRange *range)
+unsigned cache_drop_range_locked(const TrRange *range, const TrFilter *filter)
 {
-    unsigned dropped = scan_range(range, false);
+    unsigned dropped = scan_range(range, filter, false);
 
     if (dropped) {
+        forget_dead_writable();
         exclusive_for_each(run_forget);
     }
     return dropped;
 }
 
-bool cache_has_range_locked(const TrRange *range)
+bool cache_has_range_locked(const TrRange *range, const TrFilter *filter)
 {
-    return scan_range(range, true) != 0;
+    return scan_range(range, filter, true) != 0;
 }
 
 void cache_for_each_locked(void (*fn)(const TrUnit *unit))
@@ -688,7 +705,7 @@ void cache_evict_locked(void)
     atomic_store_explicit(&n_units, 0, memory_order_release);
     memset((void *)host_page, 0, n_host_pages * sizeof(*host_page));
     n_host_pages = 0;
-    n_writable = 0;
+    n_writable = n_dead_writable = 0;
     table_clear();
     memset(pages, 0, (pages_mask + 1) * sizeof(*pages));
     pages_used = 0;

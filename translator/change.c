@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+/* Bytes up to which the units of a range are looked for by page, and not among all that the guest
+ * could write. */
+enum { SMALL_CHANGE = 1 << 20 };
+
 static bool overlaps(const TrSpan *s, const TrRange *range)
 {
     return s->pc <= range->hi && s->pc + s->size - 1 >= range->lo;
@@ -66,12 +70,33 @@ static TrRange range_of(uint64_t start, uint64_t size)
     return (TrRange){ start, last < start ? UINT64_MAX : last };
 }
 
+/* Units with bytes in the range that `filter` wants, or all; found by their pages. */
+static void drop_range(TrRange range, const TrFilter *filter)
+{
+    bool any;
+
+    pthread_mutex_lock(&tr.lock);
+    any = cache_has_range_locked(&range, filter);
+    pthread_mutex_unlock(&tr.lock);
+    if (!any) {
+        return;
+    }
+    exclusive_begin();
+    pthread_mutex_lock(&tr.lock);
+    cache_drop_range_locked(&range, filter);
+    pthread_mutex_unlock(&tr.lock);
+    exclusive_end();
+}
+
 void tr_code_changed(uint64_t start, uint64_t size)
 {
     TrRange range = range_of(start, size);
+    TrFilter changed = { change_is_changed, &range, true };
 
-    if (size) {
-        drop(&(TrFilter){ change_is_changed, &range, true });
+    if (size && size <= SMALL_CHANGE) {
+        drop_range(range, &changed);
+    } else if (size) {
+        drop(&changed);
     }
     pthread_mutex_lock(&tr.lock);
     tr.stats.fences++;
@@ -93,23 +118,9 @@ bool tr_guest_fences(void)
 
 void tr_invalidate(uint64_t start, uint64_t size)
 {
-    TrRange range = range_of(start, size);
-    bool any;
-
-    if (!size) {
-        return;
+    if (size) {
+        drop_range(range_of(start, size), NULL);
     }
-    pthread_mutex_lock(&tr.lock);
-    any = cache_has_range_locked(&range);
-    pthread_mutex_unlock(&tr.lock);
-    if (!any) {
-        return;
-    }
-    exclusive_begin();
-    pthread_mutex_lock(&tr.lock);
-    cache_drop_range_locked(&range);
-    pthread_mutex_unlock(&tr.lock);
-    exclusive_end();
 }
 
 void tr_guest_has_threads(void)

@@ -239,9 +239,9 @@ typedef struct TrFilter {
 unsigned cache_drop_locked(const TrFilter *filter);
 bool cache_any_locked(const TrFilter *filter);
 
-/* The same for the units with bytes in `range`. */
-unsigned cache_drop_range_locked(const TrRange *range);
-bool cache_has_range_locked(const TrRange *range);
+/* The same for the units with bytes in `range`; no filter: all of these. */
+unsigned cache_drop_range_locked(const TrRange *range, const TrFilter *filter);
+bool cache_has_range_locked(const TrRange *range, const TrFilter *filter);
 
 /* The same for units with bytes in a page, of which the filter sees those that are not dropped.  *left:
  * some are still there. */

@@ -216,17 +216,29 @@ TrUnit *unit_new_locked(uint64_t pc, uint32_t mode, TrPage page)
     return unit;
 }
 
+/* make_ir() of what has been looked at whole. */
+static IrFunc *make_settled(uint64_t pc, uint32_t mode, TrPage page, unsigned max, TrFail *fail)
+{
+    IrFunc *f;
+
+    do {
+        f = make_ir(pc, mode, page, max, fail);
+    } while (f && source.again);
+    return f;
+}
+
 /* At most `max` instructions.  BE_OK: *out is findable, or NULL and *fail set. */
 static BeStatus make_unit(uint64_t pc, uint32_t mode, TrPage page, unsigned max, TrFail *fail,
                           TrUnit **out)
 {
-    IrFunc *f = make_ir(pc, mode, page, max, fail);
+    bool checks = tr.oracle && !(mode & TR_MODE_STEP);
+    IrFunc *f = make_settled(pc, mode, page, max, fail), *unchanged = f;
     TrUnit *unit;
     BeStatus status;
 
     *out = NULL;
-    while (f && source.again) {
-        f = make_ir(pc, mode, page, max, fail);
+    if (f && checks) {
+        f = make_settled(pc, mode, page, max, fail);
     }
     if (!f) {
         return BE_OK;
@@ -235,8 +247,8 @@ static BeStatus make_unit(uint64_t pc, uint32_t mode, TrPage page, unsigned max,
     if (!unit) {
         return BE_FULL;
     }
-    if (tr.oracle && !(mode & TR_MODE_STEP)) {
-        check_compile_locked(make_ir(pc, mode, page, max, fail), unit);
+    if (checks) {
+        check_compile_locked(unchanged, unit);
     }
     status = unit_compile_locked(f, unit);
     if (status == BE_OK) {

@@ -186,15 +186,32 @@ static void end_spin(Hart *h)
     h->rested_ms = 0;
 }
 
+/* To those who have interrupted the hart and wait in let_go_first(): it takes an interrupt, or one that it
+ * does not take ends its wait. */
+static void announce_taken(Hart *h)
+{
+    atomic_fetch_add(&h->taken, 1);
+    if (atomic_load(&h->machine->awaiting)) {
+        pthread_mutex_lock(&h->machine->lock);
+        pthread_cond_broadcast(&h->took);
+        pthread_mutex_unlock(&h->machine->lock);
+    }
+}
+
 /* Until something has happened.  False: the wait for interrupts is over. */
 static bool sleep_once(Hart *h, bool *idle)
 {
     Machine *m = h->machine;
     bool over;
 
-    atomic_store(&h->kicked, false);
+    if (atomic_exchange(&h->kicked, false)) {
+        end_spin(h); /* there was news since the last wait */
+    }
     handle_timer(h);
     if (m->fe->pending(h->vcpu, true)) {
+        if (!m->fe->pending(h->vcpu, false)) {
+            announce_taken(h);
+        }
         if (++h->spins > SPINS) {
             wait_in_spin(h);
         }
@@ -233,12 +250,7 @@ static void note_taken(Hart *h)
     end_spin(h);
     run_switched(h->vcpu);
     atomic_store_explicit(&h->handler_mode, h->vcpu->mode, memory_order_relaxed);
-    atomic_fetch_add(&h->taken, 1);
-    if (atomic_load(&h->machine->awaiting)) {
-        pthread_mutex_lock(&h->machine->lock);
-        pthread_cond_broadcast(&h->took);
-        pthread_mutex_unlock(&h->machine->lock);
-    }
+    announce_taken(h);
 }
 
 static void rest(void)
@@ -336,6 +348,7 @@ static void handle_stop(Hart *h, const TrStop *stop)
     case IR_TRAP_interrupt:
         break;
     case IR_TRAP_wait:
+        h->told = NULL; /* the others can go first now */
         wait_for_interrupt(h);
         break;
     case IR_TRAP_fault:

@@ -53,10 +53,14 @@ def build(folder, name, macros):
     return elf, raw
 
 
-def output(command):
+def on_one_processor():
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def output(command, setup=None):
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              timeout=SECONDS)
+                              timeout=SECONDS, preexec_fn=setup)
     except subprocess.TimeoutExpired as late:
         return (late.stdout or b"").decode() + "\n(does not end)"
     return done.stdout.decode() + ("" if done.returncode == 0 else "\n(exit status %d)" % done.returncode)
@@ -74,13 +78,17 @@ def compare(runner, program, folder):
     want = output([QEMU, "-M", board, "-bios", "none", "-nographic", "-monitor", "none", "-cpu",
                    "rv64,h=off", "-smp", str(harts), "-kernel", elf])
     failed = 0
-    for way in WAYS:
-        got = output([runner, "--harts=%d" % harts] + (["--cpu=" + cpu] if cpu else []) + way + [raw])
+    # With more harts than processors they let each other go first (translator/machine.c).
+    runs = [(way, setup) for setup in [None] + [on_one_processor] * (harts > 1) for way in WAYS]
+    for way, setup in runs:
+        got = output([runner, "--harts=%d" % harts] + (["--cpu=" + cpu] if cpu else []) + way + [raw],
+                     setup)
         if got != want or not want.count("\n"):
             failed += 1
-            print("%s %s %s: %s" % (name, " ".join(macros), " ".join(way),
-                                    first_difference(got, want) if got != want else "no output"))
-    return failed
+            print("%s %s %s%s: %s" % (name, " ".join(macros), " ".join(way),
+                                      " on one processor" if setup else "",
+                                      first_difference(got, want) if got != want else "no output"))
+    return len(runs) - failed, failed
 
 
 def main():
@@ -90,11 +98,12 @@ def main():
             print("skipped: no %s" % tool)
             return 0
     chosen = [p for p in PROGRAMS if not wanted or p[0] in wanted]
-    failed = 0
+    passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
         for program in chosen:
-            failed += compare(runner, program, folder)
-    print("%d passed, %d failed, 0 skipped" % (len(chosen) * len(WAYS) - failed, failed))
+            good, bad = compare(runner, program, folder)
+            passed, failed = passed + good, failed + bad
+    print("%d passed, %d failed, 0 skipped" % (passed, failed))
     return 1 if failed else 0
 
 

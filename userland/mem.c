@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -724,6 +725,28 @@ size_t mem_fetch(void *opaque, uint64_t pc, uint8_t *buf, size_t want, bool *wri
     pthread_mutex_unlock(&mem.lock);
     *writable = may_change;
     return want;
+}
+
+int mem_fetch_signal(uint64_t addr, int *code)
+{
+    const Area *a;
+    uint8_t byte;
+    int sig = SIGSEGV;
+
+    pthread_mutex_lock(&mem.lock);
+    a = areas_at(&mem.map, addr);
+    if (!a) {
+        *code = SEGV_MAPERR;
+    } else if (!(a->prot & PROT_EXEC)) {
+        *code = SEGV_ACCERR;
+    } else if (!read_code(addr, &byte, 1)) {
+        sig = SIGBUS; /* mapped beyond the end of its file */
+        *code = BUS_ADRERR;
+    } else {
+        sig = 0;
+    }
+    pthread_mutex_unlock(&mem.lock);
+    return sig;
 }
 
 void mem_code_changed(uint64_t start, uint64_t end)

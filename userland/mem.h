@@ -138,6 +138,10 @@ bool mem_next_area(uint64_t addr, MemArea *area);
 /* TrConfig.fetch */
 size_t mem_fetch(void *opaque, uint64_t pc, uint8_t *buf, size_t want, bool *writable);
 
+/* The signal that says why nothing can be fetched at addr, and its si_code; 0: something can.  When
+ * mem_fetch() has failed, another thread may have changed that since. */
+int mem_fetch_signal(uint64_t addr, int *code);
+
 /* A page fault at addr: true when it lies below memory that grows down and now is mapped. */
 bool mem_grow_stack(uint64_t addr);
 

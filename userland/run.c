@@ -187,16 +187,10 @@ static void misaligned(Task *t)
 
 static void fetch_fault(Task *t, uint64_t addr)
 {
-    MemArea area;
-    uint8_t byte;
-    bool writable;
+    int code, sig = mem_fetch_signal(addr, &code);
 
-    if (!mem_area(addr, &area)) {
-        sig_fault(t, SIGSEGV, SEGV_MAPERR, addr);
-    } else if (!(area.prot & PROT_EXEC)) {
-        sig_fault(t, SIGSEGV, SEGV_ACCERR, addr);
-    } else if (!mem_fetch(NULL, addr, &byte, 1, &writable)) {
-        sig_fault(t, SIGBUS, BUS_ADRERR, addr); /* mapped beyond the end of its file */
+    if (sig) {
+        sig_fault(t, sig, code, addr);
     } /* else another thread has made it executable again */
 }
 

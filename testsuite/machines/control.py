@@ -12,7 +12,7 @@ import time
 import rsp
 import network
 import suite
-from guest import CROSS, FIRMWARE, HERE, Machine, check
+from guest import CROSS, FIRMWARE, HERE, Failed, Machine, check
 
 
 def monitor(options, path, *command):
@@ -228,6 +228,32 @@ def program_case(options, folder):
     return None
 
 
+def threads_of(pid):
+    """What the threads of a process wait for, and the processor time that they have used."""
+    lines = []
+    for tid in sorted(os.listdir(f"/proc/{pid}/task"), key=int):
+        try:
+            texts = []
+            for name in ("comm", "wchan", "stat"):
+                with open(f"/proc/{pid}/task/{tid}/{name}", encoding="ascii", errors="replace") as f:
+                    texts.append(f.read().strip())
+        except OSError:
+            continue  # it has ended
+        fields = texts[2].rpartition(")")[2].split()
+        lines.append(f"{tid} {texts[0]} {fields[0]} {texts[1]} {int(fields[11]) + int(fields[12])} ticks")
+    return "\n".join(lines)
+
+
+def gdb_output(machine, script):
+    try:
+        r = subprocess.run(["gdb-multiarch", "-nx", "-batch", "-x", script], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=120, check=False)
+    except subprocess.TimeoutExpired as e:
+        said = (e.stdout or b"").decode(errors="replace")
+        raise Failed(f"gdb does not end: {said}\nThe machine:\n{threads_of(machine.process.pid)}") from None
+    return r.stdout.decode(errors="replace")
+
+
 def run_gdb(options, folder, name, script, answers, *args, linux=None):
     """A machine of two harts that stands before its first instruction, under gdb; then it is the caller's."""
     path, file = os.path.join(folder, name + ".sock"), os.path.join(folder, name + ".gdb")
@@ -238,9 +264,7 @@ def run_gdb(options, folder, name, script, answers, *args, linux=None):
         end = time.monotonic() + 30
         while not os.path.exists(path) and time.monotonic() < end:
             time.sleep(0.05)
-        r = subprocess.run(["gdb-multiarch", "-nx", "-batch", "-x", file], stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, timeout=120, check=False)
-        text = at = r.stdout.decode(errors="replace")
+        text = at = gdb_output(m, file)
         for answer in answers:
             check(answer in at, f"no {answer!r} (in that order) in {text}")
             at = at[at.index(answer) + len(answer):]
@@ -323,6 +347,29 @@ def steps_case(options, folder):
         m.end()
 
 
+def at_once(path):
+    end = time.monotonic() + 30
+    while True:
+        try:
+            return rsp.Client(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            check(time.monotonic() < end, "nobody listens")
+
+
+def early_case(options, folder):
+    """Who connects as soon as there is a socket finds the machine as reset left it."""
+    path, large = os.path.join(folder, "early.sock"), os.path.join(folder, "early.initrd")
+    with open(large, "wb") as f:
+        f.truncate(128 << 20)  # loading it takes its time
+    with Machine(options.ketch, "-S", "-bios", "none", "-kernel", large, "-initrd", large, "-gdb", f"unix:{path}",
+                 memory="1G") as m:
+        client = at_once(path)
+        client.want("97020000", "m1000,4")  # auipc t0, 0
+        check(client.stop("vCont;s") == ("1", "") and client.number(rsp.PC) == 0x1004, "it steps elsewhere")
+        client.send("k")
+        m.end()
+
+
 def monitor_case(options, folder):
     """`ketch monitor` on firmware alone."""
     path = os.path.join(folder, "people")
@@ -356,6 +403,7 @@ def firmware_cases(options, folder):
         return []
     return [("ketch monitor", lambda: monitor_case(options, folder)),
             ("gdb, harts at one breakpoint", lambda: crowd_case(options, folder)),
+            ("gdb, at once", lambda: early_case(options, folder)),
             ("gdb, a program", lambda: program_case(options, folder)),
             ("gdb, steps", lambda: steps_case(options, folder)),
             ("gdb, two address spaces", lambda: spaces_case(options, folder))]

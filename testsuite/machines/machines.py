@@ -557,7 +557,7 @@ def verdict(case):
     name, fn = case
     try:
         return [(name, fn())]
-    except (Failed, ValueError, OSError) as e:  # a time-out is an OSError
+    except (Failed, ValueError, OSError, subprocess.SubprocessError) as e:
         return [(name, str(e))]
 
 

@@ -13,6 +13,7 @@
 #include "ui/gdb/server.h"
 
 static struct {
+    const char *spec;       /* NULL: there shall be no server */
     const MonitorVm *vm;
     Monitor *monitor;
     int fd;                 /* readable: next_event() may have something */
@@ -448,22 +449,30 @@ static GdbTarget target = {
     .monitor = monitor,
 };
 
-bool vm_gdb_start(const MonitorVm *vm, Monitor *m, const char *spec, GError **error)
+bool vm_gdb_set(const char *spec, GError **error)
 {
-    GQuark domain = g_quark_from_static_string("ketch-vm");
     const char *why;
 
+    /* QEMU's "tcp::1234" is what the stub calls ":1234". */
+    if (!gdb_server_set(g_str_has_prefix(spec, "tcp:") ? spec + 4 : spec, &why)) {
+        g_set_error(error, g_quark_from_static_string("ketch-vm"), 0, "-gdb %s: %s", spec, why);
+        return false;
+    }
+    gdb.spec = spec;
+    return true;
+}
+
+bool vm_gdb_start(const MonitorVm *vm, Monitor *m, GError **error)
+{
+    if (!gdb.spec) {
+        return true;
+    }
     gdb.vm = vm;
     gdb.monitor = m;
     target.guest = vm->frontend;
-    /* QEMU's "tcp::1234" is what the stub calls ":1234". */
-    if (!gdb_server_set(g_str_has_prefix(spec, "tcp:") ? spec + 4 : spec, &why)) {
-        g_set_error(error, domain, 0, "-gdb %s: %s", spec, why);
-        return false;
-    }
     gdb.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (gdb.fd < 0 || !gdb_server_start(&target)) {
-        g_set_error(error, domain, 0, "-gdb %s: there is no server", spec);
+        g_set_error(error, g_quark_from_static_string("ketch-vm"), 0, "-gdb %s: there is no server", gdb.spec);
         close(gdb.fd);
         gdb.fd = -1;
         return false;

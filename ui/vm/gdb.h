@@ -9,9 +9,14 @@
 
 #include "ui/monitor/monitor.h"
 
-/* -gdb: listens where `spec` says, "tcp:[HOST]:PORT" or what `ketch run -g` takes.  The machine
- * runs or waits as without a debugger, until one connects.  False and error. */
-MUST_USE bool vm_gdb_start(const MonitorVm *vm, Monitor *monitor, const char *spec, GError **error);
+/* -gdb: where vm_gdb_start() shall listen, "tcp:[HOST]:PORT" or what `ketch run -g` takes; `spec` stays
+ * the caller's.  False and error. */
+MUST_USE bool vm_gdb_set(const char *spec, GError **error);
+
+/* Listens, if vm_gdb_set() has said where: from here on a debugger sees the machine and moves its harts, so
+ * it has been reset and has its memory.  It runs or waits as without a debugger, until one connects.  False
+ * and error. */
+MUST_USE bool vm_gdb_start(const MonitorVm *vm, Monitor *monitor, GError **error);
 
 /* A hart has stopped for the debugger (MACHINE_debug). */
 void vm_gdb_stopped(void);

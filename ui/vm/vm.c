@@ -337,8 +337,7 @@ static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError 
     }
     make_monitor(vm);
     vm->signal_watch = io_add(vm->loop, vm->signals, POLLIN, on_signal, vm);
-    return vm_monitors(vm, error) &&
-           (!o->gdb || vm_gdb_start(&vm->controlled, vm->monitor, o->gdb, error));
+    return vm_monitors(vm, error) && (!o->gdb || vm_gdb_set(o->gdb, error));
 }
 
 /* The debugger of harts, harts, then who calls devices, then the devices, then what they stand on. */
@@ -394,6 +393,13 @@ static void restart(Vm *vm, const MachineEvent *event)
     }
 }
 
+static bool fail(GError *error)
+{
+    fprintf(stderr, "ketch vm: %s\n", error->message);
+    g_error_free(error);
+    return false;
+}
+
 /* As after power-on, or as -loadvm has it. */
 static bool prepare(Vm *vm)
 {
@@ -402,23 +408,32 @@ static bool prepare(Vm *vm)
     board_reset(vm->board);
     machine_reset(vm->machine);
     if (vm->options->loadvm && !snapshot_load(&vm->controlled, vm->options->loadvm, &error)) {
-        fprintf(stderr, "ketch vm: %s\n", error->message);
-        g_error_free(error);
-        return false;
+        return fail(error);
     }
     io_hold(vm->loop, false);
     return true;
+}
+
+/* A debugger comes last: it stops what runs, and nothing else lets that go then. */
+static bool start(Vm *vm)
+{
+    GError *error = NULL;
+
+    if (!prepare(vm)) {
+        return false;
+    }
+    if (!vm->options->stopped) {
+        monitor_cont(vm->monitor);
+    }
+    return vm_gdb_start(&vm->controlled, vm->monitor, &error) || fail(error);
 }
 
 static int run(Vm *vm)
 {
     MachineEvent event;
 
-    if (!prepare(vm)) {
+    if (!start(vm)) {
         return 1;
-    }
-    if (!vm->options->stopped) {
-        monitor_cont(vm->monitor);
     }
     for (;;) {
         machine_wait(vm->machine, &event);

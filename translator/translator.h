@@ -21,7 +21,7 @@
 typedef enum TrTier { TR_TIER_interp, TR_TIER_jit } TrTier;
 
 /* TrConfig.hot_threshold unless the user says otherwise. */
-enum { TR_HOT_THRESHOLD = 100000 };
+enum { TR_HOT_THRESHOLD = 150000 };
 
 /* TrConfig.perf: files with the names of units for perf(1) */
 enum {

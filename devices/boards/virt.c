@@ -14,9 +14,6 @@
 
 enum { ALIGN = 2 << 20 };
 
-/* Lines of a hart: the privileged architecture's interrupt numbers. */
-enum { LINE_SSI = 1, LINE_MSI = 3, LINE_MTI = 7, LINE_SEI = 9, LINE_MEI = 11 };
-
 static const DevType machine_type = {
     .name = "virt-machine",
     .summary = "the board",
@@ -40,17 +37,17 @@ static Dev *add_for_harts(Board *b, const DevType *type, const char *id, uint64_
 
 static bool add_harts(Board *b, GError **error)
 {
-    if (!add_for_harts(b, &dev_aclint_mswi, "mswi", VIRT_CLINT, LINE_MSI, error)) {
+    if (!add_for_harts(b, &dev_aclint_mswi, "mswi", VIRT_CLINT, VIRT_LINE_MSI, error)) {
         return false;
     }
     b->timer = add_for_harts(b, &dev_aclint_mtimer, "mtimer", VIRT_CLINT + ACLINT_MSWI_BYTES,
-                             LINE_MTI, error);
+                             VIRT_LINE_MTI, error);
     if (!b->timer) {
         return false;
     }
     aclint_on_alarm(b->timer, b->wiring.hart_timer, b->wiring.opaque);
     return !b->config.aclint ||
-           add_for_harts(b, &dev_aclint_sswi, "sswi", VIRT_SSWI, LINE_SSI, error);
+           add_for_harts(b, &dev_aclint_sswi, "sswi", VIRT_SSWI, VIRT_LINE_SSI, error);
 }
 
 static Dev *add_plic(Board *b, GError **error)
@@ -58,8 +55,8 @@ static Dev *add_plic(Board *b, GError **error)
     Dev *plic = board_add(b, &dev_plic, "plic", VIRT_PLIC, (Irq){ 0 }, error);
 
     for (unsigned h = 0; plic && h < b->config.n_harts; h++) {
-        plic->irq[2 * h] = b->wiring.hart_irq(b->wiring.opaque, h, LINE_MEI);
-        plic->irq[2 * h + 1] = b->wiring.hart_irq(b->wiring.opaque, h, LINE_SEI);
+        plic->irq[2 * h] = b->wiring.hart_irq(b->wiring.opaque, h, VIRT_LINE_MEI);
+        plic->irq[2 * h + 1] = b->wiring.hart_irq(b->wiring.opaque, h, VIRT_LINE_SEI);
     }
     return plic;
 }

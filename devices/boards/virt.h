@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* devices/boards/virt.h - the memory map of virt, for the board and its device tree. */
+/* devices/boards/virt.h - the memory map and the wiring of virt, for the board and its device tree. */
 #ifndef KETCH_DEVICES_BOARDS_VIRT_H
 #define KETCH_DEVICES_BOARDS_VIRT_H
 
@@ -31,6 +31,15 @@
 #define VIRT_PCIE_MMIO_BYTES UINT64_C(0x40000000)
 #define VIRT_PCIE_HIGH     UINT64_C(0x400000000)
 #define VIRT_DRAM          UINT64_C(0x80000000)
+
+/* Lines of a hart: the privileged architecture's interrupt numbers. */
+enum {
+    VIRT_LINE_SSI = 1,
+    VIRT_LINE_MSI = 3,
+    VIRT_LINE_MTI = 7,
+    VIRT_LINE_SEI = 9,
+    VIRT_LINE_MEI = 11,
+};
 
 enum {
     VIRT_VIRTIO_SLOTS = 8,

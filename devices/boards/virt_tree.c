@@ -179,7 +179,7 @@ static void plic(void *t, const Board *b)
     handle(t, HANDLE_PLIC);
     CELLS(t, "riscv,ndev", CELL(VIRT_PLIC_NDEV));
     reg(t, VIRT_PLIC, PLIC_BYTES);
-    LINES(t, b, 11, 9);
+    LINES(t, b, VIRT_LINE_MEI, VIRT_LINE_SEI);
     flag(t, "interrupt-controller");
     TEXTS(t, "compatible", "sifive,plic-1.0.0\0riscv,plic0");
     CELLS(t, "#address-cells", CELL(0));
@@ -190,7 +190,7 @@ static void plic(void *t, const Board *b)
 static void clint(void *t, const Board *b)
 {
     begin_at(t, "clint", VIRT_CLINT);
-    LINES(t, b, 3, 7);
+    LINES(t, b, VIRT_LINE_MSI, VIRT_LINE_MTI);
     reg(t, VIRT_CLINT, VIRT_CLINT_BYTES);
     TEXTS(t, "compatible", "sifive,clint0\0riscv,clint0");
     end(t);
@@ -217,14 +217,14 @@ static void aclint(void *t, const Board *b)
 {
     uint64_t timers = VIRT_CLINT + ACLINT_MSWI_BYTES;
 
-    software_interrupts(t, b, "mswi", VIRT_CLINT, 3);
+    software_interrupts(t, b, "mswi", VIRT_CLINT, VIRT_LINE_MSI);
     begin_at(t, "mtimer", timers);
-    LINES(t, b, 7);
+    LINES(t, b, VIRT_LINE_MTI);
     CELLS(t, "reg", ADDR(timers + ACLINT_MTIME), ADDR(VIRT_CLINT + VIRT_CLINT_BYTES - timers - ACLINT_MTIME),
           ADDR(timers), ADDR(ACLINT_MTIME));
     text(t, "compatible", "riscv,aclint-mtimer");
     end(t);
-    software_interrupts(t, b, "sswi", VIRT_SSWI, 1);
+    software_interrupts(t, b, "sswi", VIRT_SSWI, VIRT_LINE_SSI);
 }
 
 static void simple_devices(void *t)

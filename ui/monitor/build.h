@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ui/monitor/build.h - the JSON that commands return, member by member. */
+/* ui/monitor/build.h - JSON, member by member: what commands of the monitor return, what `ketch image`
+ * prints. */
 #ifndef KETCH_UI_MONITOR_BUILD_H
 #define KETCH_UI_MONITOR_BUILD_H
 

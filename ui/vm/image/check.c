@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ui/monitor/build.h"
 #include "ui/vm/image/image.h"
 #include "ui/vm/image/json.h"
 
@@ -63,7 +64,7 @@ static void print_result(const ImageCheck *c)
 static void put_unless_0(JsonBuilder *j, const char *name, uint64_t value)
 {
     if (value) {
-        json_put_int(j, name, value);
+        build_num(j, name, value);
     }
 }
 
@@ -72,9 +73,9 @@ static void print_json(const ImageCheck *c, const ImageCheck *fixed, const char 
     JsonBuilder *j = json_builder_new();
 
     json_builder_begin_object(j);
-    json_put_int(j, "image-end-offset", c->image_end_offset);
-    json_put_int(j, "total-clusters", c->total_clusters);
-    json_put_int(j, "check-errors", 0);
+    build_num(j, "image-end-offset", c->image_end_offset);
+    build_num(j, "total-clusters", c->total_clusters);
+    build_num(j, "check-errors", 0);
     put_unless_0(j, "corruptions", c->corruptions);
     put_unless_0(j, "corruptions-fixed", fixed->corruptions_fixed);
     put_unless_0(j, "leaks", c->leaks);
@@ -82,8 +83,8 @@ static void print_json(const ImageCheck *c, const ImageCheck *fixed, const char 
     put_unless_0(j, "allocated-clusters", c->allocated_clusters);
     put_unless_0(j, "fragmented-clusters", c->fragmented_clusters);
     put_unless_0(j, "compressed-clusters", c->compressed_clusters);
-    json_put_text(j, "filename", path);
-    json_put_text(j, "format", "qcow2");
+    build_str(j, "filename", path);
+    build_str(j, "format", "qcow2");
     json_builder_end_object(j);
     json_print(j);
     g_object_unref(j);

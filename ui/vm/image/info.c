@@ -4,6 +4,7 @@
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 
+#include "ui/monitor/build.h"
 #include "ui/vm/image/image.h"
 #include "ui/vm/image/json.h"
 
@@ -85,15 +86,15 @@ static void build_snapshots(JsonBuilder *j, Block *b)
         }
         json_builder_begin_object(j);
         if (s.icount != UINT64_MAX) {
-            json_put_int(j, "icount", s.icount);
+            build_num(j, "icount", s.icount);
         }
-        json_put_int(j, "vm-clock-nsec", s.vm_clock_ns % 1000000000);
-        json_put_text(j, "name", s.name);
-        json_put_int(j, "date-sec", s.date_s);
-        json_put_int(j, "date-nsec", s.date_ns);
-        json_put_int(j, "vm-clock-sec", s.vm_clock_ns / 1000000000);
-        json_put_text(j, "id", s.id);
-        json_put_int(j, "vm-state-size", s.vm_state_size);
+        build_num(j, "vm-clock-nsec", s.vm_clock_ns % 1000000000);
+        build_str(j, "name", s.name);
+        build_num(j, "date-sec", s.date_s);
+        build_num(j, "date-nsec", s.date_ns);
+        build_num(j, "vm-clock-sec", s.vm_clock_ns / 1000000000);
+        build_str(j, "id", s.id);
+        build_num(j, "vm-state-size", s.vm_state_size);
         json_builder_end_object(j);
     }
     if (image_snapshot(b, 0, &s)) {
@@ -110,18 +111,18 @@ static void build_details(JsonBuilder *j, Block *b)
     }
     json_builder_set_member_name(j, "format-specific");
     json_builder_begin_object(j);
-    json_put_text(j, "type", "qcow2");
+    build_str(j, "type", "qcow2");
     json_builder_set_member_name(j, "data");
     json_builder_begin_object(j);
-    json_put_text(j, "compat", q.version == 2 ? "0.10" : "1.1");
-    json_put_text(j, "compression-type", image_compression_name(q.compression));
+    build_str(j, "compat", q.version == 2 ? "0.10" : "1.1");
+    build_str(j, "compression-type", image_compression_name(q.compression));
     if (q.version > 2) {
-        json_put_bool(j, "lazy-refcounts", q.lazy_refcounts);
+        build_bool(j, "lazy-refcounts", q.lazy_refcounts);
     }
-    json_put_int(j, "refcount-bits", q.refcount_bits);
+    build_num(j, "refcount-bits", q.refcount_bits);
     if (q.version > 2) {
-        json_put_bool(j, "corrupt", q.corrupt);
-        json_put_bool(j, "extended-l2", q.extended_l2);
+        build_bool(j, "corrupt", q.corrupt);
+        build_bool(j, "extended-l2", q.extended_l2);
     }
     json_builder_end_object(j);
     json_builder_end_object(j);
@@ -131,22 +132,22 @@ static void build_info(JsonBuilder *j, Block *b, const BlockInfo *info)
 {
     json_builder_begin_object(j);
     if (info->backing_format) {
-        json_put_text(j, "backing-filename-format", info->backing_format);
+        build_str(j, "backing-filename-format", info->backing_format);
     }
     build_snapshots(j, b);
-    json_put_int(j, "virtual-size", info->virtual_size);
-    json_put_text(j, "filename", info->path);
+    build_num(j, "virtual-size", info->virtual_size);
+    build_str(j, "filename", info->path);
     if (info->cluster_size) {
-        json_put_int(j, "cluster-size", info->cluster_size);
+        build_num(j, "cluster-size", info->cluster_size);
     }
-    json_put_text(j, "format", info->format);
-    json_put_int(j, "actual-size", info->disk_size);
+    build_str(j, "format", info->format);
+    build_num(j, "actual-size", info->disk_size);
     build_details(j, b);
     if (info->backing_path) {
-        json_put_text(j, "full-backing-filename", info->backing_full);
-        json_put_text(j, "backing-filename", info->backing_path);
+        build_str(j, "full-backing-filename", info->backing_full);
+        build_str(j, "backing-filename", info->backing_path);
     }
-    json_put_bool(j, "dirty-flag", info->dirty);
+    build_bool(j, "dirty-flag", info->dirty);
     json_builder_end_object(j);
 }
 

@@ -1,31 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ui/vm/image/json.h - members of a JSON object, one call each.  Threading: the main thread. */
+/* ui/vm/image/json.h - JSON as qemu-img prints it.  Threading: the main thread. */
 #ifndef KETCH_UI_VM_IMAGE_JSON_H
 #define KETCH_UI_VM_IMAGE_JSON_H
 
 #include <json-glib/json-glib.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-static inline void json_put_int(JsonBuilder *j, const char *name, uint64_t value)
-{
-    json_builder_set_member_name(j, name);
-    json_builder_add_int_value(j, (gint64)value);
-}
-
-static inline void json_put_bool(JsonBuilder *j, const char *name, bool value)
-{
-    json_builder_set_member_name(j, name);
-    json_builder_add_boolean_value(j, value);
-}
-
-static inline void json_put_text(JsonBuilder *j, const char *name, const char *value)
-{
-    json_builder_set_member_name(j, name);
-    json_builder_add_string_value(j, value);
-}
 
 /* One line; json-glib has a space before the colon of a member, qemu-img none. */
 static inline void json_print_line(const char *line)

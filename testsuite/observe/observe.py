@@ -111,8 +111,8 @@ def perf_report(options, folder, target):
     if not shutil.which("perf"):
         return "skip: no perf"
     run = ["perf", "record", "-q", "-e", "cpu-clock", "-k", "mono", "-o", "data"]
-    recorded = suite.run([*run, os.path.abspath(options.ketch), "run", "--perf=jitdump", target], TIMEOUT,
-                         cwd=folder)
+    recorded = suite.run([*run, os.path.abspath(options.ketch), "run", "--perf=jitdump", target, "long"],
+                         TIMEOUT, cwd=folder)
     if recorded.status != 0 or recorded.output != b"1\n":
         return f"skip: perf record cannot run here: {recorded.errors[-200:]}"
     suite.run(["perf", "inject", "--jit", "-i", "data", "-o", "injected"], TIMEOUT, cwd=folder)

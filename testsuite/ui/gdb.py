@@ -326,6 +326,8 @@ def storm(options, tier, folder):
     symbols, rng, end = addresses(binary), random.Random(1), time.monotonic() + 4
     guest = Guest(options, tier, folder, [binary], False)
     while time.monotonic() < end:
+        if guest.child.poll() is not None:
+            return f"ended by itself: {guest.end()}"
         client = rsp.Client(guest.address)
         client.ask("qSupported:multiprocess+;fork-events+" if rng.random() < 0.5 else "qSupported:")
         client.ask(f"QPassSignals:{rng.choice(['e;14', ''])}")

@@ -72,7 +72,7 @@ static int read_once(void)
 
 int main(void)
 {
-    struct sigaction action = { .sa_handler = count_signal };
+    struct sigaction action = { .sa_handler = count_signal, .sa_flags = SA_RESTART };
     pthread_t thread[3], other;
     int good = 1;
     sigset_t set;

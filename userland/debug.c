@@ -160,6 +160,18 @@ bool debug_is_kick(const siginfo_t *info)
            info->si_value.sival_ptr == &kick_mark && info->si_pid == getpid();
 }
 
+bool debug_took_kick(Task *t, const siginfo_t *info)
+{
+    bool took = debug_is_kick(info) && t->debug;
+
+    if (took) {
+        t->debug->kicked = 1;
+        atomic_store_explicit(&t->pending, 1, memory_order_relaxed);
+        tr_interrupt(t->vcpu);
+    }
+    return took;
+}
+
 /* ---- Hooks ---- */
 
 static void install_signals(void);

@@ -90,6 +90,10 @@ void debug_checkpoint(Task *t);
 /* In the host's signal handler: is it the signal that asks to wait? */
 bool debug_is_kick(const siginfo_t *info);
 
+/* A system call that waits for signals has got this one in place of the handler; true: it is the one that
+ * asks to wait, and the call is to fail with -EINTR. */
+bool debug_took_kick(Task *t, const siginfo_t *info);
+
 /* The process ends, by exit or by a signal (the other one 0). */
 void debug_end(Task *t, int status, int sig);
 

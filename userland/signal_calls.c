@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "userland/abi.h"
+#include "userland/debug.h"
 #include "userland/mem.h"
 #include "userland/proc.h"
 #include "userland/signals.h"
@@ -156,6 +157,7 @@ static int64_t take_held(Task *t, uint64_t set, uint64_t info_addr)
 
 int64_t sys_rt_sigtimedwait(Task *t, const uint64_t a[6])
 {
+    siginfo_t info;
     uint64_t set;
     int64_t r;
 
@@ -169,10 +171,14 @@ int64_t sys_rt_sigtimedwait(Task *t, const uint64_t a[6])
     if (r) {
         return r;
     }
-    return task_block(t, SYS_rt_sigtimedwait,
-                      (uint64_t[6]){ (uint64_t)(uintptr_t)mem_host(a[0], SET_SIZE),
-                                     (uint64_t)(uintptr_t)mem_host(a[1], sizeof(siginfo_t)),
-                                     (uint64_t)(uintptr_t)mem_host(a[2], 16), SET_SIZE });
+    r = task_block(t, SYS_rt_sigtimedwait,
+                   (uint64_t[6]){ (uint64_t)(uintptr_t)mem_host(a[0], SET_SIZE),
+                                  (uint64_t)(uintptr_t)&info,
+                                  (uint64_t)(uintptr_t)mem_host(a[2], 16), SET_SIZE });
+    if (r > 0 && debug_took_kick(t, &info)) {
+        return -EINTR;
+    }
+    return r > 0 && a[1] && !mem_write(a[1], &info, sizeof(info)) ? -EFAULT : r;
 }
 
 int64_t sys_rt_sigqueueinfo(Task *t, const uint64_t a[6])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The registers for debuggers and plugins: rows of regs.def, pc, and fcsr with its two parts.
- * Numbers and features are those of gdb's RISC-V target descriptions.
+ * Numbers, names and features are those of gdb's RISC-V target descriptions, where s0 is fp.
  */
 #include "frontends/riscv/priv/state.h"
 
@@ -76,7 +76,9 @@ static void set_fcsr(Vcpu *vcpu, unsigned slot, uint64_t value)
 }
 
 /* By the format column: X are the integer registers, F the others, NO are Ketch's own. */
-#define ROW_X(name, slot) [slot] = { name, CPU, "int", slot, 64, slot, get_slot, set_slot },
+#define NAME_X(name, slot) ((slot) == RV_SLOT_s0 ? "fp" : (name))
+#define ROW_X(name, slot) \
+    [slot] = { NAME_X(name, slot), CPU, "int", slot, 64, slot, get_slot, set_slot },
 #define ROW_F(name, slot) \
     [NUMBER_F - RV_SLOT_F + (slot)] = { name, FPU, "ieee_double", NUMBER_F - RV_SLOT_F + (slot), \
                                         64, slot, get_slot, set_slot },

@@ -134,6 +134,11 @@ CASES = [
     Case("in a system call", "threads",
          [PASS, "backtrace", "print add(1, 2)", "break twice", "detach"],
          [r"#\d .*read", r"#\d+ .* main", r"\$1 = 3"], None, ("read",), False),
+    Case("in sigwait, with every signal blocked", "threads",
+         [PASS, "backtrace", "signal SIGUSR2"],
+         [r"#\d .*sigwait", r"waited for 12", r"exited with code 05"], 5, ("sigwait",), False),
+    Case("every register has gdb's name for it", "threads", ["maint print remote-registers", "kill"],
+         [r"\n fp +8 .* 8 +64"]),
 ]
 
 

@@ -203,7 +203,7 @@ static int signal_of(const GdbEvent *e)
 /* What gdb asks for after every stop comes along with it. */
 static void put_registers(GdbSession *s)
 {
-    static const char *const names[] = { "pc", "sp", "s0" };
+    static const char *const names[] = { "pc", "sp", "fp" };
     uint64_t value;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -77,6 +77,19 @@ static void run_threads(void)
     }
 }
 
+/* Takes the signal that comes, whichever it is. */
+static void wait_for_any(void)
+{
+    sigset_t all;
+    int sig;
+
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    sigwait(&all, &sig);
+    printf("waited for %d\n", sig);
+    sigprocmask(SIG_UNBLOCK, &all, NULL);
+}
+
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IONBF, 0);
@@ -91,6 +104,8 @@ int main(int argc, char **argv)
         printf("read %zd\n", read(0, &c, 1));
     } else if (argc > 1 && strcmp(argv[1], "queue") == 0) {
         queue();
+    } else if (argc > 1 && strcmp(argv[1], "sigwait") == 0) {
+        wait_for_any();
     }
     signal(SIGUSR1, handler);
     raise(SIGUSR1);

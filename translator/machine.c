@@ -58,7 +58,7 @@ struct Machine {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a hart has parked, or there is an event */
     bool paused, ending;    /* under the lock */
-    bool crowded;           /* the host has fewer processors than harts */
+    bool crowded;           /* the host has no processor besides one for each hart */
     _Atomic unsigned awaiting; /* harts in let_go_first() */
     MachineEvent event[EVENTS];
     unsigned n_events;
@@ -293,7 +293,7 @@ static bool is_done(const Hart *h, const Hart *other)
 }
 
 /* A hart that interrupts another one - to have its translations forgotten, say - will then wait in a
- * loop until that has been done.  With fewer processors than harts the loop would take the time that
+ * loop until that has been done.  With no processor to spare the loop would take the time that
  * the other needs: so it rests now and, for some time, whenever it comes by, until one of the two has
  * left the firmware (where a privilege is left, the translation mode is another one). */
 static void let_go_first(Hart *h)
@@ -536,7 +536,7 @@ static bool is_crowded(unsigned n_harts)
 {
     cpu_set_t set;
 
-    return sched_getaffinity(0, sizeof(set), &set) == 0 && (unsigned)CPU_COUNT(&set) < n_harts;
+    return sched_getaffinity(0, sizeof(set), &set) == 0 && (unsigned)CPU_COUNT(&set) <= n_harts;
 }
 
 Machine *machine_new(const MachineConfig *config, const char **error)

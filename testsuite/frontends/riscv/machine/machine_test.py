@@ -78,7 +78,7 @@ def compare(runner, program, folder):
     want = output([QEMU, "-M", board, "-bios", "none", "-nographic", "-monitor", "none", "-cpu",
                    "rv64,h=off", "-smp", str(harts), "-kernel", elf])
     failed = 0
-    # With more harts than processors they let each other go first (translator/machine.c).
+    # With as many harts as processors, or more, they let each other go first (translator/machine.c).
     runs = [(way, setup) for setup in [None] + [on_one_processor] * (harts > 1) for way in WAYS]
     for way, setup in runs:
         got = output([runner, "--harts=%d" % harts] + (["--cpu=" + cpu] if cpu else []) + way + [raw],

@@ -7,7 +7,7 @@
 #include <random>
 #include <string>
 
-#include "testsuite/devices/harness.h"
+#include "testsuite/devices/reach.h"
 
 namespace {
 
@@ -46,21 +46,28 @@ class EveryDevice : public testing::TestWithParam<const DevType *> {
 protected:
   void SetUp() override
   {
-    const DevType *type = GetParam();
+    dev = make(GetParam());
+    ASSERT_NE(nullptr, dev);
+    dev_reset(h.root);
+  }
+
+  // With the buses that it needs; what boards give to it is there, too.
+  Dev *make(const DevType *type)
+  {
     GError *error = nullptr;
-    if (const DevType *bus = bus_for(type)) {
-      Dev *parent = h.add(bus);
-      dev = dev_plug(parent, spec_of(type).c_str(), &error);
-      if (!dev) {
-        std::string why = error->message;
-        g_clear_error(&error);
-        GTEST_SKIP() << why;
-      }
-      h.map(dev);
-      dev_reset(h.root);
-    } else {
-      dev = h.add(type);
-    }
+    const DevType *bus = bus_for(type);
+    if (!bus)
+      return h.add(type, [&](Dev *d) {
+        for (unsigned i = 0; i < type->n_props; i++)
+          if (type->props[i].kind == DEV_PROP_drive || type->props[i].kind == DEV_PROP_chardev) {
+            EXPECT_TRUE(dev_set(d, type->props[i].name, "test", nullptr));
+          }
+      });
+    Dev *made = dev_plug(make(bus), spec_of(type).c_str(), &error);
+    EXPECT_NE(nullptr, made) << error->message;
+    if (made)
+      h.map(made);
+    return made;
   }
 
   // The registers of a device with a table, each element of an array a register of its own.
@@ -182,56 +189,27 @@ TEST_P(EveryDevice, OddWidthsAndPlacesAreAnswered)
   }
 }
 
-// Where an access goes: mostly to a register, else anywhere in the bank.
-uint64_t pick_offset(std::mt19937_64 &rng, const DevBank &bank)
-{
-  if (bank.n_regs && rng() % 8) {
-    const DevReg &r = bank.regs[rng() % bank.n_regs];
-    return r.offset + rng() % (r.count ? r.count : 1) * (r.stride ? r.stride : r.size);
-  }
-  return rng() % bank.size;
-}
-
-uint64_t pick_value(std::mt19937_64 &rng)
-{
-  uint64_t v = rng();
-  switch (rng() % 4) {
-  case 0: return v & 0xff;
-  case 1: return Harness::kRamBase + v % Harness::kRamSize;
-  case 2: return UINT64_C(1) << v % 64;
-  default: return v;
-  }
-}
-
 // KETCH_DEVICE_FUZZ: how many accesses, KETCH_SEED: of which sequence.
-TEST_P(EveryDevice, SurvivesRandomAccesses)
+TEST_P(EveryDevice, SurvivesRandomAccessesToEachRegister)
 {
   const char *count = getenv("KETCH_DEVICE_FUZZ"), *seed = getenv("KETCH_SEED");
   uint64_t n = count ? strtoull(count, nullptr, 0) : 20000;
-  std::mt19937_64 rng(seed ? strtoull(seed, nullptr, 0) : 1);
+  Reach reach(h, dev, seed ? strtoull(seed, nullptr, 0) : 1, true);
 
-  for (uint64_t i = 0; dev->type->n_banks && i < n; i++) {
-    unsigned b = unsigned(rng() % dev->type->n_banks), size = 1u << rng() % 4;
-    uint64_t v, offset = pick_offset(rng, dev->type->banks[b]);
-    uint64_t addr = dev->region[b]->base + (rng() % 8 ? offset & ~UINT64_C(0) * size : offset);
-    if (rng() % 2)
-      (void)!phys_load(h.mem, addr, size, &v);
-    else
-      (void)!phys_store(h.mem, addr, size, pick_value(rng));
-    if (rng() % 4096 == 0)
-      dev_reset(h.root);
+  for (uint64_t i = 0; i < n; i++)
+    reach.step();
+  for (const auto &[reg, count] : reach.counts) {
+    EXPECT_GT(count.loads, n / 10000) << reg->name;
+    EXPECT_GT(count.stores, n / 10000) << reg->name;
   }
 }
 
 TEST_P(EveryDevice, ResetRestoresAllState)
 {
   auto fresh = state_of(dev);
-  std::mt19937_64 rng(7);
-  for (int i = 0; dev->type->n_banks && i < 2000; i++) {
-    unsigned b = unsigned(rng() % dev->type->n_banks);
-    (void)!phys_store(h.mem, dev->region[b]->base + pick_offset(rng, dev->type->banks[b]), 4,
-                      pick_value(rng));
-  }
+  Reach reach(h, dev, 7, false);
+  for (int i = 0; i < 4000; i++)
+    reach.step();
   dev_reset(h.root);
   for (const auto &[name, bytes] : state_of(dev)) {
     if (name != "v.generation") {  // of virtio's configuration: a reset is one more change
@@ -244,6 +222,7 @@ TEST_P(EveryDevice, ResetRestoresAllState)
 TEST_P(EveryDevice, SurvivesAnyLoadedState)
 {
   std::mt19937_64 rng(11);
+  Reach reach(h, dev, 12, true);
   for (int round = 0; round < 300; round++) {
     dev_pause(h.root, true);
     dev_each_field(dev, [](void *opaque, const DevField *f, void *data) {
@@ -260,14 +239,8 @@ TEST_P(EveryDevice, SurvivesAnyLoadedState)
       pthread_mutex_unlock(dev->lock);
     }
     dev_pause(h.root, false);
-    for (int i = 0; dev->type->n_banks && i < 40; i++) {
-      unsigned b = unsigned(rng() % dev->type->n_banks), size = 1u << rng() % 4;
-      uint64_t v, addr = dev->region[b]->base + pick_offset(rng, dev->type->banks[b]);
-      if (rng() % 2)
-        (void)!phys_load(h.mem, addr, size, &v);
-      else
-        (void)!phys_store(h.mem, addr, size, pick_value(rng));
-    }
+    for (int i = 0; i < 40; i++)
+      reach.step();
     if (round % 8 == 7)
       dev_reset(h.root);
   }

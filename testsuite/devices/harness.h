@@ -10,10 +10,13 @@
 extern "C" {
 #include "devices/device.h"
 #include "devices/host/block/block.h"
+#include "devices/host/chardev.h"
 #include "devices/host/net/net.h"
 }
 
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <string>
@@ -43,6 +46,12 @@ public:
   ~Harness()
   {
     dev_free(root);
+    if (serial)
+      chardev_free(serial);
+    if (loop)
+      io_free(loop);
+    if (peer >= 0)
+      close(peer);
     block_close(drive);
     netdev_free(netdev);
     clock_free(env.clock);
@@ -97,6 +106,9 @@ public:
     dev->irq[line] = {set_level, this, number};
   }
 
+  // The serial port's other end.
+  int serial_peer() const { return peer; }
+
   PhysMem *mem;
   DevEnv env = {};
   Dev *root = nullptr;
@@ -110,7 +122,8 @@ private:
     static_cast<Harness *>(opaque)->level[number] = level;
   }
 
-  // "test" is a disk of a megabyte, or a network where nobody is.
+  // "test" is a disk of a megabyte, a network where nobody is, a chardev whose other end is
+  // serial_peer().
   static void *find(void *opaque, DevPropKind kind, const char *id, GError **error)
   {
     Harness *h = static_cast<Harness *>(opaque);
@@ -118,6 +131,8 @@ private:
       return h->drive ? h->drive : (h->drive = make_drive());
     if (kind == DEV_PROP_netdev && !strcmp(id, "test"))
       return h->netdev ? h->netdev : (h->netdev = netdev_new("test", "null", error));
+    if (kind == DEV_PROP_chardev && !strcmp(id, "test"))
+      return h->serial ? h->serial : (h->serial = h->make_serial());
     g_set_error(error, DEV_ERROR, 0, "there is no '%s'", id);
     return nullptr;
   }
@@ -136,6 +151,24 @@ private:
     return block;
   }
 
+  Chardev *make_serial()
+  {
+    std::string path = testing::TempDir() + "ketch-serial-" + std::to_string(getpid());
+    sockaddr_un a = {};
+    loop = io_new();
+    Chardev *c = chardev_new(loop, "test", ("socket,server=on,wait=off,path=" + path).c_str(), true, nullptr,
+                             nullptr);
+    EXPECT_NE(nullptr, c);
+    a.sun_family = AF_UNIX;
+    strcpy(a.sun_path, path.c_str());
+    peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    EXPECT_EQ(0, ::connect(peer, reinterpret_cast<sockaddr *>(&a), sizeof(a)));
+    return c;
+  }
+
+  IoLoop *loop = nullptr;
+  Chardev *serial = nullptr;
+  int peer = -1;
   Block *drive = nullptr;
   Netdev *netdev = nullptr;
 

@@ -9,8 +9,9 @@
 namespace virtio_test
 {
 
-/* Fills the start of a request so that a device gets some way with it. */
-using Header = std::function<void(std::mt19937_64 &, uint8_t *, size_t)>;
+/* Fills the start of a request so that a device gets some way with it.  How long it is then; 0: as long
+ * as you like. */
+using Header = std::function<size_t(std::mt19937_64 &, uint8_t *, size_t)>;
 
 class Attacker
 {
@@ -94,7 +95,7 @@ class Attacker
     uint64_t events = 0, used = 0, needed_resets = 0;
 
   private:
-    static constexpr size_t kTables = 16 * 1024, kData = 256 << 10;
+    static constexpr size_t kTables = 16 * 1024, kData = 256 << 10, kHeader = 128;
 
     struct Queue {
         uint64_t desc, driver, device;
@@ -182,8 +183,10 @@ class Attacker
     {
         RawDesc d = { address(), length(), (uint16_t)(in ? kWrite : 0), 0 };
 
-        if (!in && d.addr >= data && d.addr < data + kData - 64) {
-            header(random, m.ram.at(d.addr), 64);
+        if (!in && d.addr >= data && d.addr < data + kData - kHeader) {
+            size_t wanted = header(random, m.ram.at(d.addr), kHeader);
+
+            d.len = wanted && random() % 8 ? (uint32_t)wanted : d.len;
         }
         if (random() % 128 == 0) {
             d.flags ^= (uint16_t)(1u << random() % 16);
@@ -351,6 +354,11 @@ class Attacker
     /* One register of the transport. */
     void touch_registers()
     {
+        if (m.setup.pci && random() % 4 == 0) {
+            touch_function();
+            return;
+        }
+
         static const unsigned mmio[] = { 0x14, 0x20, 0x24, 0x30, 0x38, 0x44, 0x50, 0x64, 0x70, 0x80,
                                          0x84, 0x90, 0x94, 0xa0, 0xa4, 0xac, 0xc0, 0xfc };
         unsigned size = 1u << random() % 4;
@@ -366,6 +374,38 @@ class Attacker
         }
         (void)!phys_load(m.ram.mem, at, m.setup.pci ? size : 4, &v);
         (void)!phys_store(m.ram.mem, at, m.setup.pci ? size : 4, value);
+    }
+
+    /* The function's configuration space: the window to the BAR that is there, mostly. */
+    void touch_function()
+    {
+        static const unsigned window[] = { 4, 8, 12, 16 };
+        unsigned last = 0x34, size = 1u << random() % 3;
+        uint64_t v;
+
+        while (m.read_config(last, 1) && random() % 16) {
+            last = (unsigned)m.read_config(last, 1) + 1;
+        }
+        last -= last == 0x34 ? 0 : 1;
+        for (unsigned part : window) {
+            uint64_t value = part == 4    ? random() % 8 == 0
+                             : part == 8  ? random() % 0x4000 & ~UINT64_C(3)
+                             : part == 12 ? UINT64_C(1) << random() % 4
+                                          : random();
+
+            m.write_config(last + part, random() % 8 ? value : random(), 4);
+        }
+        (void)m.read_config(last + 16, 4);
+        if (random() % 4 == 0) { /* anywhere else, but for what says where the BAR is */
+            uint64_t at = 0x20000000 + (1 << 15) + random() % 0x1000 / size * size;
+
+            (void)!phys_load(m.ram.mem, at, size, &v);
+            if (at % 0x1000 < 0x10 || at % 0x1000 >= 0x14) {
+                (void)!phys_store(m.ram.mem, at, size, random());
+            }
+            m.enable_bus();
+        }
+        (void)m.take_isr();
     }
 
     void touch_configuration()

@@ -80,6 +80,16 @@ typedef struct FeRegister {
     void (*set)(Vcpu *vcpu, unsigned slot, uint64_t value);
 } FeRegister;
 
+/* Semihosting, calls to whoever runs the guest: a breakpoint among these instructions. */
+enum { FE_SEMIHOSTING_CODE = 12 };
+
+typedef struct FeSemihosting {
+    uint8_t code[FE_SEMIHOSTING_CODE]; /* the instructions */
+    uint8_t at, length;                /* of the breakpoint, in bytes */
+    uint8_t slot_number;               /* register of the call's number, then of its result */
+    uint8_t slot_argument;
+} FeSemihosting;
+
 typedef struct Frontend {
     const char *name;      /* "riscv64" */
     const IrGuest *guest;
@@ -88,6 +98,7 @@ typedef struct Frontend {
     const char *gdb_name;  /* gdb's name of the architecture: "riscv:rv64" */
     const FeRegister *registers; /* by number */
     unsigned n_registers;
+    const FeSemihosting *semihosting;
     unsigned pc_align;     /* a pc that is not a multiple of it is IR_TRAP_misaligned_fetch */
 
     /* Control flow of the instruction in bytes[0, n). */

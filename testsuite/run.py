@@ -43,6 +43,7 @@ SUITES = [
     Suite("observing", "observe/observe.py", (), ()),
     Suite("plugins", "plugins/plugins.py", (), ()),
     Suite("bundled", "plugins/bundled/bundled.py", (), ()),
+    Suite("semihosting", "semihosting/semihosting.py", (), ()),
     Suite("machine_plugins", "plugins/machine.py", (), ()),
     Suite("programs", "programs/programs.py", ("--tier=jit",), ("--full",)),
     Suite("images", "devices/host/block/images.py", (), ()),

@@ -20,6 +20,7 @@ enum {
     TAKEN_BELOW_US = 5000,
     REST_NS = 10000,
     RESTS = 20,
+    CALL_MS = 5,
     SPINS = 64, /* waits that an interrupt ended at once, but did not interrupt: firmware that waits for
                    its turn in a loop.  The next ones last for as long as it waits already, in all. */
     SPIN_MS = 1000, /* after that they get no longer */
@@ -342,6 +343,33 @@ static void stop_for_debugger(Hart *h, const TrStop *stop)
     machine_request(h->machine, (MachineEvent){ MACHINE_debug, (int)h->number, NULL });
 }
 
+/* For what comes from outside and tells nobody. */
+static void wait_for_call(Hart *h)
+{
+    Machine *m = h->machine;
+    struct timespec end = from_now(CALL_MS);
+    bool over = false;
+
+    pthread_mutex_lock(&m->lock);
+    while (!over && !m->paused && !m->ending) {
+        over = pthread_cond_timedwait(&h->wake, &m->lock, &end) == ETIMEDOUT;
+    }
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void handle_breakpoint(Hart *h, const TrStop *stop)
+{
+    const MachineConfig *config = &h->machine->config;
+    MachineCall call = config->breakpoint ? config->breakpoint(config->opaque, h->number, h->vcpu)
+                                          : MACHINE_call_none;
+
+    if (call == MACHINE_call_none) {
+        h->machine->fe->trap(h->vcpu, stop->trap, stop->arg);
+    } else if (call == MACHINE_call_again) {
+        wait_for_call(h);
+    }
+}
+
 static void handle_stop(Hart *h, const TrStop *stop)
 {
     switch (stop->trap) {
@@ -359,8 +387,10 @@ static void handle_stop(Hart *h, const TrStop *stop)
     case IR_TRAP_watch:
         stop_for_debugger(h, stop);
         break;
-    case IR_TRAP_syscall:
     case IR_TRAP_breakpoint:
+        handle_breakpoint(h, stop);
+        break;
+    case IR_TRAP_syscall:
     case IR_TRAP_illegal:
     case IR_TRAP_misaligned_fetch:
     case IR_TRAP_misaligned:

@@ -40,6 +40,13 @@ typedef struct MachineEvents {
                                                       not the guest's; when it returns, the process ends */
 } MachineEvents;
 
+/* What a breakpoint instruction was to whoever runs the machine. */
+typedef enum MachineCall {
+    MACHINE_call_none,  /* nothing: the guest's handler is entered */
+    MACHINE_call_done,  /* a call, which has been served: the vcpu goes on where it is now */
+    MACHINE_call_again, /* a call that has to wait for something outside: it is made again soon */
+} MachineCall;
+
 /* Besides TrConfig.system: constant, copied. */
 typedef struct MachineConfig {
     unsigned n_harts;
@@ -50,6 +57,8 @@ typedef struct MachineConfig {
     uint64_t reset_pc; /* where each hart starts ... */
     uint64_t reset_arg; /* ... with its number and this in registers, see FeSystem.reset() */
     MachineEvents events;
+    /* In the hart's thread, which it must not hold up.  NULL: no breakpoint is a call. */
+    MachineCall (*breakpoint)(void *opaque, unsigned hart, Vcpu *vcpu);
 } MachineConfig;
 
 /* Paused, reset.  NULL and *error, a sentence. */

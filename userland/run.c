@@ -18,6 +18,7 @@
 #include "userland/proc.h"
 #include "userland/run.h"
 #include "userland/script.h"
+#include "userland/semihost.h"
 #include "userland/signals.h"
 #include "userland/symbols.h"
 
@@ -206,7 +207,9 @@ static void do_trap(Task *t, const TrStop *stop)
         fetch_fault(t, stop->arg);
         break;
     case IR_TRAP_breakpoint:
-        sig_fault(t, SIGTRAP, TRAP_BRKPT, pc);
+        if (!semihost_trap(t)) {
+            sig_fault(t, SIGTRAP, TRAP_BRKPT, pc);
+        }
         break;
     case IR_TRAP_illegal:
         log_line(LOG_unimp, "illegal instruction %#llx at pc %#llx\n",

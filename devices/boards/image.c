@@ -230,14 +230,31 @@ static const char *elf_trouble(const Elf64_Ehdr *e, size_t size)
     return NULL;
 }
 
+/* Linkers put the headers of the file into the page in front of a program, which here may be none of memory:
+ * no program for a machine looks for them. */
+static void skip_headers(const Board *b, Elf64_Phdr *p)
+{
+    uint64_t below = b->type->ram_base - p->p_paddr;
+
+    if (p->p_offset == 0 && p->p_paddr < b->type->ram_base && p->p_filesz > below) {
+        p->p_offset += below;
+        p->p_vaddr += below;
+        p->p_paddr += below;
+        p->p_filesz -= below;
+        p->p_memsz -= below;
+    }
+}
+
 /* The `i`th segment; false and error: it is not in the file. */
-static bool get_segment(GBytes *bytes, const Elf64_Ehdr *e, unsigned i, const char *path,
-                        Elf64_Phdr *p, GError **error)
+static bool get_segment(const Board *b, GBytes *bytes, unsigned i, const char *path, Elf64_Phdr *p,
+                        GError **error)
 {
     size_t size;
     const uint8_t *data = g_bytes_get_data(bytes, &size);
+    Elf64_Ehdr e;
 
-    memcpy(p, data + e->e_phoff + i * sizeof(*p), sizeof(*p));
+    memcpy(&e, data, sizeof(e));
+    memcpy(p, data + e.e_phoff + i * sizeof(*p), sizeof(*p));
     if (p->p_type != PT_LOAD || p->p_memsz == 0) {
         p->p_memsz = 0;
         return true;
@@ -246,19 +263,23 @@ static bool get_segment(GBytes *bytes, const Elf64_Ehdr *e, unsigned i, const ch
         p->p_paddr + p->p_memsz < p->p_paddr) {
         return fail(error, path, "is an ELF file with a segment outside of it");
     }
+    skip_headers(b, p);
     return true;
 }
 
 /* Where it wants to be; *virtual is the lowest of its virtual addresses. */
-static bool measure_elf(GBytes *bytes, const Elf64_Ehdr *e, const char *path, ImagePlace *place,
+static bool measure_elf(const Board *b, GBytes *bytes, const char *path, ImagePlace *place,
                         uint64_t *virtual, GError **error)
 {
-    *place = (ImagePlace){ UINT64_MAX, 0, e->e_entry };
+    Elf64_Ehdr e;
+
+    memcpy(&e, g_bytes_get_data(bytes, NULL), sizeof(e));
+    *place = (ImagePlace){ UINT64_MAX, 0, e.e_entry };
     *virtual = UINT64_MAX;
-    for (unsigned i = 0; i < e->e_phnum; i++) {
+    for (unsigned i = 0; i < e.e_phnum; i++) {
         Elf64_Phdr p;
 
-        if (!get_segment(bytes, e, i, path, &p, error)) {
+        if (!get_segment(b, bytes, i, path, &p, error)) {
             return false;
         }
         if (p.p_memsz) {
@@ -299,7 +320,7 @@ static bool place_elf(Board *b, GBytes *bytes, const char *path, uint64_t addr, 
     if (trouble) {
         return fail(error, path, trouble);
     }
-    if (!measure_elf(bytes, &e, path, place, &virtual, error)) {
+    if (!measure_elf(b, bytes, path, place, &virtual, error)) {
         return false;
     }
     shift = move_vmlinux(b, addr, virtual, place);
@@ -309,7 +330,7 @@ static bool place_elf(Board *b, GBytes *bytes, const char *path, uint64_t addr, 
     for (unsigned i = 0; i < e.e_phnum; i++) {
         Elf64_Phdr p;
 
-        if (!get_segment(bytes, &e, i, path, &p, error) ||
+        if (!get_segment(b, bytes, i, path, &p, error) ||
             (p.p_memsz && !board_add_blob(b, path, p.p_paddr + shift,
                                           g_bytes_new_from_bytes(bytes, p.p_offset, p.p_filesz),
                                           error))) {

@@ -269,13 +269,40 @@ static bool load_extra(Board *b, const BoardExtra *extra, GError **error)
     return image_place(b, bytes, extra->path, 0, &place, error);
 }
 
+static bool load_extras(Board *b, const BoardImages *images, GError **error)
+{
+    for (unsigned i = 0; i < images->n_extra; i++) {
+        if (!load_extra(b, &images->extra[i], error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A program of the user's where firmware would start is started in its place. */
+static bool is_replaced(const Board *b)
+{
+    for (unsigned i = 0; i < b->blobs->len; i++) {
+        const BoardBlob *blob = b->blobs->pdata[i];
+
+        if (blob->addr == VIRT_DRAM) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool load(Board *b, const BoardImages *images, GError **error)
 {
     ImagePlace firmware = { VIRT_DRAM, VIRT_DRAM, VIRT_DRAM }, kernel = { 0 };
-    const char *bios = images->bios ? images->bios : usual_firmware(error);
     VirtTree tree = { 0 };
+    const char *bios;
     uint64_t tree_addr;
 
+    if (!load_extras(b, images, error)) {
+        return false;
+    }
+    bios = images->bios ? images->bios : is_replaced(b) ? "none" : usual_firmware(error);
     if (!bios || (strcmp(bios, "none") && !load_program(b, bios, VIRT_DRAM, &firmware, error))) {
         return false;
     }
@@ -286,11 +313,6 @@ static bool load(Board *b, const BoardImages *images, GError **error)
     if (!images->kernel && images->initrd) {
         g_set_error(error, BOARD_ERROR, 0, "-initrd needs -kernel");
         return false;
-    }
-    for (unsigned i = 0; i < images->n_extra; i++) {
-        if (!load_extra(b, &images->extra[i], error)) {
-            return false;
-        }
     }
     if (!images->kernel && b->config.flash[0]) {
         kernel.entry = VIRT_FLASH;

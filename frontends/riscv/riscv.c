@@ -185,6 +185,15 @@ static unsigned disassemble(uint64_t pc, const uint8_t *bytes, size_t n, char *t
     return length;
 }
 
+/* RISC-V Semihosting, "Semihosting Trap Instruction Sequence": slli x0, x0, 31; ebreak; srai x0, x0, 7. */
+static const FeSemihosting semihosting = {
+    .code = { 0x13, 0x10, 0xf0, 0x01, 0x73, 0x00, 0x10, 0x00, 0x13, 0x50, 0x70, 0x40 },
+    .at = 4,
+    .length = 4,
+    .slot_number = RV_SLOT_a0,
+    .slot_argument = RV_SLOT_a1,
+};
+
 const Frontend fe_riscv64 = {
     .name = "riscv64",
     .guest = &rv_guest,
@@ -193,6 +202,7 @@ const Frontend fe_riscv64 = {
     .gdb_name = "riscv:rv64",
     .registers = rv_registers,
     .n_registers = RV_REGISTERS,
+    .semihosting = &semihosting,
     .pc_align = 2,
     .shape = rv_shape,
     .sequence = rv_sequence,
@@ -212,6 +222,7 @@ const Frontend fe_riscv64_machine = {
     .gdb_name = "riscv:rv64",
     .registers = rv_machine_registers,
     .n_registers = RV_MACHINE_REGISTERS,
+    .semihosting = &semihosting,
     .pc_align = 2,
     .shape = rv_shape,
     .translate = translate_machine,

@@ -106,6 +106,39 @@ static bool option_smp(VmOptions *o, const char *arg, GError **error)
     return keys_end(&k, "-smp", ok ? error : NULL) && ok;
 }
 
+/* ---- Semihosting ---- */
+
+/* All of arg=TEXT, in their order. */
+static void take_arguments(Keys *k, GPtrArray *args)
+{
+    keys_take(k, "arg");
+    for (unsigned i = 0; k->part[i]; i++) {
+        if (g_str_has_prefix(k->part[i], "arg=")) {
+            g_ptr_array_add(args, g_strdup(k->part[i] + strlen("arg=")));
+        }
+    }
+}
+
+static bool option_semihosting_config(VmOptions *o, const char *arg, GError **error)
+{
+    VmSemihostOptions *s = &o->semihosting;
+    Keys k = keys_split(arg, "enable");
+    const char *where = keys_take(&k, "target"), *chardev = keys_take(&k, "chardev");
+    bool ok = true;
+
+    s->on = true;
+    if (where && strcmp(where, "native") && strcmp(where, "auto")) {
+        ok = wrong(error, "-semihosting-config: Ketch serves the calls (target=native or auto), not", where);
+    }
+    if (chardev) {
+        g_free((char *)(uintptr_t)s->chardev);
+        s->chardev = g_strdup(chardev);
+    }
+    take_arguments(&k, s->args);
+    ok = ok && keys_take_bool(&k, "enable", &s->on, error) && keys_take_bool(&k, "userspace", &s->user, error);
+    return keys_end(&k, "-semihosting-config", ok ? error : NULL) && ok;
+}
+
 /* ---- Options that are kept as they are ---- */
 
 #define KEEP(name, member)                                                     \
@@ -153,6 +186,7 @@ LIST(fw_cfg, fw_cfgs)
         o->member = true;                                                      \
         return true;                                                           \
     }
+FLAG(semihosting, semihosting.on)
 FLAG(nographic, nographic)
 FLAG(non_security, accept_no_isolation)
 FLAG(no_reboot, no_reboot)
@@ -402,6 +436,7 @@ bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error)
                       .drives = g_ptr_array_new(), .devices = g_ptr_array_new(),
                       .chardevs = g_ptr_array_new(), .netdevs = g_ptr_array_new(),
                       .fw_cfgs = g_ptr_array_new(),
+                      .semihosting.args = g_ptr_array_new_with_free_func(g_free),
                       .dfilter = g_array_new(FALSE, FALSE, sizeof(TrRange)) };
     for (int i = 1; i < argc; i++) {
         const char *arg, *text = argv[i];
@@ -432,6 +467,8 @@ void vm_options_fini(VmOptions *o)
     g_ptr_array_free(o->netdevs, TRUE);
     g_ptr_array_free(o->fw_cfgs, TRUE);
     g_array_free(o->dfilter, TRUE);
+    g_ptr_array_free(o->semihosting.args, TRUE);
+    g_free((char *)(uintptr_t)o->semihosting.chardev);
     g_free((char *)(uintptr_t)o->dump_tree);
 }
 

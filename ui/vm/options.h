@@ -15,6 +15,13 @@ typedef enum VmAction {
     VM_NETDEV_HELP,
 } VmAction;
 
+/* -semihosting-config. */
+typedef struct VmSemihostOptions {
+    bool on, user; /* user: the lowest privilege may make calls, too */
+    const char *chardev; /* owned; NULL: none */
+    GPtrArray *args;     /* of char *, owned */
+} VmSemihostOptions;
+
 /* Strings are argv's. */
 typedef struct VmOptions {
     VmAction action;
@@ -29,6 +36,7 @@ typedef struct VmOptions {
     const char *serial, *monitor, *qmp;     /* NULL: not given */
     const char *gdb, *loadvm;               /* likewise */
     const char *device_help;                /* VM_DEVICE_HELP: of this type; NULL: of all */
+    VmSemihostOptions semihosting;
     bool nographic;
     MmuScheme mmu;
     TrTier tier;

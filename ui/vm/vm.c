@@ -150,7 +150,8 @@ static bool start_translator(Vm *vm, GError **error)
                         .instrument = vm->instrument };
     MachineConfig machine = { .n_harts = o->harts, .time = time_of, .set_timer = set_timer,
                               .opaque = vm, .cpu = o->cpu, .reset_pc = vm->board->type->reset_pc,
-                              .events = vm_plugin_events };
+                              .events = vm_plugin_events,
+                              .breakpoint = vm->semihost.host ? vm_semihost_call : NULL };
     const char *why = NULL;
 
     system = (TrSystem){ &fe_riscv64_system, vm->env.mem, o->mmu };
@@ -236,6 +237,7 @@ static void make_monitor(Vm *vm)
 {
     const VmOptions *o = vm->options;
     MonitorReason reason = { "accel", "tcg", "translation does not isolate the guest" };
+    MonitorReason calls = { "semihosting", "semihosting", "the guest can open files and run commands" };
     MonitorVm m = { .name = o->name, .board = o->board, .policy = "none", .ram_size = o->memory,
                     .machine = vm->machine, .root = vm->board->root, .mem = vm->env.mem,
                     .clock = vm->env.clock, .frontend = &fe_riscv64_machine,
@@ -244,6 +246,9 @@ static void make_monitor(Vm *vm)
     add_peers(vm);
     add_roms(vm);
     g_array_append_val(vm->reasons, reason);
+    if (vm->semihost.host) {
+        g_array_append_val(vm->reasons, calls);
+    }
     dev_for_each(vm->board->root, add_reason, vm);
     m.reasons = (MonitorReason *)(void *)vm->reasons->data;
     m.n_reasons = vm->reasons->len;
@@ -332,7 +337,7 @@ static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError 
     }
     io_hold(vm->loop, true); /* what arrives is for the machine that prepare() leaves */
     if (!load_plugins(vm, error) || !vm_drives(vm, error) || !make_netdevs(vm, error) || !vm_chardevs(vm, error) ||
-        !make_board(vm, error)) {
+        !vm_semihost(vm, error) || !make_board(vm, error)) {
         return false;
     }
     make_monitor(vm);
@@ -350,6 +355,7 @@ static void vm_free(Vm *vm)
     clock_pause(vm->env.clock);
     io_remove(vm->signal_watch);
     vm_monitors_end(vm);
+    vm_semihost_end(vm);
     if (vm->board) {
         board_remove_devices(vm->board);
     }

@@ -9,10 +9,13 @@
 #ifndef KETCH_UI_VM_VM_H
 #define KETCH_UI_VM_VM_H
 
+#include <pthread.h>
+
 #include "devices/boards/board.h"
 #include "devices/host/block/block.h"
 #include "devices/host/chardev.h"
 #include "devices/host/net/net.h"
+#include "semihosting/semihosting.h"
 #include "translator/machine.h"
 #include "ui/monitor/monitor.h"
 #include "ui/monitor/server.h"
@@ -24,6 +27,15 @@ typedef struct VmConsole {
     Monitor *monitor;
     MonitorSession *session; /* made when the focus first comes */
 } VmConsole;
+
+/* Semihosting: the console's end, and what has arrived there. */
+typedef struct VmSemihost {
+    Semihost *host; /* NULL: no calls */
+    ChardevPort port;
+    pthread_mutex_t lock; /* of the next three */
+    uint8_t input[256];
+    unsigned first, n;
+} VmSemihost;
 
 typedef struct Vm {
     const VmOptions *options;
@@ -45,6 +57,7 @@ typedef struct Vm {
     Monitor *monitor;
     MonitorServer *hmp, *qmp;
     VmConsole console;
+    VmSemihost semihost;
     GArray *peers, *net_peers; /* of MonitorPeer: chardevs, netdevs */
     GArray *roms;         /* of MonitorRom */
     GArray *reasons;      /* of MonitorReason */
@@ -63,6 +76,14 @@ Chardev *vm_chardev(Vm *vm, const char *id); /* NULL: there is none */
 /* -monitor and -qmp, when the machine is there. */
 MUST_USE bool vm_monitors(Vm *vm, GError **error);
 void vm_monitors_end(Vm *vm);
+
+/* ---- semihost.c ---- */
+
+/* -semihosting-config, when the chardevs are there; nothing where it is off. */
+MUST_USE bool vm_semihost(Vm *vm, GError **error);
+void vm_semihost_end(Vm *vm);
+/* MachineConfig.breakpoint; `vm` is the Vm. */
+MachineCall vm_semihost_call(void *vm, unsigned hart, Vcpu *vcpu);
 
 /* ---- drives.c ---- */
 

@@ -16,7 +16,7 @@ struct Arena {
     size_t reserve; /* size of the range */
 };
 
-enum { ARENA_ALIGN = 16, ARENA_FIRST = 64 };
+enum { ARENA_ALIGN = 16, ARENA_FIRST = 64, LARGE_FROM = 2 << 20 };
 
 Arena *arena_new(size_t reserve)
 {
@@ -32,7 +32,9 @@ Arena *arena_new(size_t reserve)
 
 void arena_large_pages(Arena *arena)
 {
-    (void)madvise(arena, arena->reserve, MADV_HUGEPAGE);
+    if (arena->reserve > LARGE_FROM) {
+        (void)madvise((char *)arena + LARGE_FROM, arena->reserve - LARGE_FROM, MADV_HUGEPAGE);
+    }
 }
 
 void arena_free(Arena *arena)

@@ -22,7 +22,7 @@ typedef struct Arena Arena;
 Arena *arena_new(size_t reserve);
 void arena_free(Arena *arena);
 
-/* Pages of 2 MiB where the host has them: for an arena that often gets larger than that. */
+/* Pages of 2 MiB where the host has them, behind the first 2 MiB. */
 void arena_large_pages(Arena *arena);
 
 void *arena_alloc(Arena *arena, size_t size);

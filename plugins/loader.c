@@ -215,18 +215,6 @@ static bool linker_error(const Plugin *p, const char *file, GError **error)
     return wrong(p, error, why);
 }
 
-/* The plugins of QEMU 7.2 are not linked with glib: they find QEMU's. */
-static void *open_library(const char *file)
-{
-    void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-
-    if (!handle) {
-        (void)dlopen("libglib-2.0.so.0", RTLD_NOW | RTLD_GLOBAL);
-        handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-    }
-    return handle;
-}
-
 typedef int InstallFn(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
 
 static bool install(Plugin *p, const char *file, GError **error)
@@ -240,7 +228,7 @@ static bool install(Plugin *p, const char *file, GError **error)
     int status;
 
     plugin_running = (PluginRunning){ p, PLUGIN_EV_load };
-    handle = p->handle = open_library(file);
+    handle = p->handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         return linker_error(p, file, error);
     }

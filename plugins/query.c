@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The questions of the plugin interface: accesses, memory, registers, the program, small help. */
-#include <dlfcn.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -167,20 +166,10 @@ bool qemu_plugin_translate_vaddr(uint64_t vaddr, uint64_t *hwaddr)
 
 /* ---- Registers: handles are the frontend's rows ---- */
 
-/* The plugin frees the array with its own glib: when this program has one of its own from an archive,
- * memory of the one must not get into the other. */
-static GArray *array_for_plugin(guint element_size)
-{
-    void *lib = dlopen("libglib-2.0.so.0", RTLD_NOW | RTLD_NOLOAD);
-    __typeof__(&g_array_new) new = lib ? (__typeof__(&g_array_new))dlsym(lib, "g_array_new") : NULL;
-
-    return (new ? new : g_array_new)(TRUE, TRUE, element_size);
-}
-
 GArray *qemu_plugin_get_registers(void)
 {
     const Frontend *fe = plugin_target->guest;
-    GArray *all = array_for_plugin(sizeof(qemu_plugin_reg_descriptor));
+    GArray *all = g_array_new(TRUE, TRUE, sizeof(qemu_plugin_reg_descriptor));
 
     for (unsigned i = 0; i < fe->n_registers; i++) {
         const FeRegister *r = &fe->registers[i];

@@ -17,7 +17,7 @@
 
 enum {
     PAGE = 4096,
-    TABLE = 1 << 12, /* chains: few pages are touched by a short program */
+    FIRST_SIZE = 1 << 9,
     STOPS = 256,  /* chains */
     MEMORY_RATIO = 4,
     HOST_CSR = 0x1f80, /* MXCSR as C code expects it */
@@ -33,9 +33,17 @@ typedef struct Stop {
     bool before; /* before that instruction; else after it */
 } Stop;
 
-static TrBlock *table[TABLE];
+/* All blocks: each at the first free place from that of its pc on, at most every second place taken. */
+static struct {
+    uint32_t *tag; /* see tag_of(); 0: free */
+    TrBlock **block;
+    size_t size; /* a power of two */
+    size_t n;
+} table;
+
 static Stop *stops[STOPS];
 static Arena *memory;
+static const TrAction *latest; /* that was kept */
 static size_t memory_empty;
 static size_t memory_size;
 static IrGuest guest; /* the frontend's, with the helpers below */
@@ -202,6 +210,66 @@ bool instrument_slot(int64_t offset, unsigned *slot)
     return offset % 8 == 0 && *slot >= words.first_slot && *slot < words.first_slot + WORD_SLOTS;
 }
 
+/* ---- The table of blocks ---- */
+
+static void table_start(size_t size)
+{
+    table.size = size;
+    table.n = 0;
+    table.tag = ARENA_NEW(memory, uint32_t, size);
+    table.block = ARENA_NEW(memory, TrBlock *, size);
+}
+
+/* Nearly all blocks with other pcs have other tags, so they need not be looked at. */
+static uint32_t tag_of(uint64_t pc)
+{
+    return (uint32_t)(pc >> 1) | UINT32_C(1) << 31;
+}
+
+static size_t place_of(uint64_t pc)
+{
+    return (pc >> 1) & (table.size - 1);
+}
+
+static size_t place_after(size_t at)
+{
+    return (at + 1) & (table.size - 1);
+}
+
+static void table_put(TrBlock *b)
+{
+    size_t at = place_of(b->pc);
+
+    while (table.tag[at]) {
+        at = place_after(at);
+    }
+    table.tag[at] = tag_of(b->pc);
+    table.block[at] = b;
+    table.n++;
+}
+
+/* The smaller ones stay in the arena: together they are a third of it. */
+static void table_grow(void)
+{
+    TrBlock **old = table.block;
+    size_t size = table.size;
+
+    table_start(size * 4);
+    for (size_t i = 0; i < size; i++) {
+        if (old[i]) {
+            table_put(old[i]);
+        }
+    }
+}
+
+static void table_insert(TrBlock *b)
+{
+    if (table.n == table.size / 2) {
+        table_grow();
+    }
+    table_put(b);
+}
+
 bool instrument_start(IrHelper *rows, IrHelperFn **fns)
 {
     static IrSlot slots[VCPU_SLOTS];
@@ -229,29 +297,42 @@ bool instrument_start(IrHelper *rows, IrHelperFn **fns)
     }
     arena_large_pages(memory);
     memory_empty = arena_mark(memory);
+    table_start(FIRST_SIZE);
     return true;
 }
 
 void instrument_forget(void)
 {
-    memset(table, 0, sizeof(table));
     memset(stops, 0, sizeof(stops));
+    latest = NULL;
     arena_reset(memory, memory_empty);
+    table_start(FIRST_SIZE);
 }
 
 /* ---- What the client adds ---- */
 
-/* Many are additions: there is one for each instruction that is counted. */
+/* Most are as the one before: instructions that are counted, for instance. */
+static const TrAction *keep(const TrAction *action)
+{
+    TrAction *copy;
+
+    if (!latest || memcmp(latest, action, sizeof(*action)) != 0) {
+        copy = ARENA_NEW(memory, TrAction, 1);
+        *copy = *action;
+        latest = copy;
+    }
+    return latest;
+}
+
 static void append(TrActions *list, const TrAction *action)
 {
-    bool is_short = action->what == TR_ADD || action->what == TR_STORE;
-    size_t size = is_short ? offsetof(TrAction, regs) : sizeof(*action);
-    TrAction *copy = arena_alloc(memory, size);
+    TrStep *step = ARENA_NEW(memory, TrStep, 1), *last = list->last;
 
-    memcpy(copy, action, size);
-    copy->next = NULL;
-    *list->end = copy;
-    list->end = &copy->next;
+    *step = (TrStep){ last ? last->next : step, keep(action) };
+    if (last) {
+        last->next = step;
+    }
+    list->last = step;
 }
 
 void tr_do_at_block(TrBlock *block, const TrAction *action)
@@ -292,12 +373,16 @@ void instrument_stop_locked(uint64_t pc, bool before)
 
 /* What a scan finds, on the way to a TrBlock. */
 typedef struct Scan {
+    const TrBlock *found; /* NULL: none yet */
     uint64_t pc;
     unsigned n;
-    uint32_t size;
-    uint8_t length[SOURCE_INSNS];
-    uint8_t bytes[PAGE + SOURCE_INSN_BYTES];
+    uint32_t size;   /* bytes of the guest's */
+    uint32_t padded; /* bytes at `bytes`: plugins of version 1 read whole words */
+    FeShape shape[SOURCE_INSNS];
+    uint8_t bytes[2 * PAGE + SOURCE_INSN_BYTES];
 } Scan;
+
+static Scan scanned; /* under tr.lock */
 
 static bool starts_here(const Scan *s, uint64_t at, const FeShape *shape, const Stop *stop)
 {
@@ -308,14 +393,32 @@ static bool starts_here(const Scan *s, uint64_t at, const FeShape *shape, const 
     return s->n == 0 || (at + shape->length - 1) / PAGE == s->pc / PAGE;
 }
 
+/* An instruction's bytes in whole words. */
+static uint32_t padded(uint32_t length)
+{
+    return (uint32_t)bits_align_up(length, 4);
+}
+
+static void scan_insn(Scan *s, const FeShape *shape)
+{
+    uint8_t *to = s->bytes + s->padded;
+
+    memset(to + padded(shape->length) - 4, 0, 4);
+    source_copy_insn(to, source.c.bytes, shape->length);
+    s->shape[s->n++] = *shape;
+    s->size += shape->length;
+    s->padded += padded(shape->length);
+}
+
 static void scan(Scan *s, uint64_t pc, unsigned max)
 {
     uint64_t at = pc;
     FeShape shape = { 0 };
 
+    s->found = NULL;
     s->pc = pc;
     s->n = 0;
-    s->size = 0;
+    s->size = s->padded = 0;
     while (s->n < max && shape.kind == FE_PLAIN && (s->n == 0 || at / PAGE == pc / PAGE)) {
         const Stop *stop = stop_at(at);
 
@@ -323,9 +426,7 @@ static void scan(Scan *s, uint64_t pc, unsigned max)
         if (!starts_here(s, at, &shape, stop)) {
             break;
         }
-        source_copy_insn(s->bytes + s->size, source.c.bytes, shape.length);
-        s->length[s->n++] = shape.length;
-        s->size += shape.length;
+        scan_insn(s, &shape);
         at += shape.length;
         if (stop && !stop->before) {
             break;
@@ -333,69 +434,69 @@ static void scan(Scan *s, uint64_t pc, unsigned max)
     }
 }
 
-/* An instruction's bytes in whole words. */
-static uint32_t padded(uint32_t length)
-{
-    return (uint32_t)bits_align_up(length, 4);
-}
-
-static uint32_t all_padded(const Scan *s)
-{
-    uint32_t sum = 0;
-
-    for (unsigned i = 0; i < s->n; i++) {
-        sum += padded(s->length[i]);
-    }
-    return sum;
-}
-
-/* Each instruction's bytes by themselves, zeroes behind them: plugins of version 1 read whole words. */
 static TrBlock *block_new(const Scan *s)
 {
     TrBlock *b = ARENA_NEW(memory, TrBlock, 1);
-    uint8_t *own = arena_alloc(memory, all_padded(s));
-    uint32_t at = 0;
+    const uint8_t *bytes;
+    uint64_t pc = s->pc;
 
     *b = (TrBlock){ .pc = s->pc, .page = source_page_of(s->pc), .n_insns = s->n, .size = s->size };
-    b->start.end = &b->start.first;
-    b->bytes = arena_alloc(memory, s->size);
-    memcpy(b->bytes, s->bytes, s->size);
+    b->bytes = arena_alloc(memory, s->padded);
+    memcpy(b->bytes, s->bytes, s->padded);
     b->insn = ARENA_NEW(memory, TrInsn, s->n);
+    bytes = b->bytes;
     for (unsigned i = 0; i < s->n; i++) {
-        TrInsn *insn = &b->insn[i];
+        uint32_t length = s->shape[i].length;
 
-        *insn = (TrInsn){ .block = b, .pc = s->pc + at, .bytes = own, .size = s->length[i] };
-        source_copy_insn(own, b->bytes + at, s->length[i]);
-        own += padded(s->length[i]);
-        insn->before.end = &insn->before.first;
-        insn->accesses.end = &insn->accesses.first;
-        at += s->length[i];
+        b->insn[i] = (TrInsn){ .block = b, .pc = pc, .bytes = bytes, .size = length };
+        pc += length;
+        bytes += padded(length);
     }
     return b;
+}
+
+static bool is_block(const TrBlock *b, const Scan *s, TrPage page)
+{
+    return b->pc == s->pc && b->page == page && b->n_insns == s->n && b->size == s->size &&
+           memcmp(b->bytes, s->bytes, s->padded) == 0;
+}
+
+static TrBlock *block_find(const Scan *s)
+{
+    TrPage page = source_page_of(s->pc);
+    uint32_t tag = tag_of(s->pc);
+
+    for (size_t at = place_of(s->pc); table.tag[at]; at = place_after(at)) {
+        if (table.tag[at] == tag && is_block(table.block[at], s, page)) {
+            return table.block[at];
+        }
+    }
+    return NULL;
 }
 
 TrBlock *instrument_block_locked(uint64_t pc, unsigned max)
 {
-    static Scan s;
-    TrBlock **chain = &table[(pc >> 1) % TABLE], *b;
-    TrPage page;
+    TrBlock *b;
 
-    scan(&s, pc, max);
-    if (s.n == 0) {
+    scan(&scanned, pc, max);
+    if (scanned.n == 0) {
         return NULL;
     }
-    page = source_page_of(pc);
-    for (b = *chain; b; b = b->next) {
-        if (b->pc == pc && b->page == page && b->n_insns == s.n && b->size == s.size &&
-            memcmp(b->bytes, s.bytes, s.size) == 0) {
-            return b;
-        }
+    b = block_find(&scanned);
+    if (!b) {
+        b = block_new(&scanned);
+        table_insert(b);
+        tr.config.instrument->block(b);
     }
-    b = block_new(&s);
-    b->next = *chain;
-    *chain = b;
-    tr.config.instrument->block(b);
+    scanned.found = b;
     return b;
+}
+
+const FeShape *instrument_shape(const TrInsn *insn)
+{
+    const TrBlock *b = insn->block;
+
+    return b == scanned.found ? &scanned.shape[insn - b->insn] : NULL;
 }
 
 Arena *instrument_memory(void)

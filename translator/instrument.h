@@ -64,29 +64,35 @@ enum { TR_ACCESS_SIZE = 7, TR_ACCESS_SIGN = 8, TR_ACCESS_LOAD = 16, TR_ACCESS_ST
  * set. */
 typedef struct TrWord {
     uint64_t *host;
-    uint32_t offset;
+    uint64_t offset;
 } TrWord;
 
+/* Without padding: equal ones, one after the other, are kept once. */
 typedef struct TrAction {
-    struct TrAction *next;
     TrWhat what;
-    uint32_t mask;   /* at accesses: TR_ACCESS_LOAD, TR_ACCESS_STORE */
-    TrWord word;     /* add, store */
-    uint64_t imm;    /* add, store: which have nothing of what follows */
     TrRegs regs;     /* call */
+    uint32_t mask;   /* at accesses: TR_ACCESS_LOAD, TR_ACCESS_STORE */
+    uint16_t only_when; /* IrOp, eq ne ltu leu: call only when if_word only_when if_imm; 0: always */
+    uint16_t if_not;    /* the opposite */
+    TrWord word;     /* add, store */
+    uint64_t imm;
     TrCallFn *call;  /* at blocks and instructions */
     TrAccessFn *access;
     TrEmitFn *emit;  /* IR */
     void *data;
-    IrOp only_when;  /* eq ne ltu leu: call only when if_word only_when if_imm; 0: always */
-    bool if_not;     /* the opposite */
     TrWord if_word;
     uint64_t if_imm;
     void *owner;     /* for the client, see tr_running_action() */
 } TrAction;
 
+typedef struct TrStep {
+    struct TrStep *next; /* of the last one: the first */
+    const TrAction *action;
+} TrStep;
+
+/* What is to be done at a place, in order. */
 typedef struct TrActions {
-    TrAction *first, **end;
+    TrStep *last;
 } TrActions;
 
 struct TrInsn {
@@ -98,12 +104,11 @@ struct TrInsn {
 };
 
 struct TrBlock {
-    TrBlock *next; /* the translator's table */
     uint64_t pc;
     uint64_t page; /* of a machine: where it is, for tr_insn_host() */
     uint32_t n_insns;
-    uint32_t size;   /* bytes */
-    uint8_t *bytes;
+    uint32_t size;   /* bytes of the guest's */
+    uint8_t *bytes;  /* of all instructions, each in whole words, zeroes behind it */
     TrInsn *insn;
     TrActions start;
 };

@@ -6,6 +6,16 @@
 
 /* ---- IR ---- */
 
+static const TrStep *first_of(const TrActions *list)
+{
+    return list->last ? list->last->next : NULL;
+}
+
+static const TrStep *after(const TrActions *list, const TrStep *step)
+{
+    return step != list->last ? step->next : NULL;
+}
+
 static unsigned helper_of(const TrAction *a, bool access)
 {
     return tr.frontend->guest->n_helpers + (access ? TR_REGS_COUNT : 0) + a->regs;
@@ -135,16 +145,74 @@ void tr_emit_call_if(TrEmit *e, IrRef condition, const TrAction *action)
 
 /* ---- Blocks and instructions ---- */
 
+/* The last addition to a word that was emitted here. */
+typedef struct Sum {
+    TrWord word;
+    IrBlockId block;
+    IrRef insn, amount;
+} Sum;
+
+enum { SUMS = 8 };
+
+static Sum sums[SUMS]; /* under tr.lock */
+static unsigned n_sums;
+
+void instrument_begin(void)
+{
+    n_sums = 0;
+}
+
+static Sum *sum_of(const TrWord *word)
+{
+    for (unsigned k = 0; k < n_sums; k++) {
+        if (sums[k].word.host == word->host && sums[k].word.offset == word->offset) {
+            return &sums[k];
+        }
+    }
+    return NULL;
+}
+
+/* Nothing that was made after insn `ref` can see a word, or leave. */
+static bool is_unseen_since(const IrFunc *f, IrRef ref)
+{
+    for (const IrInsn *i = &f->insn[ref + 1]; i < &f->insn[f->n_insns]; i++) {
+        if (ir_op_info[i->op].effects & (IR_CALL | IR_TRAPS | IR_TERM) || i->op == IR_OP_ldstate ||
+            i->op == IR_OP_ststate || i->op == IR_OP_refill) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The amount is a constant of its own, so that it can grow. */
+static void emit_addition(IrBuild *b, const TrAction *a)
+{
+    IrFunc *f = b->f;
+    Sum *sum = sum_of(&a->word);
+    IrRef amount;
+
+    if (sum && sum->block == b->block && is_unseen_since(f, sum->insn)) {
+        ir_insn(f, sum->amount)->imm += (int64_t)a->imm;
+        return;
+    }
+    amount = ir_append(f, b->block, (IrInsn){ .op = IR_OP_const, .type = IR_I64, .imm = (int64_t)a->imm });
+    if (a->word.host) {
+        ir_addhost(b, pointer(b, a->word.host), amount);
+    } else {
+        ir_addstate(b, (unsigned)a->word.offset, amount);
+    }
+    sum = sum ? sum : n_sums < SUMS ? &sums[n_sums++] : NULL;
+    if (sum) {
+        *sum = (Sum){ a->word, b->block, f->block[b->block].last, amount };
+    }
+}
+
 static void emit_word(IrBuild *b, const TrAction *a)
 {
-    IrRef imm = ir_const(b, IR_I64, a->imm);
-
-    if (a->what == TR_STORE) {
-        ir_ststate(b, a->word.offset, imm);
-    } else if (a->word.host) {
-        ir_addhost(b, pointer(b, a->word.host), imm);
+    if (a->what == TR_ADD) {
+        emit_addition(b, a);
     } else {
-        ir_addstate(b, a->word.offset, imm);
+        ir_ststate(b, (unsigned)a->word.offset, ir_const(b, IR_I64, a->imm));
     }
 }
 
@@ -160,7 +228,9 @@ static void emit_actions(const TrActions *list, const TrInsn *insn)
     IrBuild *b = &source.c.b;
     bool marked = false;
 
-    for (const TrAction *a = list->first; a; a = a->next) {
+    for (const TrStep *step = first_of(list); step; step = after(list, step)) {
+        const TrAction *a = step->action;
+
         source.instrumented = true;
         if (!marked && (a->what == TR_CALL || a->what == TR_IR)) {
             ir_mark(b, insn->pc, insn->size); /* calls see its pc */
@@ -225,7 +295,7 @@ static IrRef put_address(const Cursor *c, const IrInsn *access)
 static void put_word(const Cursor *c, const TrAction *a)
 {
     IrRef imm = put_const(c, IR_I64, a->imm);
-    int64_t at = a->word.offset;
+    int64_t at = (int64_t)a->word.offset;
 
     if (a->what == TR_STORE) {
         put(c, (IrInsn){ .op = IR_OP_ststate, .type = IR_I64, .imm = at, .arg = { imm } });
@@ -256,7 +326,9 @@ static void put_actions(const Cursor *c, const TrInsn *insn, uint32_t bits, cons
 {
     IrRef address = 0;
 
-    for (const TrAction *a = insn->accesses.first; a; a = a->next) {
+    for (const TrStep *step = first_of(&insn->accesses); step; step = after(&insn->accesses, step)) {
+        const TrAction *a = step->action;
+
         if (!(a->mask & bits)) {
             continue;
         }
@@ -347,12 +419,12 @@ static void instrument_access(const TrInsn *insn, IrRef ref)
 
 static bool writes_registers(const TrInsn *insn)
 {
-    const TrAction *a = insn->accesses.first;
+    const TrStep *step = first_of(&insn->accesses);
 
-    while (a && (a->what != TR_CALL || a->regs != TR_REGS_write)) {
-        a = a->next;
+    while (step && (step->action->what != TR_CALL || step->action->regs != TR_REGS_write)) {
+        step = after(&insn->accesses, step);
     }
-    return a != NULL;
+    return step != NULL;
 }
 
 void instrument_accesses(const TrInsn *insn, IrRef first)
@@ -360,7 +432,7 @@ void instrument_accesses(const TrInsn *insn, IrRef first)
     FeContext *c = &source.c;
     uint32_t end = c->b.f->n_insns;
 
-    for (IrRef ref = first; insn->accesses.first && ref < end; ref++) {
+    for (IrRef ref = first; insn->accesses.last && ref < end; ref++) {
         instrument_access(insn, ref);
     }
     if (!c->ended && writes_registers(insn)) {

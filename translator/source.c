@@ -174,6 +174,7 @@ IrFunc *source_begin(uint64_t pc, uint32_t mode, TrPage page)
     source.writable = false;
     source.block = NULL;
     source.instrumented = false;
+    instrument_begin();
     source.again = false;
     source.n_insns = 0;
     source.n_spans = 0;
@@ -196,7 +197,8 @@ static FeShape shape_of(uint64_t pc, const FeContext *c)
     return s;
 }
 
-FeShape source_look(uint64_t pc)
+/* c.bytes is the code at `pc`; false when there is none. */
+static bool open_window(uint64_t pc)
 {
     FeContext *c = &source.c;
     uint64_t at = pc - source.window_pc;
@@ -211,7 +213,25 @@ FeShape source_look(uint64_t pc)
     }
     c->bytes = source.window + at;
     c->n_bytes = source.window_size - at;
-    return c->n_bytes ? shape_of(pc, c) : (FeShape){ .length = 0 };
+    return c->n_bytes > 0;
+}
+
+FeShape source_look(uint64_t pc)
+{
+    return open_window(pc) ? shape_of(pc, &source.c) : (FeShape){ .length = 0 };
+}
+
+FeShape source_look_again(uint64_t pc)
+{
+    const FeContext *c = &source.c;
+    const TrInsn *insn = &source.block->insn[source.n_block];
+    const FeShape *known = instrument_shape(insn);
+
+    if (!open_window(pc) || !known || c->n_bytes < insn->size ||
+        memcmp(c->bytes, insn->bytes, insn->size) != 0) {
+        return source_look(pc);
+    }
+    return *known;
 }
 
 void source_open_span(uint64_t pc)

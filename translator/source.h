@@ -71,6 +71,9 @@ IrFunc *source_begin(uint64_t pc, uint32_t mode, TrPage page);
  * all executable. */
 FeShape source_look(uint64_t pc);
 
+/* The same for the next instruction of `block`, which may have been looked at already. */
+FeShape source_look_again(uint64_t pc);
+
 /* The next instruction is not where the last one ended. */
 void source_open_span(uint64_t pc);
 

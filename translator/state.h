@@ -308,6 +308,9 @@ const IrGuest *instrument_guest(void);
  * there is none.  Looks at guest code through source.h. */
 TrBlock *instrument_block_locked(uint64_t pc, unsigned max);
 
+/* What was seen of an instruction when its block was looked for; NULL when that was not the last one. */
+const FeShape *instrument_shape(const TrInsn *insn);
+
 /* Blocks end before (or after) the instruction at `pc`, whatever its shape says. */
 void instrument_stop_locked(uint64_t pc, bool before);
 
@@ -326,6 +329,9 @@ void instrument_fp_trap(TrVcpu *v, uint32_t *csr);
 
 /* Room for blocks is short: evict. */
 bool instrument_is_full_locked(void);
+
+/* A new function is begun. */
+void instrument_begin(void);
 
 /* Drops all blocks.  Caller: exclusive section and tr.lock. */
 void instrument_forget(void);

@@ -107,7 +107,7 @@ static IrFunc *make_blocks(IrFunc *f, uint64_t pc, unsigned max, TrFail *fail)
 
     while (!c->ended) {
         bool goes_on = source.block || (source.n_insns < max && add_block(pc, max, branches));
-        FeShape s = source_look(pc);
+        FeShape s = source.block ? source_look_again(pc) : source_look(pc);
 
         if (!s.length && source.n_insns == 0) {
             *fail = (TrFail){ IR_TRAP_fetch, pc + c->n_bytes };

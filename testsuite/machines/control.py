@@ -338,7 +338,7 @@ def interrupted_steps(client):
 
 def steps_case(options, folder):
     path = os.path.join(folder, "steps.sock")
-    with Machine(options.ketch, "-S", "-bios", "none", "-gdb", f"unix:{path}") as m:
+    with Machine(options.ketch, "-S", "-bios", "none", "-gdb", f"unix:path={path},server=on,wait=off") as m:
         wait_for(lambda: os.path.exists(path))
         client = rsp.Client(path)
         rsp.steps(client, 0x80000000, 0x80001000)

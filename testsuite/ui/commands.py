@@ -96,6 +96,7 @@ COMMANDS = [
     Command("run -cpu z80 good", 1, "z80", True),
     Command("run -g nowhere good", 1, "wanted PORT", True),
     Command("run -g 1234,suspend=perhaps good", 1, "suspend=n", True),
+    Command("run -g unix:path=/nonexistent/socket,server=on,wait=off,suspend=n good", 1, "cannot listen", True),
     Command("run -g unix:/nonexistent/socket good", 1, "cannot listen", True),
     Command("run -D /nonexistent/log -d in good", 1, "/nonexistent/log", True),
     Command("run nothing", 127, "nothing", True),

@@ -72,13 +72,42 @@ static const char *unix_path(void)
     return strchr(server.where, '/') ? server.where : NULL;
 }
 
-static bool take_suspend(const char *option)
+/* Options of the address, "" or ",NAME=VALUE..."; those of QEMU's sockets that say what the server does anyway
+ * change nothing. */
+static bool take_options(const char *options)
 {
-    if (strcmp(option, "suspend=n") != 0 && strcmp(option, "suspend=y") != 0) {
-        return false;
+    static const char *const usual[] = { "server=on", "server", "wait=off", "nowait" };
+
+    while (*options) {
+        const char *option = options + 1;
+        size_t n = strcspn(option, ","), known = 0;
+
+        options = option + n;
+        if (n == 9 && (strncmp(option, "suspend=n", n) == 0 || strncmp(option, "suspend=y", n) == 0)) {
+            server.suspend = option[8] == 'y';
+            continue;
+        }
+        while (known < sizeof(usual) / sizeof(usual[0]) &&
+               (strlen(usual[known]) != n || strncmp(option, usual[known], n) != 0)) {
+            known++;
+        }
+        if (known == sizeof(usual) / sizeof(usual[0])) {
+            return false;
+        }
     }
-    server.suspend = option[8] == 'y';
     return true;
+}
+
+/* The address without its options; QEMU's "unix:path=PATH" is "unix:PATH". */
+static void take_address(const char *spec, size_t n)
+{
+    const char *qemu = "unix:path=";
+
+    if (strncmp(spec, qemu, strlen(qemu)) == 0) {
+        snprintf(server.where, sizeof(server.where), "unix:%.*s", (int)(n - strlen(qemu)), spec + strlen(qemu));
+    } else {
+        snprintf(server.where, sizeof(server.where), "%.*s", (int)n, spec);
+    }
 }
 
 /* HOST or PORT may be missing: 127.0.0.1, or every address for "*". */
@@ -111,14 +140,13 @@ static bool tcp_address(Address *a, socklen_t *size)
 
 bool gdb_server_set(const char *spec, const char **error)
 {
-    const char *comma = strchr(spec, ',');
+    size_t n = strcspn(spec, ",");
     Address address;
     socklen_t size;
 
-    snprintf(server.where, sizeof(server.where), "%.*s",
-             (int)(comma ? comma - spec : (ptrdiff_t)strlen(spec)), spec);
-    if (comma && !take_suspend(comma + 1)) {
-        *error = "the only option behind the address is suspend=y or suspend=n";
+    take_address(spec, n);
+    if (!take_options(spec + n)) {
+        *error = "the options behind the address are suspend=y, suspend=n, server=on and wait=off";
         return false;
     }
     if (unix_path() ? !*unix_path() : !tcp_address(&address, &size)) {

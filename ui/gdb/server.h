@@ -12,7 +12,7 @@
 
 #include "ui/gdb/target.h"
 
-/* What -g says: PORT, HOST:PORT, unix:PATH or a path with a slash, and ",suspend=n".  "%d" in a
+/* What -g says: PORT, HOST:PORT, unix:PATH (or unix:path=PATH) or a path with a slash, and ",suspend=n".  "%d" in a
  * path stands for the process id.  False, and *error a sentence, when it is none of these. */
 bool gdb_server_set(const char *spec, const char **error);
 

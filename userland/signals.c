@@ -22,6 +22,7 @@ enum {
     HOST_STACK = 64 << 10,
     SIGSET_SIZE = 8,
     GUEST_RESTART = SA_RESTART,
+    SIGNAL_SETXID = 33, /* of Ketch's own C library */
 };
 
 /* The kernel's struct sigaction on the host. */
@@ -226,6 +227,16 @@ void sig_thread_init(Task *t)
     if (stack.ss_sp != MAP_FAILED && sigaltstack(&stack, NULL) == 0) {
         t->host_altstack = stack.ss_sp;
     }
+}
+
+void sig_own_thread(Task *t)
+{
+    SigHand *hand = t->sighand;
+
+    host_mask(ALL_SIGNALS & ~reserved, NULL);
+    pthread_mutex_lock(&hand->lock);
+    sig_install(SIGNAL_SETXID, &hand->action[SIGNAL_SETXID]);
+    pthread_mutex_unlock(&hand->lock);
 }
 
 void sig_thread_end(Task *t)

@@ -23,6 +23,10 @@ void sig_init(Task *first);
 void sig_thread_init(Task *t);
 void sig_thread_end(Task *t);
 
+/* First in a host thread that pthread_create() made: holds what it lets in, and takes back from it
+ * the signal that the guest's own C library, too, sends for setuid() and the like. */
+void sig_own_thread(Task *t);
+
 /* Delivers what waits; on return the host's mask is the guest's.  `t` is between instructions. */
 void sig_deliver(Task *t);
 

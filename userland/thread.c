@@ -258,6 +258,7 @@ int64_t sys_exit_group(Task *t, const uint64_t a[6])
 /* ---- Threads ---- */
 
 typedef struct Start {
+    void *(*main)(void *);
     Task *task;
     const CloneArgs *args;
     _Atomic int32_t ready; /* tid once the new task runs and needs no Start any more, or -errno */
@@ -296,7 +297,15 @@ static void *thread_main(void *opaque)
     return NULL;
 }
 
-static bool start_thread(Start *start, void *(*main)(void *))
+static void *begin_thread(void *opaque)
+{
+    Start *start = opaque;
+
+    sig_own_thread(start->task);
+    return start->main(start);
+}
+
+static bool start_thread(Start *start)
 {
     pthread_attr_t attr;
     pthread_t thread;
@@ -305,7 +314,7 @@ static bool start_thread(Start *start, void *(*main)(void *))
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, THREAD_STACK);
-    ok = pthread_create(&thread, &attr, main, start) == 0;
+    ok = pthread_create(&thread, &attr, begin_thread, start) == 0;
     pthread_attr_destroy(&attr);
     while (ok && !atomic_load(&start->ready)) {
         HOST_CALL4(SYS_futex, &start->ready, FUTEX_WAIT_PRIVATE, 0, 0);
@@ -316,7 +325,7 @@ static bool start_thread(Start *start, void *(*main)(void *))
 /* A task beside this one, of the same process or of another. */
 static int64_t new_task(Task *t, const CloneArgs *c, void *(*main)(void *))
 {
-    Start start = { .args = c };
+    Start start = { .main = main, .args = c };
 
     if (!sig_hold(t)) {
         return -TASK_ERESTARTNOINTR;
@@ -326,7 +335,7 @@ static int64_t new_task(Task *t, const CloneArgs *c, void *(*main)(void *))
     if (start.task) {
         enter_child(start.task, c);
     }
-    if (!start.task || !start_thread(&start, main)) {
+    if (!start.task || !start_thread(&start)) {
         if (start.task) {
             tr_vcpu_free(start.task->vcpu);
             free(start.task);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* setuid() of a process: the C library sends a signal of its own to every thread, also in a child
+ * that had no thread before. */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sys/wait.h>
+
+#include "check.h"
+
+enum { THREADS = 3, USER = 54321 };
+
+static int gate[2];
+
+static void *look(void *arg)
+{
+    char c;
+
+    CHECK_EQ(read(gate[0], &c, 1), 1);
+    return (void *)(long)geteuid();
+}
+
+static void change(uid_t user)
+{
+    pthread_t t[THREADS];
+    void *r;
+
+    CHECK_EQ(pipe(gate), 0);
+    for (int i = 0; i < THREADS; i++) {
+        CHECK_EQ(pthread_create(&t[i], NULL, look, NULL), 0);
+    }
+    CHECK_EQ(setuid(user), 0);
+    CHECK_EQ(write(gate[1], "123", THREADS), THREADS);
+    for (int i = 0; i < THREADS; i++) {
+        CHECK_EQ(pthread_join(t[i], &r), 0);
+        CHECK_EQ((long)r, user);
+    }
+    CHECK_EQ(close(gate[0]) | close(gate[1]), 0);
+}
+
+int main(void)
+{
+    uid_t user = geteuid() == 0 ? USER : geteuid();
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        change(user);
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+    change(user);
+    change(user);
+    return passed();
+}

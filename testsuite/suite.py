@@ -6,16 +6,19 @@ import argparse
 import concurrent.futures
 import contextlib
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
+import traceback
 
 TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
 TIMED_OUT = 1000  # no exit status
+PATIENCE = 300    # seconds for what takes one: a machine may be slow, and busy with something else
 
 # What ignores a signal (nohup, a job in the background) hands that on to all that it starts; a
 # handler ends at exec.
@@ -39,7 +42,7 @@ def end_session(leader):
                 os.kill(int(pid), signal.SIGKILL)
 
 
-def run(command, timeout, stdin=b"", cwd=None, env=None):
+def run(command, timeout=PATIENCE, stdin=b"", cwd=None, env=None):
     """Runs it in a session of its own, which is killed after `timeout` seconds."""
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, cwd=cwd, env=env, start_new_session=True)
@@ -50,6 +53,29 @@ def run(command, timeout, stdin=b"", cwd=None, env=None):
         end_session(child.pid)
         output, errors = child.communicate()
         return Result(TIMED_OUT, output, errors)
+
+
+def wait_for(what, why, seconds=PATIENCE):
+    """Until what() is true, which is returned; TimeoutError(why) when that takes longer."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        if time.monotonic() > end:
+            raise TimeoutError(why)
+        time.sleep(0.02)
+    return found
+
+
+def listens(path):
+    """Whether somebody listens to the socket, whose file is there a moment before."""
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as f:
+        return re.search(rf" 00010000 \d+ \d+ +\d+ {re.escape(path)}$", f.read(), re.M)
+
+
+def processor_seconds(pid):
+    """What a process has used."""
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def status_text(status):
@@ -108,10 +134,23 @@ class Report:
         return 1 if self.failed else 0
 
 
+def explain(error):
+    """What an exception says, where it was raised, and what a command said that failed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = ([f for f in frames if f.filename.startswith(TOP)] or frames)[-1]
+    said = "".join(text if isinstance(text, str) else text.decode(errors="replace") for text in
+                   (getattr(error, "stdout", None), getattr(error, "stderr", None)) if text)
+    return (f"{type(error).__name__} at {os.path.basename(frame.filename)}:{frame.lineno}: {error}" +
+            (f"\n{said[-2000:]}" if said else ""))
+
+
 def run_all(cases, job, jobs):
-    """job(case) -> verdicts, `jobs` at a time; prints and returns the exit status."""
+    """job(case) -> verdicts, `jobs` at a time; prints and returns the exit status.  A job that raises an
+    exception has failed."""
     report = Report(len(cases))
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for future in concurrent.futures.as_completed([pool.submit(job, c) for c in cases]):
-            report.add(future.result())
+        futures = {pool.submit(job, c): c for c in cases}
+        for future in concurrent.futures.as_completed(futures):
+            error = future.exception()
+            report.add([(str(futures[future]), explain(error))] if error else future.result())
     return report.close()

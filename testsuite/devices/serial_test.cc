@@ -23,10 +23,10 @@ namespace {
 constexpr uint64_t kBase = Harness::kDeviceBase;
 enum { DATA, IER, IIR, FCR = 2, LCR, MCR, LSR, MSR, SCR };
 
-// Waits up to ten seconds for what should be at once.
+// Waits up to a minute for what should be at once.
 template <typename F> bool soon(F f)
 {
-  for (int i = 0; i < 10000; i++) {
+  for (int i = 0; i < 60000; i++) {
     if (f())
       return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -68,7 +68,8 @@ const ChardevOps Sink::ops = {
 struct SocketTest : testing::Test {
   Loop l;
   Chardev *c = nullptr;
-  std::string path = "/tmp/ketch-chardev-" + std::to_string(getpid());
+  char folder[32] = "/tmp/ketch-chardev-XXXXXX"; /* the name of a socket must be short */
+  std::string path = std::string(mkdtemp(folder)) + "/socket";
   int fd = -1;
   std::atomic<int> quits{0};
   ChardevHost host = {[](void *o) { static_cast<SocketTest *>(o)->quits++; }, nullptr, this};
@@ -93,7 +94,7 @@ struct SocketTest : testing::Test {
   {
     close(fd);
     chardev_free(c);
-    EXPECT_NE(0, access(path.c_str(), F_OK)) << "the socket's file is left over";
+    EXPECT_EQ(0, rmdir(folder)) << "the socket's file is left over";
   }
   void send(const std::string &s) { EXPECT_EQ(ssize_t(s.size()), ::write(fd, s.data(), s.size())); }
   std::string receive(size_t n)
@@ -101,7 +102,7 @@ struct SocketTest : testing::Test {
     std::string s(n, 0);
     size_t got = 0;
     pollfd p = {fd, POLLIN, 0};
-    while (got < n && poll(&p, 1, 10000) > 0) {
+    while (got < n && poll(&p, 1, 60000) > 0) {
       ssize_t r = ::read(fd, &s[got], n - got);
       if (r <= 0)
         break;

@@ -46,7 +46,7 @@ class Kernel:
 
     @functools.cached_property
     def zstd(self):
-        r = suite.run(["zstd", "-q", "-1", "-c", self.path], 60)
+        r = suite.run(["zstd", "-q", "-1", "-c", self.path])
         check(r.status == 0, f"zstd: {r.errors}")
         return r.output
 
@@ -110,7 +110,7 @@ def kind_case(options, linux, path):
 
 
 def broken_case(options, path, says):
-    r = suite.run([options.ketch, "vm", "--non-security", "-nographic", "-m", "256M", "-kernel", path], 60)
+    r = suite.run([options.ketch, "vm", "--non-security", "-nographic", "-m", "256M", "-kernel", path])
     text = (r.output + r.errors).decode(errors="replace")
     check(r.status == 1 and says in text and path in text and text.count("\n") == 1,
           f"{suite.status_text(r.status)}: {text[:300]!r}")
@@ -144,10 +144,10 @@ def uboot_case(options, linux, folder, kernel):
     shutil.copy(linux.initrd, os.path.join(root, "boot/initrd"))
     with open(os.path.join(root, "boot/extlinux/extlinux.conf"), "w", encoding="ascii") as f:
         f.write(EXTLINUX)
-    r = suite.run(["mkfs.ext4", "-q", "-d", root, content, "80M"], 60)
+    r = suite.run(["mkfs.ext4", "-q", "-d", root, content, "80M"])
     check(r.status == 0, f"mkfs.ext4: {r.errors}")
     partitioned(disk, content)
-    r = suite.run([options.ketch, "image", "convert", "-q", "-f", "raw", "-O", "qcow2", disk, disk + ".qcow2"], 60)
+    r = suite.run([options.ketch, "image", "convert", "-q", "-f", "raw", "-O", "qcow2", disk, disk + ".qcow2"])
     check(r.status == 0, f"ketch image: {r.errors}")
     with Machine(options.ketch, "-kernel", os.path.join(UBOOT, kernel), "-drive",
                  f"file={disk}.qcow2,format=qcow2") as m:

@@ -17,11 +17,9 @@ from guest import CROSS, FIRMWARE, HERE, Failed, Machine, check
 
 def monitor(options, path, *command):
     """What `ketch monitor` prints for it."""
-    end = time.monotonic() + 30
-    while not os.path.exists(path) and time.monotonic() < end:
-        time.sleep(0.05)
-    r = suite.run([options.ketch, "monitor", path, *command], 60)
-    check(r.status == 0, f"`{' '.join(command)}`: {r.errors.decode(errors='replace')}")
+    suite.wait_for(lambda: suite.listens(path), "there is no monitor")
+    r = suite.run([options.ketch, "monitor", path, *command])
+    check(r.status == 0, f"`{' '.join(command)}`: {suite.status_text(r.status)}: {r.errors.decode(errors='replace')}")
     return r.output.decode()
 
 
@@ -35,7 +33,7 @@ def snapshot_case(options, linux, folder):
     go on in another process, which starts from the snapshot; and back again in that one."""
     qmp, saved = os.path.join(folder, "snap.qmp"), os.path.join(folder, "saved")
     disk = os.path.join(folder, "snap.qcow2")
-    r = suite.run([options.ketch, "image", "create", "-q", "-f", "qcow2", disk, "64M"], 60)
+    r = suite.run([options.ketch, "image", "create", "-q", "-f", "qcow2", disk, "64M"])
     check(r.status == 0, f"{r.errors}")
     args = ["-smp", "2", "-qmp", f"unix:{qmp},server=on,wait=off", "-drive",
             f"file={disk},format=qcow2,if=none,id=d", "-device", "virtio-blk-pci,drive=d,packed=on,num-queues=2"]
@@ -45,31 +43,29 @@ def snapshot_case(options, linux, folder):
         m.run("fill() { dd if=/bin/busybox of=/dev/vda bs=64k seek=16; }")
         m.run("put before 2>/dev/null")
         m.run("x=kept; echo text > /tmp/file; "
-              "(i=0; while :; do i=$((i+1)); echo $i > /tmp/count; usleep 10000; done) & true")
+              "(i=0; while :; do i=$((i+1)); echo $i > /tmp/next; mv /tmp/next /tmp/count; usleep 10000; done) & true")
         m.run("(while :; do fill; sync; done 2>/dev/null) & true")
-        m.run("sleep 1")
+        m.run("sleep 1; until [ -e /tmp/count ]; do usleep 10000; done")
         before = int(m.run("cat /tmp/count"))
         check(monitor(options, qmp, "savevm", saved) == "", "savevm says something")
         m.run("x=changed; rm /tmp/file; put behind 2>&-")
         monitor(options, qmp, "quit")
         m.end()
     with Machine(options.ketch, *args, "-loadvm", saved, linux=linux) as m:
-        while "running" not in monitor(options, qmp, "info", "status"):
-            time.sleep(0.1)
+        suite.wait_for(lambda: "running" in monitor(options, qmp, "info", "status"), "it does not run")
         for _ in range(2):
             m.send("\n")
             m.expect("ready> ")
             check(m.run("echo $x; cat /tmp/file") == "kept\ntext", "something is not as it was")
             disk_is(m, "before")
-            m.run("sleep 1")
-            check(int(m.run("cat /tmp/count")) > before, "what ran in the background does not")
+            suite.wait_for(lambda: int(m.run("cat /tmp/count")) > before, "what ran in the background does not")
             m.run("x=changed; rm /tmp/file; put behind 2>&-")
             disk_is(m, "behind")
             check(monitor(options, qmp, "loadvm", saved) == "", "loadvm says something")
         check("saved" in monitor(options, qmp, "info", "snapshots"), "the snapshot of the disk is not shown")
         monitor(options, qmp, "quit")
         m.end()
-    r = suite.run([options.ketch, "image", "check", disk], 60)
+    r = suite.run([options.ketch, "image", "check", disk])
     check(r.status == 0, f"the disk is damaged: {r.output} {r.errors}")
     for change, why in ((["-smp", "1"], "does not fit this machine: it is of board=virt harts=2"),
                         (["-device", "virtio-rng-device"], "it has not all harts and devices of this machine")):
@@ -247,7 +243,7 @@ def threads_of(pid):
 def gdb_output(machine, script):
     try:
         r = subprocess.run(["gdb-multiarch", "-nx", "-batch", "-x", script], stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, timeout=120, check=False)
+                           stderr=subprocess.STDOUT, timeout=suite.PATIENCE, check=False)
     except subprocess.TimeoutExpired as e:
         said = (e.stdout or b"").decode(errors="replace")
         raise Failed(f"gdb does not end: {said}\nThe machine:\n{threads_of(machine.process.pid)}") from None
@@ -261,9 +257,7 @@ def run_gdb(options, folder, name, script, answers, *args, linux=None):
         f.write(script.format(socket=path))
     m = Machine(options.ketch, "-smp", "2", "-S", "-gdb", f"unix:{path}", *args, linux=linux)
     try:
-        end = time.monotonic() + 30
-        while not os.path.exists(path) and time.monotonic() < end:
-            time.sleep(0.05)
+        suite.wait_for(lambda: suite.listens(path), "nobody listens")
         text = at = gdb_output(m, file)
         for answer in answers:
             check(answer in at, f"no {answer!r} (in that order) in {text}")
@@ -286,7 +280,6 @@ def crowd_case(options, folder):
     """Harts that hit one breakpoint at the same time, and one that goes on alone; from the reset on."""
     path, start = os.path.join(folder, "crowd.sock"), 0x80000000
     with Machine(options.ketch, "-smp", "4", "-S", "-bios", "none", "-gdb", f"unix:{path}") as m:
-        wait_for(lambda: os.path.exists(path))
         client = rsp.Client(path)
         rsp.write_code(client, start, rsp.LOOP_CODE)
         for thread in client.threads():
@@ -339,7 +332,6 @@ def interrupted_steps(client):
 def steps_case(options, folder):
     path = os.path.join(folder, "steps.sock")
     with Machine(options.ketch, "-S", "-bios", "none", "-gdb", f"unix:path={path},server=on,wait=off") as m:
-        wait_for(lambda: os.path.exists(path))
         client = rsp.Client(path)
         rsp.steps(client, 0x80000000, 0x80001000)
         interrupted_steps(client)
@@ -348,12 +340,10 @@ def steps_case(options, folder):
 
 
 def at_once(path):
-    end = time.monotonic() + 30
-    while True:
-        try:
-            return rsp.Client(path)
-        except (FileNotFoundError, ConnectionRefusedError):
-            check(time.monotonic() < end, "nobody listens")
+    end = time.monotonic() + suite.PATIENCE
+    while not os.path.exists(path):
+        check(time.monotonic() < end, "there is no socket")
+    return rsp.Client(path)
 
 
 def early_case(options, folder):
@@ -374,7 +364,8 @@ def monitor_case(options, folder):
     """`ketch monitor` on firmware alone."""
     path = os.path.join(folder, "people")
     with Machine(options.ketch, "-qmp", f"unix:{path},server=on,wait=off", "-netdev",
-                 f"user,id=n,hostfwd=tcp::{network.free_port(socket.SOCK_STREAM)}-:22", "-device", "virtio-net-pci,netdev=n") as m:
+                 f"user,id=n,hostfwd=tcp::{network.free_port(socket.SOCK_STREAM)}-:22",
+                 "-device", "virtio-net-pci,netdev=n") as m:
         m.expect("OpenSBI v")
         check("(ram): ram" in monitor(options, path, "info", "mtree"), "no RAM in info mtree")
         check("mhartid" in monitor(options, path, "x/6i", "0x1000"), "the reset vector is not shown")
@@ -390,11 +381,11 @@ def monitor_case(options, folder):
               "info pci does not show the network card")
         check(re.search(r"TCP\[HOST_FORWARD\] .* 127\.0\.0\.1 +\d+ ", monitor(options, path, "info", "usernet")),
               "no forwarded port in info usernet")
-        r = suite.run([options.ketch, "monitor", path, "fly"], 60)
+        r = suite.run([options.ketch, "monitor", path, "fly"])
         check(b"unknown command: 'fly'" in r.output, f"{r.output}")
         monitor(options, path, "quit")
         m.end()
-    r = suite.run([options.ketch, "monitor", path, "info", "status"], 60)
+    r = suite.run([options.ketch, "monitor", path, "info", "status"])
     check(r.status == 1 and b"no monitor answers" in r.errors, f"{r.errors}")
 
 
@@ -407,13 +398,6 @@ def firmware_cases(options, folder):
             ("gdb, a program", lambda: program_case(options, folder)),
             ("gdb, steps", lambda: steps_case(options, folder)),
             ("gdb, two address spaces", lambda: spaces_case(options, folder))]
-
-
-def wait_for(what, seconds=60):
-    end = time.monotonic() + seconds
-    while not what():
-        check(time.monotonic() < end, "it does not come to that")
-        time.sleep(0.2)
 
 
 def devices_case(options, linux, folder):
@@ -429,18 +413,18 @@ def devices_case(options, linux, folder):
         m.run("ip link set eth0 up")
         check(qmp('{"execute": "query-balloon"}') == {"actual": 256 << 20}, "not all memory at first")
         monitor(options, path, '{"execute": "balloon", "arguments": {"value": 134217728}}')
-        wait_for(lambda: qmp('{"execute": "query-balloon"}') == {"actual": 128 << 20})
+        suite.wait_for(lambda: qmp('{"execute": "query-balloon"}') == {"actual": 128 << 20}, "it keeps its memory")
         check(int(m.run("awk '/MemTotal/ { print $2 }' /proc/meminfo")) < 128 << 10, "the guest has all memory")
         check(monitor(options, path, "balloon", "256") == "", "balloon says something")
-        wait_for(lambda: "actual=256" in monitor(options, path, "info", "balloon"))
+        suite.wait_for(lambda: "actual=256" in monitor(options, path, "info", "balloon"), "it takes no memory")
         for off, on in (("set_link n off", "set_link n on"),
                         ('{"execute": "set_link", "arguments": {"name": "nic", "up": false}}',
                          '{"execute": "set_link", "arguments": {"name": "nic", "up": true}}')):
             monitor(options, path, off)
             check("link down" in monitor(options, path, "info", "network"), "the cable is not pulled out")
-            wait_for(lambda: m.run("cat /sys/class/net/eth0/carrier") == "0")
+            suite.wait_for(lambda: m.run("cat /sys/class/net/eth0/carrier") == "0", "the link stays up")
             monitor(options, path, on)
-            wait_for(lambda: m.run("cat /sys/class/net/eth0/carrier") == "1")
+            suite.wait_for(lambda: m.run("cat /sys/class/net/eth0/carrier") == "1", "the link stays down")
         said = monitor(options, path, "set_link x on")
         check("'x' not found" in said, said)
         m.send("poweroff -f\n")

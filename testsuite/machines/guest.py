@@ -186,12 +186,14 @@ class Machine:
         self.text += data.decode(errors="replace")
         return bool(data)
 
-    def expect(self, pattern, seconds=120):
+    def expect(self, pattern, seconds=suite.PATIENCE):
         """Waits for it; what stands before it is dropped."""
         end = time.monotonic() + seconds
         while not (found := re.search(pattern, self.text)):
             if not self.read(end - time.monotonic()):
-                raise Failed(f"no {pattern!r} in its output, which ends {self.text[-300:]!r}")
+                status = self.process.poll()
+                state = "it runs" if status is None else suite.status_text(status)
+                raise Failed(f"no {pattern!r} in its output, which ends {self.text[-1000:]!r}; {state}")
         self.text = self.text[found.end():]
         return found
 
@@ -208,20 +210,20 @@ class Machine:
             raise Failed(f"`{command}` ended with {found[2]}: {found[1]!r}")
         return found[1].replace("\r\n", "\n").strip()
 
-    def up(self, seconds=120):
+    def up(self, seconds=suite.PATIENCE):
         """The shell's prompt is there."""
         self.expect("GUEST IS UP", seconds)
         self.expect("ready> ")
 
-    def end(self, want=0, seconds=60):
+    def end(self, want=0, seconds=suite.PATIENCE):
         try:
             status = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise Failed("it does not end") from None
+            status = suite.TIMED_OUT
         while self.read(0):
             pass
         if status != want:
-            raise Failed(f"exit status {status}, not {want}; {self.text[-300:]!r}")
+            raise Failed(f"{suite.status_text(status)}, not {want}; {self.text[-1000:]!r}")
 
 
 def terminate(machine):

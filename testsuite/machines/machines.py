@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import socket
@@ -112,7 +113,7 @@ def command_files(folder):
 def command_case(options, row):
     args, status, pattern = row
     with tempfile.TemporaryDirectory() as folder:  # of its own: disks are locked while they are in use
-        r = suite.run([options.ketch, *args.format(**command_files(folder)).split()], 20)
+        r = suite.run([options.ketch, *args.format(**command_files(folder)).split()])
     text = (r.output + r.errors).decode(errors="replace")
     check(r.status == status, f"{suite.status_text(r.status)}, not {status}: {text}")
     check(pattern in text, f"nothing of '{pattern}' in: {text}")
@@ -142,7 +143,7 @@ def wrong_case(options, name, folder):
         # The device tree alone is made, so that a value that is right ends at once.
         args = ["vm", "--non-security", "-bios", "none", "-serial", "none", name, value]
         args += [] if name == "-loadvm" else ["-M", "virt,dumpdtb=/dev/null"]
-        r = suite.run([options.ketch, *args], 20, cwd=empty)
+        r = suite.run([options.ketch, *args], cwd=empty)
         text = (r.output + r.errors).decode(errors="replace")
         text = re.sub(r"^ketch: no isolation .*\n", "", text).lstrip()  # the first line of a log
         what = f"{name} {value[:40]!r}: {suite.status_text(r.status)}: {text[:200]}"
@@ -170,9 +171,8 @@ def tree_case(options, folder, board):
     os.symlink("file.dtb", link)  # what there is is written to
     for name, command in (("qemu", [qemu]), ("ketch", [options.ketch, "vm"])):
         path = os.path.join(folder, f"{name}.dtb")
-        r = suite.run([*command, "-M", f"{board},dumpdtb={path}", "-m", "512M", "-smp", "3", "-nographic"],
-                      30)
-        check(r.status == 0, f"{name}: {r.errors.decode(errors='replace')}")
+        r = suite.run([*command, "-M", f"{board},dumpdtb={path}", "-m", "512M", "-smp", "3", "-nographic"])
+        check(r.status == 0, f"{name}: {suite.status_text(r.status)}: {r.errors.decode(errors='replace')}")
         with open(path, "rb") as f:
             trees.append(tree.resolve(tree.parse(f.read())))
     check(os.path.islink(link), "dumpdtb has replaced a link")
@@ -199,7 +199,8 @@ def boot_case(options, linux, *args, kernel=None):
         check(abs(int(m.run("date +%s")) - time.time()) < 300, "its clock is wrong")
         before = int(m.run("cut -d. -f1 /proc/uptime"))
         m.run("sleep 2")
-        check(0 < int(m.run("cut -d. -f1 /proc/uptime")) - before < 60, "its time does not go")
+        went = int(m.run("cut -d. -f1 /proc/uptime")) - before
+        check(0 < went < suite.PATIENCE, f"of 2 s it counts {went}")
         m.send("poweroff -f\n")
         m.end()
 
@@ -213,20 +214,16 @@ class Crowded(Machine):
         return ["taskset", "-c", ",".join(map(str, some)), *Machine.program(ketch)]
 
 
-def processor_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def idle_case(options, linux):
     """In its first seconds behind the prompt a kernel has its harts forget some hundred translations."""
     with Crowded(options.ketch, "-smp", "4", linux=linux) as m:
         m.up()
-        before = processor_seconds(m.process.pid)
+        before = suite.processor_seconds(m.process.pid)
         time.sleep(5)
-        used = processor_seconds(m.process.pid) - before
-        check(used < 0.3, f"4 harts that have nothing to do took {used:.2f} s of 5 s")
+        used = suite.processor_seconds(m.process.pid) - before
+        # What a boot takes tells how fast this machine is.
+        check(used < max(0.3, before / 6),
+              f"4 harts that have nothing to do took {used:.2f} s of 5 s, the boot {before:.2f} s")
         m.send("poweroff -f\n")
         m.end()
 
@@ -271,11 +268,9 @@ def qmp_case(options, folder):
     """-S: nothing runs until `cont`; `quit` ends it."""
     path = os.path.join(folder, "qmp")
     with Machine(options.ketch, "-S", "-qmp", f"unix:{path},server=on,wait=off") as m:
-        end = time.monotonic() + 30
-        while not os.path.exists(path) and time.monotonic() < end:
-            time.sleep(0.05)
+        suite.wait_for(lambda: suite.listens(path), "nobody listens")
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(60)
+            s.settimeout(suite.PATIENCE)
             s.connect(path)
             stream = s.makefile("rw")
             check("QMP" in stream.readline(), "no greeting")
@@ -296,11 +291,9 @@ class Qmp:
     """A QMP client: replies, and the events that came before them."""
 
     def __init__(self, path):
-        end = time.monotonic() + 30
-        while not os.path.exists(path) and time.monotonic() < end:
-            time.sleep(0.05)
+        suite.wait_for(lambda: suite.listens(path), "nobody listens")
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(60)
+        self.socket.settimeout(suite.PATIENCE)
         self.socket.connect(path)
         self.stream = self.socket.makefile("rw")
         self.events = []
@@ -361,9 +354,7 @@ def reset_case(options, folder):
         check(pc(qmp) != "0x1000", "it has not run")
         qmp.ask("system_reset")
         qmp.event("RESET")
-        end = time.monotonic() + 10
-        while pc(qmp) != "0x1000" and time.monotonic() < end:
-            time.sleep(0.05)
+        suite.wait_for(lambda: pc(qmp) == "0x1000", "it is not where a reset starts")
         time.sleep(0.2)
         check(pc(qmp) == "0x1000", "it runs")
         check(qmp.ask("query-status") == {"running": False, "status": "paused"}, "it is not paused")
@@ -439,7 +430,7 @@ def net_case(options, linux):
 
 def manual_case():
     """docs/ketch-vm.1 says what ui/vm/options.def says."""
-    r = suite.run([sys.executable, os.path.join(suite.TOP, "tools/vm_man.py"), "--check"], 20)
+    r = suite.run([sys.executable, os.path.join(suite.TOP, "tools/vm_man.py"), "--check"])
     check(r.status == 0, r.output.decode())
 
 
@@ -494,13 +485,15 @@ def terminal_case(options, how):
     try:
         text = b""
         while b"OpenSBI v" not in text:
+            ready, _, _ = select.select([master], [], [], suite.PATIENCE)
+            check(ready and child.poll() is None, f"no firmware, {child.poll()}: {text[-1000:]}")
             text += os.read(master, 4096)
         check(termios.tcgetattr(slave)[3] != before[3], "the terminal is not raw")
         if how == "key":
             os.write(master, b"\x01x")
         else:
             child.send_signal(how)
-        child.wait(60)
+        child.wait(suite.PATIENCE)
         check(termios.tcgetattr(slave) == before, "the terminal is not as it was")
     finally:
         child.kill()
@@ -557,8 +550,10 @@ def verdict(case):
     name, fn = case
     try:
         return [(name, fn())]
-    except (Failed, ValueError, OSError, subprocess.SubprocessError) as e:
+    except Failed as e:
         return [(name, str(e))]
+    except (ValueError, OSError, subprocess.SubprocessError) as e:
+        return [(name, suite.explain(e))]
 
 
 def main():

@@ -28,9 +28,12 @@ LEASE = r"""printf '#!/bin/sh\n[ $1 != bound ] || { ip addr add $ip/$mask dev $i
 
 
 def free_port(kind):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """None that the kernel gives to those who ask for any: nobody else takes it meanwhile."""
+    for port in random.sample(range(10000, 32000), 1000):
+        with socket.socket(socket.AF_INET, kind) as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
+    raise Failed("no port is free")
 
 
 @contextlib.contextmanager
@@ -51,7 +54,7 @@ def get_address(m):
 
 def sent_back(address, data):
     """What a TCP service at the address answers to the data."""
-    with socket.create_connection(address, 60) as s:
+    with socket.create_connection(address, suite.PATIENCE) as s:
         sender = threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR)))
         sender.start()
         got = bytearray()
@@ -64,7 +67,7 @@ def sent_back(address, data):
 def datagram_back(address, data):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(2)
-        for _ in range(10):
+        for _ in range(suite.PATIENCE // 2):
             s.sendto(data, address)
             with contextlib.suppress(TimeoutError):
                 return s.recv(65536)
@@ -73,7 +76,9 @@ def datagram_back(address, data):
 
 def services(m):
     """In the guest: TCP on 7000, UDP on 7001."""
-    m.run("(nc -ll -p 7000 -e cat &) && (echo-udp 7001 &) && sleep 1")
+    m.run("(nc -ll -p 7000 -e cat &) && (echo-udp 7001 &)")
+    m.run("until grep -q :1B58.*:0000.0A /proc/net/tcp*; do usleep 10000; done")
+    m.run("until grep -q :1B59 /proc/net/udp*; do usleep 10000; done")
 
 
 def check_services(tcp, udp):
@@ -100,6 +105,7 @@ def forward_case(options, linux, restrict):
             return
         m.run("head -c 3000000 /dev/urandom > /tmp/file")
         m.send(f"nc {there} < /tmp/file\n")
+        server.settimeout(suite.PATIENCE)
         client, _ = server.accept()
         with client:
             got = hashlib.sha256()
@@ -126,7 +132,9 @@ def cable_case(options, linux, kind):
         other.run("ping -c 3 10.1.0.1")
         services(one)
         other.run("head -c 2000000 /dev/urandom > /tmp/file")
-        other.run("(cat /tmp/file; sleep 5) | nc 10.1.0.1 7000 | head -c 2000000 | cmp - /tmp/file")
+        other.run("(cat /tmp/file; until [ -e /tmp/back ]; do usleep 10000; done) | nc 10.1.0.1 7000 | "
+                  "(head -c 2000000 >/tmp/new; mv /tmp/new /tmp/back)")
+        other.run("cmp /tmp/file /tmp/back")
 
 
 # ---- In a network of their own ----
@@ -177,11 +185,11 @@ def own_network(options, linux, case):
     """The case in a network and with mounts of its own."""
     if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("ip"):
         return "skip: a network of its own needs root's rights, unshare and ip"
-    if suite.run(["unshare", "-nm", "true"], 20).status:
+    if suite.run(["unshare", "-nm", "true"]).status:
         return "skip: no network of its own can be made here"
     if case == "tap" and not os.path.exists("/dev/net/tun"):
         return "skip: no /dev/net/tun"
-    r = suite.run(["unshare", "-nm", sys.executable, __file__, case, options.ketch, linux.kernel, linux.initrd], 300)
+    r = suite.run(["unshare", "-nm", sys.executable, __file__, case, options.ketch, linux.kernel, linux.initrd], 3600)
     return None if r.status == 0 else (r.output + r.errors).decode(errors="replace")[-1500:]
 
 

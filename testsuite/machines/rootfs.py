@@ -97,7 +97,7 @@ def configure(ketch, root):
     inside = os.path.join(root, "ketch")
     shutil.copy(static, inside)
     script = CONFIGURE.format(password=PASSWORD)
-    r = suite.run(["chroot", root, "/ketch", "run", "/bin/sh", "-c", script], 600)
+    r = suite.run(["chroot", root, "/ketch", "run", "/bin/sh", "-c", script], 3600)
     if r.status:
         raise Failed(f"the packages' scripts under `ketch run`: {suite.status_text(r.status)}: "
                      f"{(r.output + r.errors).decode(errors='replace')[-1500:]}")
@@ -112,7 +112,7 @@ def make_disk(ketch, debs, folder, path):
                 [ketch, "image", "convert", "-q", "-f", "raw", "-O", "qcow2", "-c", "-o",
                  "compression_type=zstd", raw, path + ".new"]]
     for command in commands:
-        r = suite.run(command, 300)
+        r = suite.run(command)
         if r.status:
             raise Failed(f"{suite.shell(command)}: {r.errors.decode(errors='replace')}")
     os.rename(path + ".new", path)

@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, HANG = 400, THREADS = 3 };
+enum { PAGE = 4096, HANG = 3000, THREADS = 3 };
 
 typedef uint64_t (*Job)(uint64_t seed);
 

@@ -11,7 +11,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
@@ -19,11 +18,15 @@ import suite  # noqa: E402
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 COMPILER = "riscv64-linux-gnu-gcc"
-TIMEOUT = 120
+TIMEOUT = suite.PATIENCE
 
 
 def ketch(options, folder, *args):
     return suite.run([os.path.abspath(options.ketch), "run", *args], TIMEOUT, cwd=folder)
+
+
+def ending(result):
+    return f"{suite.status_text(result.status)}: {result.output} {result.errors[-2000:]}"
 
 
 def read_jitdump(path):
@@ -68,7 +71,7 @@ def perf_both(options, folder, target):
     result = ketch(options, folder, "--perf=both", target)
     dumps = glob.glob(os.path.join(folder, "jit-*.dump"))
     if result.output != b"1\n" or result.errors or len(dumps) != 1:
-        return f"{result.output} {result.errors} {dumps}"
+        return f"{ending(result)} {dumps}"
     pid = re.search(r"jit-(\d+)", dumps[0]).group(1)
     records, lines = read_jitdump(dumps[0]), read_map(f"/tmp/perf-{pid}.map")
     if [(n, a, len(c)) for n, a, c in records] != lines:
@@ -86,7 +89,7 @@ def perf_fork(options, folder, target):
     result = ketch(options, folder, "--perf=jitdump", target, "fork")
     dumps = sorted(glob.glob(os.path.join(folder, "jit-*.dump")), key=os.path.getsize)
     if result.errors or len(dumps) != 2:
-        return f"{result.errors} {dumps}"
+        return f"{ending(result)} {dumps}"
     files = [{n for n, _, _ in read_jitdump(d)} for d in dumps]
     child = [f for f in files if any(n.startswith("in_child") for n in f)]
     if len(child) != 1:
@@ -99,8 +102,8 @@ def perf_names_libraries(options, folder, target):
     binary = os.path.join(folder, "dynamic")
     subprocess.run([COMPILER, "-O1", "-o", binary, target + ".c"], check=True)
     result = ketch(options, folder, "--perf=jitdump", "-L", "/usr/riscv64-linux-gnu", binary)
-    if result.errors:
-        return f"{result.errors}"
+    if result.status or result.errors:
+        return ending(result)
     names = {n for n, _, _ in read_jitdump(glob.glob(os.path.join(folder, "jit-*.dump"))[0])}
     return wanted_names(names, NAMES + [r"printf\+0 .*|__printf.*|_IO_printf\+0 .*",
                                         r"ld-linux-riscv64-lp64d\.so\.1\+0x[0-9a-f]+ \[jit\]|_dl_.*"])
@@ -115,18 +118,24 @@ def perf_report(options, folder, target):
                          TIMEOUT, cwd=folder)
     if recorded.status != 0 or recorded.output != b"1\n":
         return f"skip: perf record cannot run here: {recorded.errors[-200:]}"
-    suite.run(["perf", "inject", "--jit", "-i", "data", "-o", "injected"], TIMEOUT, cwd=folder)
-    report = suite.run(["perf", "report", "--stdio", "-i", "injected"], TIMEOUT, cwd=folder).output.decode()
-    return None if re.search(r"hot_sum\+0x[0-9a-f]+ \[region\]", report) else f"not in the report: {report[-2000:]}"
+    injected = suite.run(["perf", "inject", "--jit", "-i", "data", "-o", "injected"], TIMEOUT, cwd=folder)
+    report = suite.run(["perf", "report", "--stdio", "-i", "injected"], TIMEOUT, cwd=folder)
+    if re.search(rb"hot_sum\+0x[0-9a-f]+ \[region\]", report.output):
+        return None
+    return f"not in the report; record: {ending(recorded)}; inject: {ending(injected)}; report: {ending(report)}"
+
+
+def profile(folder):
+    with open(os.path.join(folder, "report"), encoding="utf-8") as f:
+        return f.read()
 
 
 def profile_report(options, folder, target):
     """The hot loop is in the table and listed with its three kinds of code and its exits."""
     result = ketch(options, folder, "--profile=report", target, "long")
-    with open(os.path.join(folder, "report"), encoding="ascii") as f:
-        report = f.read()
     if result.output != b"1\n" or result.errors:
-        return f"{result.output} {result.errors}"
+        return ending(result)
+    report = profile(folder)
     for pattern in [r"[1-9]\d* samples in \d+\.\d\d s",
                     r"\d+\.\d %  in translated code",
                     r"\d+\.\d %  hot_sum\n",
@@ -142,18 +151,20 @@ def profile_report(options, folder, target):
 
 def profile_exits(options, folder, target):
     """Why a region was left, and how often: calls that it cannot foresee."""
-    ketch(options, folder, "--profile=report", target, "calls")
-    with open(os.path.join(folder, "report"), encoding="ascii") as f:
-        report = f.read()
+    result = ketch(options, folder, "--profile=report", target, "calls")
+    if result.status:
+        return ending(result)
+    report = profile(folder)
     counts = [int(n) for n in re.findall(r"^ +(\d+) +[\d.]+ %  computed call ", report, re.M)]
     return None if any(n > 1000000 for n in counts) else f"{counts} in {report[:3000]}"
 
 
 def profile_lists_sequences(options, folder, target):
     """Instructions that are translated as one are all listed, in their order."""
-    ketch(options, folder, "--profile=report", target, "atomic")
-    with open(os.path.join(folder, "report"), encoding="ascii") as f:
-        report = f.read()
+    result = ketch(options, folder, "--profile=report", target, "atomic")
+    if result.status:
+        return ending(result)
+    report = profile(folder)
     return None if re.search(r"(?s)==== hot_atomic.*0x[0-9a-f]+  lr\.d .*\n.*0x[0-9a-f]+  bne .*\n"
                              r".*0x[0-9a-f]+  sc\.d .*\n.*0x[0-9a-f]+  (c\.)?bne", report) else report[:3000]
 
@@ -163,15 +174,18 @@ def profile_of_a_killed_program(options, folder, target):
     command = [os.path.abspath(options.ketch), "run", "--profile=report", target, "spin"]
     for number in (signal.SIGTERM, signal.SIGINT):
         with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=folder) as guest:
-            guest.stdout.readline()  # it runs
-            guest.send_signal(number)
+            try:
+                guest.stdout.readline()  # it runs
+                guest.send_signal(number)
+                guest.wait(TIMEOUT)
+            finally:
+                guest.kill()
         if guest.returncode != -number:
             return suite.status_text(guest.returncode)
-        with open(os.path.join(folder, "report"), encoding="ascii") as f:
-            if " samples in " not in f.read():
-                return f"no report after {number}"
+        if " samples in " not in profile(folder):
+            return f"no report after {number}"
     result = ketch(options, folder, "--profile", target, "abort")
-    return None if result.status == -6 and b" samples in " in result.errors else f"{result.errors[:500]}"
+    return None if result.status == -6 and b" samples in " in result.errors else ending(result)
 
 
 def profile_is_invisible(options, folder, target):
@@ -182,7 +196,7 @@ def profile_is_invisible(options, folder, target):
         subprocess.run([COMPILER, "-O1", "-w", "-static", "-pthread", "-o", binary, source, "-lm"], check=True)
         result = ketch(options, folder, "--profile=report", binary)
         if result.status != 0 or result.output != b"passed\n" or result.errors:
-            return f"{name}: {suite.status_text(result.status)} {result.output} {result.errors}"
+            return f"{name}: {ending(result)}"
     return None
 
 
@@ -194,7 +208,8 @@ def gdb_backtrace(options, folder, target):
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=folder) as guest:
         try:
             guest.stdout.readline()  # it runs
-            time.sleep(0.5)
+            before = suite.processor_seconds(guest.pid)
+            suite.wait_for(lambda: suite.processor_seconds(guest.pid) > before + 0.5, "it stands still")
             gdb = ["gdb", "-nx", "-batch", "-p", str(guest.pid), "-ex", "backtrace"]
             found = suite.run(gdb, TIMEOUT).output.decode(errors="replace")
         finally:
@@ -219,13 +234,12 @@ def machine_names(options, folder, _):
                         "0x80000000+4", "-D", "log"], TIMEOUT, cwd=folder)
     dumps = glob.glob(os.path.join(folder, "jit-*.dump"))
     if result.status != 0 or result.output != b"machine\n" or len(dumps) != 1:
-        return f"{result.output} {result.errors} {dumps}"
+        return f"{ending(result)} {dumps}"
     pid = re.search(r"jit-(\d+)", dumps[0]).group(1)
     records, lines = read_jitdump(dumps[0]), read_map(f"/tmp/perf-{pid}.map")
     if [(n, a, len(c)) for n, a, c in records] != lines:
         return "the map and the jitdump differ"
-    with open(os.path.join(folder, "report"), encoding="utf-8") as f:
-        report = f.read()
+    report = profile(folder)
     if "Left translated code" not in report or not re.search(r"^ +\d+  wait$", report, re.M):
         return report[:1000]
     with open(os.path.join(folder, "log"), encoding="utf-8") as f:
@@ -254,8 +268,8 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 try:
                     return [(case.__name__, case(options, folder, target))]
-                except (AssertionError, OSError, struct.error) as error:
-                    return [(case.__name__, repr(error))]
+                except (AssertionError, OSError, struct.error, subprocess.SubprocessError) as error:
+                    return [(case.__name__, suite.explain(error))]
 
         return suite.run_all(cases, job, options.jobs)
 

@@ -31,7 +31,7 @@ GUEST_CC = ["riscv64-linux-gnu-gcc", "-O2", "-march=rv64gc", "-mabi=lp64d", "-mc
             "-Wl,--no-warn-rwx-segments", "-T", os.path.join(HERE, "../frontends/riscv/machine/link.ld")]
 WAYS = {"jit": [], "regions": ["--tier-threshold", "30"], "tlb": ["--mmu=tlb", "--tier-threshold", "30"],
         "interp": ["--tier", "interp"]}
-SECONDS = 200
+SECONDS = 600
 
 # QEMU's test device ends the process inside the store to it: that is no access yet, and nothing follows.
 # Ketch's machine stops soon after it, at the WFI.
@@ -217,8 +217,9 @@ def bundled(setup):
     stacks = read(setup, "folded").splitlines()
     counts = {number(r"^mix: (\d+) instructions", text), number(r"^hotblocks: (\d+) instructions", text),
               sum(int(line.rsplit(" ", 1)[1]) for line in stacks)}
-    ok = len(counts) == 1 and 1000 < log.count("\n") < min(counts)  # these count blocks that fault whole
-    yield "bundled: instructions", None if ok else f"{counts} {text[-500:]}"
+    ok = result.status == 0 and len(counts) == 1
+    ok = ok and 1000 < log.count("\n") < min(counts)  # these count blocks that fault whole
+    yield "bundled: instructions", None if ok else f"{suite.status_text(result.status)}: {counts} {text[-500:]}"
     traced = suite.run([setup.options.ketch, "trace", "cat", "trace"], SECONDS, cwd=setup.folder)
     traced = [line.split() for line in traced.output.decode().splitlines()[1:]]
     logged = [(int(line.split()[1], 16), kind, int(at, 16)) for line in log.splitlines()
@@ -253,8 +254,8 @@ def trace_whole(setup, linux):
     result = suite.run([setup.options.ketch, "trace", "stat", path], SECONDS)
     accesses = number(r"^(\d+) accesses by", result.output.decode())
     os.unlink(path)
-    if not why and (result.status != 0 or accesses < 10000000):
-        why = f"{accesses} accesses; {result.errors.decode()[-300:]}"
+    if not why and (result.status != 0 or not accesses or accesses < 10000000):
+        why = f"{accesses} accesses; {suite.status_text(result.status)}: {result.errors.decode()[-300:]}"
     return why
 
 
@@ -292,6 +293,8 @@ def guarded(name, cases):
             return list(cases())
         except guest.Failed as e:
             return [(name, str(e))]
+        except Exception as e:  # pylint: disable=broad-exception-caught
+            return [(name, suite.explain(e))]
     return job
 
 

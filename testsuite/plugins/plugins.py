@@ -26,7 +26,7 @@ GUEST_CC = ["riscv64-linux-gnu-gcc", "-O2", "-nostdlib", "-static", "-march=rv64
             "-fno-stack-protector"]
 SOURCES = ["*/contrib/plugins/*.c", "*/tests/*plugin*/*.c", "*/include/qemu/*.h"]
 TIERS = {"jit": [], "regions": ["--tier-threshold", "30"], "interp": ["--tier", "interp"]}
-SECONDS = 120
+SECONDS = suite.PATIENCE
 
 
 def last(pattern, text):

@@ -79,12 +79,13 @@ def build(folder, case, version):
         return target
     if os.path.exists(target + ".failed"):
         return None
-    run = suite.run([*command, *files, "-o", target + ".new", "-lm"], 120)
+    new = f"{target}.{os.getpid()}"  # another run may do the same
+    run = suite.run([*command, *files, "-o", new, "-lm"])
     if run.status != 0:
         with open(target + ".failed", "wb") as f:
             f.write(run.errors)
         return None
-    os.rename(target + ".new", target)
+    os.rename(new, target)
     return target
 
 
@@ -93,7 +94,7 @@ def passes_under_qemu(binary, qemu):
     for verdict in ("good", "bad"):
         if os.path.exists(f"{binary}.{verdict}"):
             return verdict == "good"
-    good = suite.run([*qemu, binary], 60).status == 0
+    good = suite.run([*qemu, binary]).status == 0
     open(f"{binary}.{'good' if good else 'bad'}", "w", encoding="ascii").close()
     return good
 
@@ -129,7 +130,7 @@ def main():
     p = suite.parser(__doc__)
     p.add_argument("--levels", default="-O0,-O2", help="comma-separated (--levels=-O2)")
     p.add_argument("--qemu", default="qemu-riscv64")
-    p.add_argument("--timeout", type=int, default=120)
+    p.add_argument("--timeout", type=int, default=suite.PATIENCE)
     options = p.parse_args()
     torture = Torture(options)
     chosen = suite.choose(cases(torture.folder, options.levels.split(",")), options,

@@ -140,7 +140,7 @@ def main():
 
         def job(command):
             program = ketch if command.program == "ketch" else os.path.join(work, command.program)
-            result = suite.run([program, *command.args.split()], 60, cwd=work)
+            result = suite.run([program, *command.args.split()], cwd=work)
             return [(f"{command.program} {command.args}", difference(command, result))]
 
         return suite.run_all(suite.choose(COMMANDS, options, name=lambda c: c.args), job, options.jobs)

@@ -26,7 +26,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 COMPILER = "riscv64-linux-gnu-gcc"
 SYSROOT = "/usr/riscv64-linux-gnu"
 GDB = "gdb-multiarch"
-TIMEOUT = 60
+TIMEOUT = suite.PATIENCE
 PACKAGES = ["lua5.4"]
 
 
@@ -40,6 +40,7 @@ class Case:
 
 
 PASS = "handle SIGUSR1 nostop noprint pass"
+COME_BACK = "another gdb, as soon as the program waits"
 
 CASES = [
     Case("breakpoint and backtrace", "threads",
@@ -95,8 +96,9 @@ CASES = [
          [r"hit Breakpoint 1, work \(opaque=0x", r"\* \d .*work", r"Thread 1 .*\n\$\d+ = 42",
           r"= 42", r"\$\d+ = [123]\b", r"word 42 count 6000", r"exited with code 05"], 5),
     Case("thread-local variables", "threads",
-         ["print mine", PASS, "break work", "continue", "print mine", "set var mine = 42", "print mine", "thread 1",
-          "print mine", "print (int)errno", "set var mine = 43", "thread 2", "print mine", "kill"],
+         ["print mine", PASS, "break work", "continue", "set var $hit = $_thread", "print mine", "set var mine = 42",
+          "print mine", "thread 1", "print mine", "print (int)errno", "set var mine = 43", "thread $hit", "print mine",
+          "kill"],
          [r"failed to process qGetTLSAddr|Cannot find thread-local", r"Breakpoint 1, work", r"\$1 = 7", r"\$2 = 42",
           r"\$3 = 7", r"\$4 = \d+", r"\$5 = 42"]),
     Case("memory", "threads",
@@ -124,8 +126,8 @@ CASES = [
          [r"forked process \d+\), .*_Fork", r"forked process \d+\), ", r"process \d+ is executing new program",
           r"Breakpoint 4.*, main", r"\"spawned\"", r"now spawned", r"exited with code 011", r"parent 15"], 9),
     Case("detach and come back", "threads",
-         [PASS, "tbreak main", "continue", "detach", "shell sleep 0.3", "target remote {address}", "backtrace 1",
-          "print spins > 0", "set var go_on = 1", "delete", "continue"],
+         [PASS, "tbreak main", "continue", "detach", COME_BACK, PASS, "backtrace 1", "print spins > 0",
+          "set var go_on = 1", "delete", "continue"],
          [r"main", r"Inferior 1 .* detached", r"main \(", r"\$1 = 1", r"signal 10",
           r"word 42", r"exited with code 05"], 5, ("spin",)),
     Case("come later", "threads",
@@ -154,34 +156,61 @@ def find(text, wanted):
 
 
 class Guest:
-    """Ketch with a program, waiting for its debugger."""
+    """Ketch with a program, waiting for its debugger, or running: in its loop or in its system call."""
 
     def __init__(self, options, tier, folder, command, suspend=True, extra=()):
         self.address = os.path.join(tempfile.mkdtemp(dir=folder), "gdb")
-        self.output = open(os.path.join(folder, "output"), "w+b")  # pylint: disable=consider-using-with
+        self.path = os.path.join(folder, "output")
         spec = f"unix:{self.address}" + ("" if suspend else ",suspend=n")
-        self.child = subprocess.Popen(  # pylint: disable=consider-using-with
-            [options.ketch, "run", f"--tier={tier}", "-g", spec, *extra, *command],
-            stdin=subprocess.PIPE, stdout=self.output, stderr=subprocess.STDOUT, cwd=folder)
-        end = time.monotonic() + 20
-        while not os.path.exists(self.address) and time.monotonic() < end and self.child.poll() is None:
-            time.sleep(0.02)
-        if not suspend:
-            time.sleep(0.5)
+        with open(self.path, "wb") as output:
+            self.child = subprocess.Popen(  # pylint: disable=consider-using-with
+                [options.ketch, "run", f"--tier={tier}", "-g", spec, *extra, *command],
+                stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+
+    def __enter__(self):
+        suite.wait_for(lambda: suite.listens(self.address) or self.child.poll() is not None, "nobody listens")
+        return self
+
+    def __exit__(self, *_):
+        self.child.kill()
+        self.child.wait()
+        self.child.stdin.close()
+
+    def said(self):
+        with open(self.path, encoding="latin-1") as f:
+            return f.read()
+
+    def settle(self):
+        """Waits for what it says before its loop or its system call, and then until it is there."""
+        suite.wait_for(lambda: "waits" in self.said(), "it does not say that it waits")
+        before = suite.processor_seconds(self.child.pid)
+        suite.wait_for(lambda: self.reads() or suite.processor_seconds(self.child.pid) > before + 0.2,
+                       "it does not run")
+
+    def reads(self):
+        """Whether its first thread waits in read(0, ...), or, where that is a secret, at all."""
+        try:
+            with open(f"/proc/{self.child.pid}/syscall", encoding="ascii") as f:
+                return f.read().startswith("0 0x0 ")
+        except PermissionError:
+            with open(f"/proc/{self.child.pid}/stat", encoding="ascii", errors="replace") as f:
+                return f.read().rsplit(")", 1)[1].split()[0] == "S"
 
     def end(self):
-        """Exit status and output; what does not end by itself soon is killed."""
+        """Exit status and output; what does not end by itself is killed."""
         try:
             self.child.stdin.close()
-            status = self.child.wait(10)
+            status = self.child.wait(suite.PATIENCE)
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
             status = suite.TIMED_OUT
-        self.output.seek(0)
-        text = self.output.read().decode("latin-1")
-        self.output.close()
-        return status, text
+        return status, self.said()
+
+    def wanted(self, status):
+        """None, or how it ended instead."""
+        got, output = self.end()
+        return None if got == status else f"{suite.status_text(got)}, not {status}: {output}"
 
 
 def build(name, folder, *flags):
@@ -209,65 +238,75 @@ def relaxed(script):
             "    print(str(e), flush=True)\nend"] + [f"python do({line!r})" for line in script]
 
 
+def sessions(guest, folder, case):
+    """What gdb prints that is started for each part of the script."""
+    lines, text = list(case.script), ""
+    while lines:
+        end = lines.index(COME_BACK) if COME_BACK in lines else len(lines)
+        script = [f"target remote {guest.address}", *lines[:end]]
+        text += gdb(folder, os.path.join(folder, case.program), relaxed(script))
+        lines = lines[end + 1:]
+        if lines:
+            guest.settle()
+    return text
+
+
 def run_case(case, options, tier, folder):
-    guest = Guest(options, tier, folder, [build(case.program, folder), *case.args], case.suspend,
-                  ("-L", SYSROOT))
-    script = [f"target remote {guest.address}"] + [s.format(address=guest.address) for s in case.script]
-    text = gdb(folder, os.path.join(folder, case.program), relaxed(script))
-    status, output = guest.end()
+    with Guest(options, tier, folder, [build(case.program, folder), *case.args], case.suspend,
+               ("-L", SYSROOT)) as guest:
+        if not case.suspend:
+            guest.settle()
+        text = sessions(guest, folder, case)
+        status, output = guest.end()
     missing = [w for w in case.wanted if not re.search(w, text) and not re.search(w, output)]
-    if missing:
-        return f"not found: {missing[0]}\n{text}\n{output}"
-    if case.status is not None and status != case.status:
-        return f"{suite.status_text(status)}\n{text}\n{output}"
+    if missing or (case.status is not None and status != case.status):
+        return f"{suite.status_text(status)}, not found: {missing}\n{text}\n{output}"
     return None
 
 
 # ---- Without gdb ----
 
 def catch_syscalls(options, tier, folder):
-    guest = Guest(options, tier, folder, [build("threads", folder)], True, ("-L", SYSROOT))
-    client = rsp.Client(guest.address)
-    seen = [client.ask("?")[:3], client.ask("QPassSignals:1e"), client.ask("QCatchSyscalls:1;40")]
-    entry = client.ask("vCont;c")
-    seen += [entry[-17:], client.number(17), client.number(10), client.number(12)]
-    seen += [client.ask("P0c=0100000000000000")]  # write one byte only
-    back = client.ask("vCont;c")
-    seen += [back[-18:], client.number(10), client.ask("QCatchSyscalls:0"), client.ask("vCont;c")]
-    status, output = guest.end()
-    wanted = ["T05", "OK", "OK", "syscall_entry:40;", 64, 1, 10, "OK", "syscall_return:40;", 1, "OK", "W05"]
-    if seen != wanted:
-        return f"{wanted} wanted, {seen}"
-    return None if status == 5 and output.startswith("s") else f"{status} {output}"
+    with Guest(options, tier, folder, [build("threads", folder)], True, ("-L", SYSROOT)) as guest:
+        client = rsp.Client(guest.address)
+        seen = [client.ask("?")[:3], client.ask("QPassSignals:1e"), client.ask("QCatchSyscalls:1;40")]
+        entry = client.ask("vCont;c")
+        seen += [entry[-17:], client.number(17), client.number(10), client.number(12)]
+        seen += [client.ask("P0c=0100000000000000")]  # write one byte only
+        back = client.ask("vCont;c")
+        seen += [back[-18:], client.number(10), client.ask("QCatchSyscalls:0"), client.ask("vCont;c")]
+        wanted = ["T05", "OK", "OK", "syscall_entry:40;", 64, 1, 10, "OK", "syscall_return:40;", 1, "OK", "W05"]
+        if seen != wanted:
+            return f"{wanted} wanted, {seen}; {guest.said()}"
+        return guest.wanted(5) or (None if guest.said().startswith("s") else guest.said())
 
 
 def interrupts(options, tier, folder):
     """Control-C in a loop and in a system call; the socket is its owner's; non-stop is refused."""
     for what in "spin", "read":
-        guest = Guest(options, tier, folder, [os.path.join(folder, "threads"), what], True, ("-L", SYSROOT))
-        mode = stat.S_IMODE(os.stat(guest.address).st_mode)
-        client = rsp.Client(guest.address)
-        seen = [mode, client.ask("QNonStop:1")[:2], client.ask("vRun;00")[:2]]
-        client.send("vCont;c")
-        time.sleep(0.5)
-        client.socket.sendall(b"\3")
-        seen += [client.read()[:3], client.ask("D")]
-        guest.child.kill() if what == "spin" else None
-        status, output = guest.end()
-        if seen != [0o600, "E.", "E.", "T02", "OK"]:
-            return f"{what}: {seen}"
-        if what == "read" and (status != 5 or "read 0" not in output):
-            return f"{status} {output}"
+        with Guest(options, tier, folder, [os.path.join(folder, "threads"), what], True, ("-L", SYSROOT)) as guest:
+            mode = stat.S_IMODE(os.stat(guest.address).st_mode)
+            client = rsp.Client(guest.address)
+            seen = [mode, client.ask("QNonStop:1")[:2], client.ask("vRun;00")[:2]]
+            client.send("vCont;c")
+            guest.settle()
+            client.socket.sendall(b"\3")
+            seen += [client.read()[:3], client.ask("D")]
+            if seen != [0o600, "E.", "E.", "T02", "OK"]:
+                return f"{what}: {seen}; {guest.said()}"
+            if what == "read" and (why := guest.wanted(5)):
+                return why
+            if what == "read" and "read 0" not in guest.said():
+                return guest.said()
     return None
 
 
 def waiting_can_be_ended(options, tier, folder):
     """A program that waits for its debugger dies of a signal like any other."""
-    guest = Guest(options, tier, folder, [os.path.join(folder, "threads")], True, ("-L", SYSROOT))
-    time.sleep(0.3)
-    guest.child.send_signal(signal.SIGINT)
-    status, output = guest.end()
-    return None if status == -signal.SIGINT else f"{suite.status_text(status)} {output}"
+    with Guest(options, tier, folder, [os.path.join(folder, "threads")], True, ("-L", SYSROOT)) as guest:
+        time.sleep(0.3)
+        guest.child.send_signal(signal.SIGINT)
+        return guest.wanted(-signal.SIGINT)
 
 
 def sockets_of_children(options, tier, folder):
@@ -275,30 +314,35 @@ def sockets_of_children(options, tier, folder):
     address = os.path.join(folder, "at-%d")
     with subprocess.Popen([options.ketch, "run", f"--tier={tier}", "-L", SYSROOT, "-g",
                            f"unix:{address},suspend=n", build("forks", folder), "wait"], cwd=folder) as parent:
-        path, end = [], time.monotonic() + 20
-        while not path and time.monotonic() < end:
-            path = set(glob.glob(address.replace("%d", "*"))) - {address.replace("%d", str(parent.pid))}
-            time.sleep(0.1)
-        text = gdb(folder, os.path.join(folder, "forks"),
-                   relaxed([f"target remote {''.join(path)}", "set var go_on = 1", "continue"])) if path else ""
-        if "exited with code 04" not in text:
+        own = address.replace("%d", str(parent.pid))
+
+        def childs():
+            return [p for p in glob.glob(address.replace("%d", "*")) if p != own and suite.listens(p)]
+
+        try:
+            path = suite.wait_for(childs, "no child listens")[0]
+            text = gdb(folder, os.path.join(folder, "forks"),
+                       relaxed([f"target remote {path}", "set var go_on = 1", "continue"]))
+            status = parent.wait(suite.PATIENCE)
+        finally:
             parent.kill()
-            return f"socket {path}\n{text}"
     left = glob.glob(address.replace("%d", "*"))
-    return None if parent.returncode == 4 and not left else f"{suite.status_text(parent.returncode)}, {left}"
+    if "exited with code 04" not in text or status != 4 or left:
+        return f"{suite.status_text(status)}, left over: {left}\n{text}"
+    return None
 
 
 def debian_program(options, tier, folder):
     root = debian.sysroot("riscv64", PACKAGES)
     program = os.path.join(root, "usr/bin/lua5.4")
-    guest = Guest(options, tier, folder, [program, "-e", "io.write(6 * 7, '\\n')"], True, ("-L", root))
-    text = gdb(folder, program, relaxed([f"target remote {guest.address}", "set breakpoint pending on",
-                                         "tbreak fwrite", "continue", "backtrace 2", "info sharedlibrary",
-                                         "continue"]), "target:")
-    status, output = guest.end()
+    with Guest(options, tier, folder, [program, "-e", "io.write(6 * 7, '\\n')"], True, ("-L", root)) as guest:
+        text = gdb(folder, program, relaxed([f"target remote {guest.address}", "set breakpoint pending on",
+                                             "tbreak fwrite", "continue", "backtrace 2", "info sharedlibrary",
+                                             "continue"]), "target:")
+        status, output = guest.end()
     missing = find(text, [r"fwrite", r"#1 ", r"Yes .*/libc.so.6", r"exited normally"])
     if missing or status or "42" not in output:
-        return f"not found: {missing}\n{text}\n{output}"
+        return f"{suite.status_text(status)}, not found: {missing}\n{text}\n{output}"
     return None
 
 
@@ -329,61 +373,61 @@ def storm(options, tier, folder):
     """Random stops, steps, points, detaches and lost connections, in a program with much going on."""
     binary = build("storm", folder, "-static")
     symbols, rng, end = addresses(binary), random.Random(1), time.monotonic() + 4
-    guest = Guest(options, tier, folder, [binary], False)
-    while time.monotonic() < end:
-        if guest.child.poll() is not None:
-            return f"ended by itself: {guest.end()}"
+    with Guest(options, tier, folder, [binary], False) as guest:
+        while time.monotonic() < end:
+            if guest.child.poll() is not None:
+                return f"ended by itself: {guest.wanted(6)}"
+            client = rsp.Client(guest.address)
+            client.ask("qSupported:multiprocess+;fork-events+" if rng.random() < 0.5 else "qSupported:")
+            client.ask(f"QPassSignals:{rng.choice(['e;14', ''])}")
+            for _ in range(rng.randrange(1, 12)):
+                reply = move(client, symbols, rng)
+                if reply[0] != "T":
+                    return f"stop reply {reply}; {guest.said()}"
+                child = re.search(r";fork:p([0-9a-f]+)", reply)
+                if child:
+                    client.ask(f"D;{child[1]}")
+            if rng.random() < 0.3:
+                client.socket.close()
+            else:
+                client.ask("D")
         client = rsp.Client(guest.address)
-        client.ask("qSupported:multiprocess+;fork-events+" if rng.random() < 0.5 else "qSupported:")
-        client.ask(f"QPassSignals:{rng.choice(['e;14', ''])}")
-        for _ in range(rng.randrange(1, 12)):
-            reply = move(client, symbols, rng)
-            if reply[0] != "T":
-                return f"stop reply {reply}"
-            child = re.search(r";fork:p([0-9a-f]+)", reply)
-            if child:
-                client.ask(f"D;{child[1]}")
-        if rng.random() < 0.3:
-            client.socket.close()
-        else:
-            client.ask("D")
-    client = rsp.Client(guest.address)
-    client.ask(f"M{symbols['stop']:x},4:01000000")
-    client.ask("D")
-    status, output = guest.end()
-    return None if status == 6 else f"{suite.status_text(status)} {output}"
+        client.ask(f"M{symbols['stop']:x},4:01000000")
+        client.ask("D")
+        return guest.wanted(6)
 
 
 def crowd(options, tier, folder):
     """Threads that hit one breakpoint at the same time, and one that goes on alone."""
     binary = build("crowd", folder, "-static", "-march=rv64g")
-    symbols, guest = addresses(binary), Guest(options, tier, folder, [os.path.join(folder, "crowd")])
-    client = rsp.Client(guest.address)
-    client.want("OK", f"Z0,{symbols['ready']:x},4")
-    client.stop("vCont;c")
-    client.want("OK", f"z0,{symbols['ready']:x},4")
-    client.want("OK", f"M{symbols['go']:x},4:01000000")
-    blocks = {client.ask(f"qGetTLSAddr:{thread},0,0") for thread in client.threads()}
-    rsp.check(len(blocks) == 4 and not any("E" in b for b in blocks), f"thread-local variables at {blocks}")
-    rsp.crowd(client, symbols["spot"], 60)
-    rsp.crowd_after(client, symbols["spot"])
-    client.want("OK", f"Z0,{symbols['spot']:x},4")
-    client.stop("vCont;c")
-    client.want("OK", "D")
-    client = rsp.Client(guest.address)
-    rsp.crowd_after(client, symbols["spot"])
-    client.send("k")
-    status, output = guest.end()
-    return None if status == -signal.SIGKILL else f"{suite.status_text(status)} {output}"
+    symbols = addresses(binary)
+    with Guest(options, tier, folder, [binary]) as guest:
+        client = rsp.Client(guest.address)
+        client.want("OK", f"Z0,{symbols['ready']:x},4")
+        client.stop("vCont;c")
+        client.want("OK", f"z0,{symbols['ready']:x},4")
+        client.want("OK", f"M{symbols['go']:x},4:01000000")
+        blocks = {client.ask(f"qGetTLSAddr:{thread},0,0") for thread in client.threads()}
+        rsp.check(len(blocks) == 4 and not any("E" in b for b in blocks), f"thread-local variables at {blocks}")
+        rsp.crowd(client, symbols["spot"], 60)
+        rsp.crowd_after(client, symbols["spot"])
+        client.want("OK", f"Z0,{symbols['spot']:x},4")
+        client.stop("vCont;c")
+        client.want("OK", "D")
+        client = rsp.Client(guest.address)
+        rsp.crowd_after(client, symbols["spot"])
+        client.send("k")
+        return guest.wanted(-signal.SIGKILL)
 
 
 def steps(options, tier, folder):
     binary = build("crowd", folder, "-static")
-    symbols, guest = addresses(binary), Guest(options, tier, folder, [binary])
-    client = rsp.Client(guest.address)
-    rsp.steps(client, symbols["ready"] & -4, symbols["go"])
-    client.send("k")
-    guest.end()
+    symbols = addresses(binary)
+    with Guest(options, tier, folder, [binary]) as guest:
+        client = rsp.Client(guest.address)
+        rsp.steps(client, symbols["ready"] & -4, symbols["go"])
+        client.send("k")
+        return guest.wanted(-signal.SIGKILL)
 
 
 def breaks_and_steps(client, at):
@@ -402,15 +446,16 @@ def plugins_count_once(options, tier, folder):
     binary = os.path.join(folder, "counted")
     subprocess.run([COMPILER, "-O2", "-nostdlib", "-static", "-fno-stack-protector", "-o", binary,
                     os.path.join(HERE, "..", "plugins", "guest", "mix.c")], check=True)
-    counts = []
+    counts, said = [], []
     for debug in (False, True):
-        guest = Guest(options, tier, folder, [binary], True, ("-d", "plugin", "-plugin", "mix"))
-        client = rsp.Client(guest.address)
-        if debug:
-            breaks_and_steps(client, addresses(binary)["fib"])
-        client.ask("vCont;c")
-        counts += re.findall(r"mix: (\d+) instructions", guest.end()[1])
-    return None if len(counts) == 2 and counts[0] == counts[1] else f"{counts}"
+        with Guest(options, tier, folder, [binary], True, ("-d", "plugin", "-plugin", "mix")) as guest:
+            client = rsp.Client(guest.address)
+            if debug:
+                breaks_and_steps(client, addresses(binary)["fib"])
+            client.ask("vCont;c")
+            said.append(guest.end())
+            counts += re.findall(r"mix: (\d+) instructions", said[-1][1])
+    return None if len(counts) == 2 and counts[0] == counts[1] else f"{said}"
 
 
 def core_of(options, tier, folder, limit, args=()):
@@ -419,8 +464,8 @@ def core_of(options, tier, folder, limit, args=()):
         resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
 
     command = [options.ketch, "run", f"--tier={tier}", "-L", SYSROOT, os.path.join(folder, "crash"), *args]
-    made = subprocess.run(command, cwd=folder, preexec_fn=set_limit, capture_output=True, timeout=30,
-                          check=False)
+    made = subprocess.run(command, cwd=folder, preexec_fn=set_limit, capture_output=True,
+                          timeout=TIMEOUT, check=False)
     cores = glob.glob(os.path.join(folder, "ketch_crash_*.core"))
     return cores[0] if cores else None, made.returncode
 
@@ -475,8 +520,10 @@ def main():
             try:
                 why = run_case(case, options, tier, folder) if isinstance(case, Case) else \
                     case(options, tier, folder)
-            except (OSError, ValueError, debian.DebianError) as error:  # a time-out is an OSError
-                why = f"skip: {error}" if isinstance(error, debian.DebianError) else repr(error)
+            except debian.DebianError as error:
+                why = f"skip: {error}"
+            except (OSError, ValueError, subprocess.SubprocessError) as error:  # a time-out is an OSError
+                why = suite.explain(error)
         return [(name, why)]
 
     if not shutil.which(COMPILER) or not shutil.which(GDB):

@@ -23,7 +23,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 GUEST = ["riscv64-linux-gnu-gcc", "-static"]
 HOST = ["gcc"]
 FLAGS = ["-w", "-O1", "-pthread"]
-TIMEOUT = 120
+TIMEOUT = suite.PATIENCE
 
 
 def build(source, compiler, kind):
@@ -33,11 +33,12 @@ def build(source, compiler, kind):
     inputs = [source, *glob.glob(os.path.join(os.path.dirname(source), "*.h"))]
     if os.path.exists(target) and all(os.path.getmtime(target) > os.path.getmtime(i) for i in inputs):
         return target, None
-    command = [*compiler, *FLAGS, "-o", target + ".new", source]
+    new = f"{target}.{os.getpid()}"  # another run may do the same
+    command = [*compiler, *FLAGS, "-o", new, source]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode:
         return None, made.stderr.strip().splitlines()[0]
-    os.rename(target + ".new", target)
+    os.rename(new, target)
     return target, None
 
 

@@ -22,7 +22,7 @@ PREFIX = "/usr/riscv64-linux-gnu"
 TIERS = {"jit": ["--tier=jit"], "interp": ["--tier=interp"],
          "regions": ["--tier=jit", "--tier-threshold=1"]}
 FLAGS = ["-O1", "-g", "-pthread", "-w"]
-TIMEOUT = 120
+TIMEOUT = suite.PATIENCE
 
 
 def build(source, kind):
@@ -32,12 +32,13 @@ def build(source, kind):
     inputs = [source, os.path.join(HERE, "guest", "check.h")]
     if os.path.exists(target) and all(os.path.getmtime(target) > os.path.getmtime(i) for i in inputs):
         return target, None
+    new = f"{target}.{os.getpid()}"  # another run may do the same
     extra = ["-static"] if kind == "static" else []
-    made = subprocess.run([COMPILER, *FLAGS, *extra, source, "-o", target + ".new", "-lm"],
+    made = subprocess.run([COMPILER, *FLAGS, *extra, source, "-o", new, "-lm"],
                           capture_output=True, text=True, check=False)
     if made.returncode:
         return None, made.stderr.strip().splitlines()[0]
-    os.rename(target + ".new", target)
+    os.rename(new, target)
     return target, None
 
 

@@ -102,25 +102,25 @@ def compile_text(text, folder):
 
 def strace(options, folder, tier):
     binary = compile_text(HEAD + "\n".join(s for s, _ in CALLS) + "}\n", folder)
-    result = suite.run([options.ketch, "run", f"--tier={tier}", "-strace", binary], 60, cwd=folder)
+    result = suite.run([options.ketch, "run", f"--tier={tier}", "-strace", binary], cwd=folder)
     lines = result.errors.decode("latin-1").splitlines()
     for statement, wanted in CALLS:
         while lines and not re.fullmatch(r"\d+ " + wanted, lines[0]):
             lines.pop(0)
         if not lines:
-            return f"no line in the log for: {statement}"
+            return f"no line in the log for: {statement}; {suite.status_text(result.status)}: {result.errors[-1500:]}"
         lines.pop(0)
     return None if result.status == 0 else suite.status_text(result.status)
 
 
 def strace_json(options, folder, tier):
     binary = compile_text(HEAD + 'unlink("a\\n\\xff\\"b"); kill(getpid(), 0); _exit(7);}\n', folder)
-    result = suite.run([options.ketch, "run", f"--tier={tier}", "-d", "strace_json", binary], 60,
+    result = suite.run([options.ketch, "run", f"--tier={tier}", "-d", "strace_json", binary],
                        cwd=folder)
     try:
         calls = [json.loads(line) for line in result.errors.decode("ascii").splitlines()]
     except ValueError as error:
-        return f"not JSON: {error}"
+        return f"not JSON: {error}; {suite.status_text(result.status)}: {result.errors[-1500:]}"
     found = {c["call"]: c for c in calls}
     wanted = {"unlinkat": {"args": ["AT_FDCWD", '"a\\n\\377\\"b"', "0"], "errno": "ENOENT"},
               "kill": {"args": [str(calls[0]["tid"]), "0"], "result": 0},
@@ -138,8 +138,9 @@ def sysroot(options, folder, tier):
         f.write("below\n")
     os.symlink("/etc/ketch-only", os.path.join(root, "etc/ketch-link"))
     binary = compile_text(LOOKUP, folder)
-    result = suite.run([options.ketch, "run", f"--tier={tier}", "-L", root, binary], 60)
-    return None if result.output == LOOKED_UP else f"got {result.output!r}"
+    result = suite.run([options.ketch, "run", f"--tier={tier}", "-L", root, binary])
+    why = f"{suite.status_text(result.status)}: {result.output} {result.errors}"
+    return None if result.output == LOOKED_UP else why
 
 
 def log_file(options, folder, tier):
@@ -147,7 +148,9 @@ def log_file(options, folder, tier):
     binary = compile_text(AGAIN, folder)
     log = os.path.join(folder, "log")
     for _ in range(2):  # the second run starts anew
-        suite.run([options.ketch, "run", f"--tier={tier}", "-strace", "-D", log, binary], 60)
+        result = suite.run([options.ketch, "run", f"--tier={tier}", "-strace", "-D", log, binary])
+        if result.status != 0:
+            return f"{suite.status_text(result.status)}: {result.errors}"
     with open(log, encoding="ascii") as f:
         calls = re.findall(r"(?:execve|getpgid)(?=\()", f.read())
     return None if calls == ["execve", "getpgid"] else f"the log has {calls}"

@@ -220,7 +220,7 @@ class Machine
         }
         return id;
     }
-    std::optional<Used> wait(unsigned queue, int seconds = 20)
+    std::optional<Used> wait(unsigned queue, int seconds = 60)
     {
         auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
 
@@ -257,7 +257,7 @@ class Machine
     }
     bool eventually(const std::function<bool()> &what)
     {
-        for (int i = 0; i < 20000; i++) {
+        for (int i = 0; i < 120000; i++) {
             if (what()) {
                 return true;
             }

@@ -55,7 +55,7 @@ struct Wire {
     {
         return "socket,fd=" + std::to_string(fds[1]);
     }
-    std::string read_frame(int ms = 10000)
+    std::string read_frame(int ms = 60000)
     {
         char buffer[70000];
         pollfd p = { fds[0], POLLIN, 0 };
@@ -277,7 +277,7 @@ TEST(NetOffloads, TapWithHeaders)
     m.request(1, { { h, kHeader }, { m.ram.text(frame), (uint32_t)frame.size() } }, {});
     char got[2048];
     pollfd p = { packets, POLLIN, 0 };
-    ASSERT_EQ(poll(&p, 1, 10000), 1);
+    ASSERT_EQ(poll(&p, 1, 60000), 1);
     ssize_t size = recv(packets, got, sizeof(got), 0);
     EXPECT_EQ(std::string(got, size > 0 ? (size_t)size : 0), frame);
     frame = hex("525400123456 0a0000000001 88b5") + std::string(60, 'y');
@@ -408,7 +408,7 @@ struct Peer {
     /* The first frame that `wanted` likes. */
     std::string wait(const std::function<bool(const std::string &)> &wanted)
     {
-        for (int i = 0; i < 10000; i++) {
+        for (int i = 0; i < 60000; i++) {
             {
                 std::lock_guard<std::mutex> hold(lock);
                 while (!frames.empty()) {
@@ -457,9 +457,13 @@ TEST(SocketStream, ALyingLengthEndsIt)
     NetdevPtr n(wire.text());
     Peer peer(n.nd);
     ASSERT_EQ(write(wire.fds[0], "\xff\xff\xff\xffxxxx", 8), 8);
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    send_to(n.nd, "hello");
-    EXPECT_EQ(wire.read_frame(50), "");
+    bool over = false;
+    for (int i = 0; i < 60000 && !over; i++) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        send_to(n.nd, "hello");
+        over = wire.read_frame(50).empty();
+    }
+    EXPECT_TRUE(over);
 }
 
 /* ---- libslirp ---- */
@@ -518,7 +522,7 @@ TEST(User, UdpReachesTheHostAndComesBack)
     send_to(n.nd, host_mac + hex("525400123456 0800") + ip + udp);
     char buffer[16] = {};
     pollfd p = { s, POLLIN, 0 };
-    ASSERT_EQ(poll(&p, 1, 10000), 1);
+    ASSERT_EQ(poll(&p, 1, 60000), 1);
     EXPECT_EQ(recvfrom(s, buffer, sizeof(buffer), 0, (sockaddr *)&a, &size), 5);
     EXPECT_STREQ(buffer, "hello");
     ASSERT_EQ(sendto(s, "world!", 6, 0, (sockaddr *)&a, size), 6);

@@ -26,7 +26,7 @@ class Serial : public testing::TestWithParam<virtio_test::Setup>
         GError *error = nullptr;
 
         signal(SIGPIPE, SIG_IGN); /* as in ketch vm */
-        path = "/tmp/vs" + std::to_string(getpid());
+        path = std::string(mkdtemp(folder)) + "/socket";
         loop = io_new();
         chars[0] = chardev_new(loop, "a", "ringbuf,size=65536", false, nullptr, &error);
         ASSERT_NE(chars[0], nullptr) << error->message;
@@ -47,6 +47,7 @@ class Serial : public testing::TestWithParam<virtio_test::Setup>
         }
         io_free(loop);
         unlink(path.c_str());
+        rmdir(folder);
     }
     int connect_socket()
     {
@@ -98,6 +99,7 @@ class Serial : public testing::TestWithParam<virtio_test::Setup>
         EXPECT_EQ(next(2), message(1, 1, 1));
     }
 
+    char folder[32] = "/tmp/ketch-serial-XXXXXX"; /* the name of a socket must be short */
     std::string path;
     IoLoop *loop;
     Chardev *chars[2];
@@ -194,7 +196,7 @@ INSTANTIATE_TEST_SUITE_P(Setups, Serial, testing::ValuesIn(all_setups()), setup_
 
 TEST(SerialFlow, ASlowReaderHoldsTheGuestBack)
 {
-    std::string path = "/tmp/vsf" + std::to_string(getpid());
+    std::string path = testing::TempDir() + "slow-reader-" + std::to_string(getpid());
     IoLoop *loop = io_new();
     GError *error = nullptr;
 

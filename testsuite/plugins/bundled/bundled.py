@@ -20,7 +20,7 @@ import suite  # noqa: E402
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 COMPILER = "riscv64-linux-gnu-gcc"
-TIMEOUT = 300
+TIMEOUT = 600
 TIERS = {"jit": [], "interp": ["--tier=interp"], "regions": ["--tier-threshold=1"]}
 
 
@@ -34,7 +34,8 @@ class Run:
         options = [a for p in plugins for a in ("-plugin", p)]
         result = suite.run([os.path.abspath(self.options.ketch), "run", *TIERS[self.tier], *options,
                             os.path.join(self.folder, "..", guest), *args], TIMEOUT, cwd=self.folder)
-        assert result.status == 0 and b"done" in result.output, f"{result.output} {result.errors}"
+        assert result.status == 0 and b"done" in result.output, \
+            f"{suite.status_text(result.status)}: {result.output} {result.errors[-2000:]}"
         return result.errors.decode()
 
     def ketch(self, *args):
@@ -276,8 +277,8 @@ def main():
             with tempfile.TemporaryDirectory(dir=work) as folder:
                 try:
                     return [(f"{fn.__name__} {tier}", fn(Run(options, tier, folder)))]
-                except (AssertionError, OSError, ValueError, AttributeError) as error:
-                    return [(f"{fn.__name__} {tier}", repr(error))]
+                except Exception as error:  # pylint: disable=broad-exception-caught
+                    return [(f"{fn.__name__} {tier}", suite.explain(error))]
 
         return suite.run_all(cases, job, options.jobs)
 

@@ -96,11 +96,14 @@ int main(int argc, char **argv)
     word = calloc(2, sizeof(*word));
     *word = 7;
     if (argc > 1 && strcmp(argv[1], "spin") == 0) {
+        spins = 1;
+        printf("waits\n");
         while (!go_on) {
             spins++;
         }
     } else if (argc > 1 && strcmp(argv[1], "read") == 0) {
         char c;
+        printf("waits\n");
         printf("read %zd\n", read(0, &c, 1));
     } else if (argc > 1 && strcmp(argv[1], "queue") == 0) {
         queue();

@@ -9,6 +9,7 @@
 #include "check.h"
 
 static pthread_mutex_t *lock;
+static volatile int locked;
 
 static void init(int pshared)
 {
@@ -23,6 +24,7 @@ static void init(int pshared)
 static void *lock_and_end(void *arg)
 {
     CHECK_EQ(pthread_mutex_lock(lock), 0);
+    locked = 1;
     if (arg) {
         usleep(50000);
     }
@@ -43,9 +45,12 @@ static void thread_ends(int waits)
     pthread_t t;
 
     init(PTHREAD_PROCESS_PRIVATE);
+    locked = 0;
     CHECK_EQ(pthread_create(&t, NULL, lock_and_end, waits ? "" : NULL), 0);
     if (waits) {
-        usleep(10000); /* so that the lock below sleeps and must be woken */
+        while (!locked) { /* the lock below sleeps then, and must be woken */
+            usleep(1000);
+        }
     } else {
         CHECK_EQ(pthread_join(t, NULL), 0);
     }

@@ -17,7 +17,7 @@ import suite  # noqa: E402
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 COMPILER = "riscv64-linux-gnu-gcc"
-TIMEOUT = 300
+TIMEOUT = 600
 
 TIERS = {
     "interp": ["--tier=interp"],

@@ -18,9 +18,9 @@
 
 static void show_stat(const struct stat *st)
 {
-    printf("mode %o nlink %d uid %d gid %d size %ld blksize %ld blocks %ld mtime %ld.%09ld\n",
+    printf("mode %o nlink %d uid %d gid %d size %ld blksize %ld few blocks %d mtime %ld.%09ld\n",
            st->st_mode, (int)st->st_nlink, st->st_uid, st->st_gid, (long)st->st_size,
-           (long)st->st_blksize, (long)st->st_blocks, (long)st->st_mtim.tv_sec,
+           (long)st->st_blksize, st->st_blocks <= 64, (long)st->st_mtim.tv_sec,
            st->st_mtim.tv_nsec);
 }
 

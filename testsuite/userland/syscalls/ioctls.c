@@ -46,7 +46,7 @@ static void terminal(void)
     SHOW(ioctl(master, TIOCGWINSZ, &back));
     printf("%d %d\n", back.rows, back.columns);
     SHOW(write(master, "keys", 4));
-    SHOW(poll(&(struct pollfd){ slave, POLLIN, 0 }, 1, 5000));
+    SHOW(poll(&(struct pollfd){ slave, POLLIN, 0 }, 1, 500000));
     SHOW(ioctl(slave, FIONREAD, &v));
     printf("%d\n", v);
     SHOW(read(slave, buf, sizeof(buf)));

@@ -114,12 +114,15 @@ static void shared_memory(void)
 static void queues(void)
 {
     struct mq_attr attr = { .mq_maxmsg = 4, .mq_msgsize = 32 };
-    mqd_t q = mq_open("/ketch-test", O_CREAT | O_RDWR | O_EXCL, 0600, &attr);
+    char name[32];
+    mqd_t q;
     struct timespec past = { 1, 0 };
     char buf[32];
     unsigned prio;
     struct sigevent none = { .sigev_notify = SIGEV_NONE };
 
+    snprintf(name, sizeof(name), "/ketch-test-%d", getpid());
+    q = mq_open(name, O_CREAT | O_RDWR | O_EXCL, 0600, &attr);
     if (q == (mqd_t)-1) {
         printf("no message queues: %s\n", strerrorname_np(errno));
         return;
@@ -136,8 +139,8 @@ static void queues(void)
     SHOW(mq_notify(q, &none));
     SHOW(mq_notify(q, NULL));
     SHOW(mq_close(q));
-    SHOW(mq_unlink("/ketch-test"));
-    SHOW(mq_unlink("/ketch-test"));
+    SHOW(mq_unlink(name));
+    SHOW(mq_unlink(name));
 }
 
 /* Submits one request and shows what became of it. */

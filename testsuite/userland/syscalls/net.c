@@ -67,7 +67,7 @@ static void tcp(void)
     SHOW(getsockname(server, (struct sockaddr *)&at, &len));
     printf("%d %s\n", (int)len, inet_ntoa(at.sin_addr));
     SHOW(connect(client, (struct sockaddr *)&at, sizeof(at)));
-    SHOW(poll(&fd, 1, 5000));
+    SHOW(poll(&fd, 1, 500000));
     len = sizeof(v);
     SHOW(getsockopt(client, SOL_SOCKET, SO_ERROR, &v, &len));
     len = sizeof(name);
@@ -100,7 +100,7 @@ static void udp(void)
     char buf[4][8];
     struct iovec parts[4];
     struct mmsghdr many[4];
-    struct timespec wait = { 1, 0 };
+    struct timespec wait = { 500, 0 };
 
     SHOW(bind(a, (struct sockaddr *)&at, sizeof(at)));
     SHOW(getsockname(a, (struct sockaddr *)&at, &len));
@@ -120,9 +120,9 @@ static void udp(void)
         parts[i].iov_len = 8;
         many[i].msg_len = 0;
     }
-    SHOW(recvmmsg(a, many, 3, MSG_WAITFORONE, NULL));
+    SHOW(recvmmsg(a, many, 3, 0, NULL));
     printf("%d %d %d\n", many[0].msg_len, many[1].msg_len, many[2].msg_len);
-    SHOW(recvmmsg(a, many, 4, MSG_DONTWAIT, &wait));
+    SHOW(recvmmsg(a, many, 4, MSG_WAITFORONE, &wait));
     SHOW(recvmmsg(a, many, 4, MSG_DONTWAIT, NULL));
     wait.tv_nsec = -1;
     SHOW(recvmmsg(a, many, 4, 0, &wait));

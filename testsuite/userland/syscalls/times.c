@@ -38,7 +38,7 @@ static void clocks(void)
     SHOW(syscall(SYS_clock_gettime, CLOCK_REALTIME, NULL));
     SHOW(syscall(SYS_gettimeofday, &tv, &tz));
     SHOW(clock_gettime(CLOCK_REALTIME, &a));
-    HOLDS(a.tv_sec - tv.tv_sec <= 1);
+    HOLDS(a.tv_sec - tv.tv_sec <= 100);
     SHOW(syscall(SYS_gettimeofday, WILD, NULL));
     SHOW(syscall(SYS_gettimeofday, NULL, NULL));
     SHOW(clock_settime(CLOCK_MONOTONIC, &a));
@@ -64,7 +64,7 @@ static void timers(void)
     struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2,
                            .sigev_value.sival_int = 1234 };
     struct itimerspec it = { { 0, 0 }, { 0, 1000000 } }, now;
-    struct itimerval old, real = { { 0, 0 }, { 100, 5 } };
+    struct itimerval old, real = { { 0, 0 }, { 1000, 5 } };
     timer_t t;
 
     sigaction(SIGUSR2, &sa, NULL);
@@ -88,15 +88,15 @@ static void timers(void)
     SHOW(syscall(SYS_timer_create, CLOCK_REALTIME, WILD, &t));
     SHOW(setitimer(ITIMER_REAL, &real, NULL));
     SHOW(getitimer(ITIMER_REAL, &old));
-    HOLDS(old.it_value.tv_sec == 99 || old.it_value.tv_sec == 100);
+    HOLDS(old.it_value.tv_sec > 500 && old.it_value.tv_sec <= 1000);
     real.it_value.tv_sec = 0;
     real.it_value.tv_usec = 0;
     SHOW(setitimer(ITIMER_REAL, &real, &old));
-    HOLDS(old.it_value.tv_sec >= 99);
+    HOLDS(old.it_value.tv_sec > 500);
     SHOW(setitimer(77, &real, &old));
     SHOW(setitimer(ITIMER_REAL, WILD, &old));
-    SHOW(alarm(30));
-    HOLDS(alarm(0) > 28);
+    SHOW(alarm(1000));
+    HOLDS(alarm(0) > 500);
 }
 
 static void usage(void)

@@ -51,7 +51,7 @@ class Work:
         self.ketch, self.folder = ketch, folder
 
     def run(self, command, status=0):
-        result = suite.run(command, 120, cwd=self.folder)
+        result = suite.run(command, cwd=self.folder)
         if result.status != status:
             text = (result.output + result.errors).decode(errors="replace")[:400]
             raise Failed(f"{suite.shell(command)}: {suite.status_text(result.status)}, "
@@ -72,6 +72,11 @@ class Work:
 
     def path(self, name):
         return os.path.join(self.folder, name)
+
+    def settle(self, name):
+        """Its size on the disk does not change any more."""
+        with open(self.path(name), "rb") as f:
+            os.fsync(f.fileno())
 
     def same(self, a, b):
         digests = []
@@ -215,6 +220,7 @@ def backing(work, options):
 def maps(work, options):
     """The same table of extents and the same description."""
     qemu_image(work, options)
+    work.settle("a.qcow2")
     ours = json.loads(work.image("map", "--output=json", "a.qcow2"))
     theirs = json.loads(work.qemu("map", "--output=json", "-f", "qcow2", "a.qcow2"))
     # qemu-img looks for holes of the file, too, and shows the place of subclusters without data.
@@ -293,7 +299,7 @@ def refused(work, options):
     """By name, for whatever is asked; the image stays as it is."""
     secret = SECRET if "encrypt" in options else ()
     made = suite.run(["qemu-img", "create", "-q", *secret, "-f", "qcow2", "-o", options, "a.qcow2", "1M"],
-                     120, cwd=work.folder)
+                     cwd=work.folder)
     if made.status and b"accurate CPU usage" in made.errors:
         raise Failed("skip: qemu-img cannot measure how fast this machine is")
     if made.status:
@@ -302,7 +308,7 @@ def refused(work, options):
     for args in (["info", "a.qcow2"], ["check", "-r", "all", "a.qcow2"], ["convert", "-O", "raw", "a.qcow2", "x"],
                  ["resize", "-f", "qcow2", "a.qcow2", "2M"], ["snapshot", "-c", "s", "a.qcow2"],
                  ["map", "a.qcow2"], ["create", "-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2", "y"]):
-        r = suite.run([work.ketch, "image", *args], 60, cwd=work.folder)
+        r = suite.run([work.ketch, "image", *args], cwd=work.folder)
         text = (r.output + r.errors).decode(errors="replace")
         if r.status != 1 or REFUSED[options] not in text:
             raise Failed(f"{args[0]}: {suite.status_text(r.status)}: {text[:200]!r}")
@@ -389,7 +395,7 @@ def wording(ketch, command):
     with tempfile.TemporaryDirectory() as folder:
         work = Work(ketch, folder)
         prepare(work)
-        result = suite.run([ketch, "image", *command.args.split()], 60, cwd=folder)
+        result = suite.run([ketch, "image", *command.args.split()], cwd=folder)
         text = (result.output + result.errors).decode(errors="replace")
     if result.status != command.status:
         return f"{suite.status_text(result.status)}, not {command.status}: {text[:200]!r}"

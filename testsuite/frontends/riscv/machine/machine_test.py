@@ -17,7 +17,7 @@ import tempfile
 HERE = os.path.dirname(os.path.realpath(__file__))
 TOOLS = "riscv64-linux-gnu-"
 QEMU = "qemu-system-riscv64"
-SECONDS = 30
+SECONDS = 300
 
 # Program, macros, harts, -cpu of Ketch, -M of QEMU.  QEMU 7.2 has all paging modes.
 PROGRAMS = (

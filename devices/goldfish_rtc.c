@@ -7,6 +7,9 @@
 typedef struct Rtc {
     Dev dev;
     ClockTimer timer;
+    uint64_t base;        /* nanoseconds that a reset sets the time ahead of the host's (-rtc base=) */
+    bool stands;          /* while the machine does: the machine's clock goes on from the host's time */
+    uint64_t start;       /* the host's time when the machine's clock was 0 */
     uint64_t offset;      /* what the guest set the time to, less the host's */
     uint32_t time_high;   /* of the last read of TIME_LOW */
     uint32_t set_high;    /* TIME_HIGH as written; TIME_LOW completes it */
@@ -27,9 +30,14 @@ static uint64_t host_time(void)
     return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
+static uint64_t passing_time(const Rtc *r)
+{
+    return r->stands ? r->start + clock_ns(r->dev.env->clock) : host_time();
+}
+
 static uint64_t now(const Rtc *r)
 {
-    return host_time() + r->offset;
+    return passing_time(r) + r->offset;
 }
 
 static void update(Rtc *r)
@@ -76,7 +84,7 @@ static void time_low_wrote(Dev *dev, unsigned index, uint64_t value)
     Rtc *r = rtc_of(dev);
 
     (void)index;
-    r->offset = ((uint64_t)r->set_high << 32 | value) - host_time();
+    r->offset = ((uint64_t)r->set_high << 32 | value) - passing_time(r);
     arm(r);
 }
 
@@ -133,11 +141,17 @@ static const DevReg regs[] = {
 static const DevBank banks[] = { { "registers", 0x1000, regs, G_N_ELEMENTS(regs), NULL } };
 
 static const DevField fields[] = { DEV_FIELD(Rtc, offset), DEV_FIELD(Rtc, set_high),
-                                   DEV_FIELD(Rtc, pending) };
+                                   DEV_FIELD(Rtc, pending), DEV_FIELD(Rtc, start) };
+
+static const DevProp props[] = {
+    { "base", DEV_PROP_u64, AT(base), "nanoseconds ahead of the host's time (modulo 2^64)", 0 },
+    { "stands", DEV_PROP_bool, AT(stands), "on: no time passes while the machine stands still", 0 },
+};
 
 static bool realize(Dev *dev, GError **error)
 {
     (void)error;
+    rtc_of(dev)->start = host_time() - clock_ns(dev->env->clock);
     clock_timer_init(&rtc_of(dev)->timer, dev->env->clock, dev->lock, fire, dev);
     return true;
 }
@@ -149,7 +163,7 @@ static void unrealize(Dev *dev)
 
 static void reset(Dev *dev)
 {
-    rtc_of(dev)->offset = 0;
+    rtc_of(dev)->offset = rtc_of(dev)->base;
     rtc_of(dev)->set_high = rtc_of(dev)->pending = 0;
     arm(rtc_of(dev));
     update(rtc_of(dev));
@@ -171,6 +185,8 @@ const DevType dev_goldfish_rtc = {
     .n_irqs = 1,
     .fields = fields,
     .n_fields = G_N_ELEMENTS(fields),
+    .props = props,
+    .n_props = G_N_ELEMENTS(props),
     .realize = realize,
     .unrealize = unrealize,
     .reset = reset,

@@ -9,6 +9,7 @@ import sys
 import page
 
 ROW = re.compile(r'^OPTION\(\s*\w+,\s*"([^"]+)",\s*(?:"([^"]*)"|NULL),\s*(?:"((?:[^"\\]|\\.)*)"|NULL)\)')
+REFUSED = re.compile(r'^REFUSE\("([^"]+)",\s*"((?:[^"\\]|\\.)*)"\)')
 SECTION = re.compile(r'^SECTION\("(.*)"\)')
 
 HEAD = r""".\" SPDX-License-Identifier: Apache-2.0
@@ -45,6 +46,20 @@ def roff(text):
     return text.replace("\\", "\\e").replace("-", "\\-")
 
 
+def sentence(text):
+    """A `code` of it is bold; the first letter large, a full stop at the end."""
+    text = re.sub(r"`([^`]*)`", lambda m: f"\x01{m[1]}\x02", text)
+    text = roff(text).replace("\x01", "\\fB").replace("\x02", "\\fP")
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def refused(lines):
+    yield ".SH OPTIONS OF QEMU THAT ARE REFUSED\n"
+    for line in lines:
+        if found := REFUSED.match(line):
+            yield f".TP\n\\fB{roff(found[1])}\\fP\n{sentence(found[2])}\n"
+
+
 def options(lines):
     for line in lines:
         if found := SECTION.match(line):
@@ -56,14 +71,13 @@ def options(lines):
                 name += f"[=\\fI{roff(argument[1:-1])}\\fP]"
             elif argument:
                 name += f" \\fI{roff(argument)}\\fP"
-            text = re.sub(r"`([^`]*)`", lambda m: f"\x01{m[1]}\x02", text)
-            text = roff(text).replace("\x01", "\\fB").replace("\x02", "\\fP")
-            yield f".TP\n{name}\n{text[0].upper() + text[1:]}.\n"
+            yield f".TP\n{name}\n{sentence(text)}\n"
 
 
 def main():
     with open(os.path.join(page.ROOT, "ui/vm/options.def"), encoding="utf-8") as table:
-        return page.main("ketch-vm.1", HEAD + "".join(options(table)) + TAIL)
+        lines = list(table)
+    return page.main("ketch-vm.1", HEAD + "".join(options(lines)) + "".join(refused(lines)) + TAIL)
 
 
 if __name__ == "__main__":

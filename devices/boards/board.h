@@ -33,6 +33,8 @@ typedef struct BoardConfig {
     DevEnv *env;                     /* mem is the board's to set */
     Chardev *serial[BOARD_SERIALS];  /* NULL: nobody listens */
     Block *flash[BOARD_FLASHES];     /* contents of flash memory; NULL: none, it is lost */
+    int64_t rtc_offset;              /* seconds from the host's time to the real-time clock's at a reset */
+    bool rtc_stands;                 /* while the machine does */
     bool aclint;                     /* an ACLINT where there would be a CLINT */
 } BoardConfig;
 

@@ -70,6 +70,18 @@ static bool add_uart(Board *b, Dev *plic, GError **error)
     return dev_realize(uart, error) && dev_map(uart, 0, VIRT_UART, error);
 }
 
+static bool add_rtc(Board *b, Dev *plic, GError **error)
+{
+    Dev *rtc = dev_new(&dev_goldfish_rtc, b->config.env, b->root, "rtc");
+    char base[32];
+
+    g_snprintf(base, sizeof(base), "%" G_GUINT64_FORMAT, (uint64_t)b->config.rtc_offset * 1000000000);
+    rtc->irq[0] = plic_irq(plic, VIRT_RTC_IRQ);
+    return dev_set(rtc, "base", base, error) &&
+           dev_set(rtc, "stands", b->config.rtc_stands ? "on" : "off", error) && dev_realize(rtc, error) &&
+           dev_map(rtc, 0, VIRT_RTC, error);
+}
+
 static bool add_pci(Board *b, Dev *plic, GError **error)
 {
     Dev *host = dev_new(&dev_pci_host_ecam, b->config.env, b->root, "pcie");
@@ -131,8 +143,7 @@ static bool build(Board *b, GError **error)
     plic = add_plic(b, error);
     return plic && add_harts(b, error) && add_uart(b, plic, error) &&
            board_add(b, &dev_sifive_test, "test", VIRT_TEST, (Irq){ 0 }, error) &&
-           board_add(b, &dev_goldfish_rtc, "rtc", VIRT_RTC, plic_irq(plic, VIRT_RTC_IRQ), error) &&
-           add_virtio(b, plic, error) && add_pci(b, plic, error) && add_flash(b, error) &&
+           add_rtc(b, plic, error) && add_virtio(b, plic, error) && add_pci(b, plic, error) && add_flash(b, error) &&
            add_fw_cfg(b, error);
 }
 

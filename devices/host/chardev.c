@@ -497,6 +497,16 @@ bool chardev_is_mux(const Chardev *c)
     return c->mux;
 }
 
+bool chardev_is_connected(Chardev *c)
+{
+    bool connected;
+
+    pthread_mutex_lock(&c->lock);
+    connected = c->in >= 0 || c->out >= 0;
+    pthread_mutex_unlock(&c->lock);
+    return connected;
+}
+
 bool chardev_attach(ChardevPort *port, Chardev *c, const ChardevOps *ops, void *opaque)
 {
     bool ok;

@@ -65,6 +65,8 @@ const char *chardev_id(const Chardev *chardev);
 /* For the monitor: kind and place, as text. */
 const char *chardev_label(const Chardev *chardev);
 bool chardev_is_mux(const Chardev *chardev);
+/* Somebody is at the other end, as far as that can be known. */
+bool chardev_is_connected(Chardev *chardev);
 
 /* False: it has a port and is no mux. */
 MUST_USE bool chardev_attach(ChardevPort *port, Chardev *chardev, const ChardevOps *ops,

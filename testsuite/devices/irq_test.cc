@@ -214,6 +214,28 @@ TEST(GoldfishRtc, TellsTheTimeAndTakesAnother)
   EXPECT_EQ(1u, h.read(kBase + 4));
 }
 
+// -rtc base=, clock=vm
+TEST(GoldfishRtc, BeginsWhereItIsToldAndStandsWithTheMachine)
+{
+  Harness h;
+  h.add(&dev_goldfish_rtc, [](Dev *d) {
+    EXPECT_TRUE(dev_set(d, "base", "3600000000000", nullptr));
+    EXPECT_TRUE(dev_set(d, "stands", "on", nullptr));
+  });
+  auto read = [&] {
+    uint64_t low = h.read(kBase);
+    return h.read(kBase + 4) << 32 | low;
+  };
+  uint64_t first = read(), now = uint64_t(time(nullptr));
+  EXPECT_LE(first / 1000000000, now + 3601);
+  EXPECT_GE(first / 1000000000 + 5, now + 3600);
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(first, read());
+  clock_resume(h.env.clock);
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_LE(first + 5000000, read());
+}
+
 TEST(GoldfishRtc, AlarmInThePastComesAtOnce)
 {
   Harness h;

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who controls a machine: snapshots, `ketch monitor`, gdb.  Cases of machines.py."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -360,6 +362,61 @@ def early_case(options, folder):
         m.end()
 
 
+# lui a0, 0x100; lui a1, 5; addi a1, a1, 0x555; sw a1, 0(a0); j .: it switches the machine off.
+SWITCH_OFF = bytes.fromhex("37051000 b7550000 93855555 2320b500 6f000000")
+
+
+def no_shutdown_case(options, folder):
+    """A machine that the guest has switched off stays, and goes on when it was reset."""
+    path, code = os.path.join(folder, "stays"), os.path.join(folder, "off.bin")
+    with open(code, "wb") as f:
+        f.write(SWITCH_OFF)
+    with Machine(options.ketch, "-bios", code, "-qmp", f"unix:{path},server=on,wait=off", "-no-shutdown") as m:
+        wait_for(lambda: os.path.exists(path))
+        for _ in range(2):
+            wait_for(lambda: "paused (shutdown)" in monitor(options, path, "info", "status"))
+            said = monitor(options, path, "cont")
+            check("Resetting" in said, said)
+            monitor(options, path, "system_reset")
+            wait_for(lambda: monitor(options, path, "info", "status") == "VM status: paused\n")
+            said = monitor(options, path, "cont")
+            check("Resetting" not in said, said)
+        monitor(options, path, "quit")
+        m.end()
+    with Machine(options.ketch, "-bios", code, "-action", "shutdown=pause", "-action", "shutdown=poweroff") as m:
+        m.end()
+
+
+def daemon_case(options, folder):
+    """It comes back when the machine is there, which has a name, a number in a file and several monitors."""
+    names = [os.path.join(folder, f"daemon{i}") for i in range(3)]
+    pidfile = os.path.join(folder, "pid")
+    command = [options.ketch, "vm", "--non-security", "-daemonize", "-pidfile", pidfile]
+    r = suite.run([*command, "-name", "guest=toy,process=toy-vm", "-uuid", "01234567-89AB-cdef-0123-456789abcdef",
+                   "-chardev", f"socket,id=c,path={names[0]},server=on,wait=off", "-mon", "chardev=c,mode=control",
+                   "-qmp", f"unix:{names[1]},server=on", "-qmp", f"unix:{names[2]},server=on",
+                   "-smp", "4,sockets=1,cores=2,threads=2", "-rtc", "base=2020-01-01T00:00:00,clock=vm", "-nodefaults"], 60)
+    check(r.status == 0 and b"no isolation" in r.errors, f"{r.status}: {r.errors}")
+    with open(pidfile, encoding="ascii") as f:
+        pid = int(f.read())
+    try:
+        for path in names:
+            check(monitor(options, path, "info", "uuid") == "01234567-89ab-cdef-0123-456789abcdef\n", path)
+            check(monitor(options, path, "info", "name") == "toy\n", path)
+            check("CPU #3" in monitor(options, path, "info", "cpus"), path)
+        with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+            check(f.read() == "toy-vm\n", "its name is another")
+        check("stands = on" in monitor(options, names[0], "info", "qtree"), "the clock does not stand")
+        again = suite.run([*command, "-bios", "none"], 60)
+        check(again.status == 1 and b"another process has it" in again.errors, f"{again.errors}")
+        monitor(options, names[0], "quit")
+        wait_for(lambda: not os.path.exists(pidfile))
+        check(not any(map(os.path.exists, names)), "sockets are left over")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def monitor_case(options, folder):
     """`ketch monitor` on firmware alone."""
     path = os.path.join(folder, "people")
@@ -393,6 +450,8 @@ def firmware_cases(options, folder):
     if not os.path.exists(FIRMWARE):
         return []
     return [("ketch monitor", lambda: monitor_case(options, folder)),
+            ("-daemonize, -pidfile, -mon, -uuid, -rtc", lambda: daemon_case(options, folder)),
+            ("-no-shutdown", lambda: no_shutdown_case(options, folder)),
             ("gdb, harts at one breakpoint", lambda: crowd_case(options, folder)),
             ("gdb, at once", lambda: early_case(options, folder)),
             ("gdb, a program", lambda: program_case(options, folder)),

@@ -52,6 +52,30 @@ COMMANDS = [
     ("vm -m lots", 1, "'lots'"),
     ("vm --non-security -m 4M", 1, "from 8M"),
     ("vm -smp 9", 1, "from 1 to 8"),
+    ("vm -smp cores=3,threads=3", 1, "from 1 to 8"),
+    ("vm -smp 3,cores=2", 1, "topology"),
+    ("vm -smp 2,maxcpus=4", 1, "'4'"),
+    ("vm -smp cores=2,threads=2,maxcpus=4", 78, "--non-security"),
+    ("vm -M virt,usb=on", 1, "usb is off"),
+    ("vm -M virt,acpi=off,aia=none,usb=off,graphics=off", 78, "--non-security"),
+    ("vm -accel tcg,thread=single", 1, "thread is multi"),
+    ("vm -accel tcg,thread=multi,tb-size=64,one-insn-per-tb=on", 78, "--non-security"),
+    ("vm -accel tcg,tb-size=0", 1, "megabytes"),
+    ("vm -uuid 1234", 1, "'1234'"),
+    ("vm -name guest=x,debug-threads=off", 1, "debug-threads is on"),
+    ("vm -rtc base=yesterday", 1, "'yesterday'"),
+    ("vm -rtc clock=rt", 1, "'rt'"),
+    ("vm -rtc base=2020-02-30", 1, "'2020-02-30'"),
+    ("vm -action panic=pause", 1, "'panic=pause'"),
+    ("vm -action reboot=never", 1, "'never'"),
+    ("vm -mon x,mode=readline,pretty=on", 1, "pretty is off"),
+    ("vm --non-security -mon x", 1, "no such -chardev"),
+    ("vm --non-security -daemonize -nographic", 1, "leaves the terminal"),
+    ("vm --non-security -daemonize -qmp stdio", 1, "leaves the terminal"),
+    ("vm --non-security -daemonize -bios /nowhere", 1, "/nowhere: No such file"),
+    ("vm --non-security -pidfile /nowhere/x", 1, "/nowhere/x: No such file"),
+    ("vm -no-user-config -nodefaults", 78, "--non-security"),
+    ("vm --icount=3", 1, "instructions are not counted"),
     ("vm -M toaster", 1, "there are: virt"),
     ("vm -M virt,slots=3", 1, "'slots=3'"),
     ("vm -M virt,aclint=perhaps", 1, "'perhaps'"),
@@ -125,13 +149,23 @@ def command_case(options, row):
 WRONG = ["", ",", "=", "nonsense", "x=y,,z", "-1", "99999999999999999999", "%s%n", "\u00e9\x01", "help,help", "id=",
          "unix:", "file=", "a" * 5000]
 # Any text is a value of these, and a file of that name is made for -D.
-ANY_TEXT = {"-name", "-append", "-D"}
+ANY_TEXT = {"-name", "-append", "-D", "-pidfile"}
 
 
 def option_names():
     """Of options.def, those that take an argument."""
     with open(os.path.join(suite.TOP, "ui/vm/options.def"), encoding="utf-8") as f:
         return re.findall(r'^OPTION\(\w+, +"(\S+)", +"', f.read(), re.MULTILINE)
+
+
+def refused_case(options):
+    """What QEMU has and Ketch has not is refused with a reason of its own."""
+    with open(os.path.join(suite.TOP, "ui/vm/options.def"), encoding="utf-8") as f:
+        rows = re.findall(r'^REFUSE\("(\S+)", +"(.*)"\)', f.read(), re.MULTILINE)
+    check(len(rows) > 50, f"{len(rows)} rows")
+    for name, why in rows:
+        r = suite.run([options.ketch, "vm", name, "x"], 20)
+        check(r.status == 1 and r.errors.decode() == f"ketch vm: option '{name}': {why}\n", f"{name}: {r.errors}")
 
 
 def wrong_case(options, name, folder):
@@ -506,7 +540,7 @@ def cases(options, folder):
     found = [(f"`{row[0]}`", lambda row=row: command_case(options, row)) for row in COMMANDS]
     found += [(f"wrong values of {name}", lambda name=name: wrong_case(options, name, folder))
               for name in option_names() if name != "-D"]
-    found.append(("manual page", manual_case))
+    found += [("refused options", lambda: refused_case(options)), ("manual page", manual_case)]
     found += [(f"device tree, {board}", lambda board=board: tree_case(options, folder, board))
               for board in ("virt", "virt,aclint=on")]
     if not os.path.exists(guest.FIRMWARE):

@@ -24,19 +24,47 @@ bool monitor_is_running(Monitor *m)
     return g_str_equal(monitor_status(m), "running");
 }
 
-void monitor_stop(Monitor *m)
+static void stop_as(Monitor *m, const char *status)
 {
     if (monitor_is_running(m)) {
         machine_pause(m->vm.machine);
         clock_pause(m->vm.clock);
-        set_status(m, "paused");
+        set_status(m, status);
         monitor_event(m, MONITOR_EVENT_stop, NULL);
+    }
+}
+
+void monitor_stop(Monitor *m)
+{
+    stop_as(m, "paused");
+}
+
+bool monitor_can_go_on(Monitor *m, GError **error)
+{
+    bool can = !g_str_equal(monitor_status(m), "shutdown");
+
+    if (!can) {
+        g_set_error(error, MONITOR_ERROR, MONITOR_GenericError, "Resetting the Virtual Machine is required");
+    }
+    return can;
+}
+
+void monitor_switched_off(Monitor *m)
+{
+    stop_as(m, "shutdown");
+    set_status(m, "shutdown"); /* of one that had been stopped, too */
+}
+
+void monitor_was_reset(Monitor *m)
+{
+    if (g_str_equal(monitor_status(m), "shutdown")) {
+        set_status(m, "paused");
     }
 }
 
 static void go_on(Monitor *m, bool time)
 {
-    if (!monitor_is_running(m)) {
+    if (!monitor_is_running(m) && monitor_can_go_on(m, NULL)) {
         set_status(m, "running");
         monitor_event(m, MONITOR_EVENT_resume, NULL);
         if (time) {

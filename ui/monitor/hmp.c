@@ -150,6 +150,12 @@ void hmp_info(Hmp *h)
 
 /* ---- Control ---- */
 
+static void tell_error(Hmp *h, GError *error)
+{
+    g_string_append_printf(h->out, "%s\n", error->message);
+    g_error_free(error);
+}
+
 void hmp_stop(Hmp *h)
 {
     monitor_stop(h->monitor);
@@ -157,7 +163,13 @@ void hmp_stop(Hmp *h)
 
 void hmp_cont(Hmp *h)
 {
-    monitor_cont(h->monitor);
+    GError *error = NULL;
+
+    if (monitor_can_go_on(h->monitor, &error)) {
+        monitor_cont(h->monitor);
+    } else {
+        tell_error(h, error);
+    }
 }
 
 void hmp_reset(Hmp *h)
@@ -197,12 +209,6 @@ static const char *file_argument(Hmp *h)
     }
     g_string_append(h->out, "the name of one FILE is expected\n");
     return NULL;
-}
-
-static void tell_error(Hmp *h, GError *error)
-{
-    g_string_append_printf(h->out, "%s\n", error->message);
-    g_error_free(error);
 }
 
 void hmp_savevm(Hmp *h)

@@ -24,7 +24,7 @@ void info_name(Hmp *h)
 
 void info_uuid(Hmp *h)
 {
-    g_string_append(h->out, MONITOR_NO_UUID "\n");
+    g_string_append_printf(h->out, "%s\n", monitor_uuid(h->monitor));
 }
 
 void info_kvm(Hmp *h)

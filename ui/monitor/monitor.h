@@ -53,6 +53,7 @@ typedef struct MonitorRom {
 /* The machine that is controlled.  All of it lives longer than the monitor. */
 typedef struct MonitorVm {
     const char *name; /* -name; NULL: none */
+    const char *uuid; /* -uuid; NULL: none */
     const char *board;
     const char *policy; /* of isolation: "require", "none" */
     const MonitorReason *reasons; /* none: the machine provides isolation */
@@ -111,6 +112,11 @@ void monitor_human(Monitor *m, unsigned hart, const char *line, GString *out);
 
 void monitor_stop(Monitor *m);
 void monitor_cont(Monitor *m);
+
+/* The guest has switched the machine off, and it stays there (-no-shutdown): it does not go on before it
+ * was reset. */
+void monitor_switched_off(Monitor *m);
+void monitor_was_reset(Monitor *m);
 
 /* The same for harts that only make steps: clocks stand still until the next stop and cont. */
 void monitor_cont_timeless(Monitor *m);

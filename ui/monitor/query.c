@@ -75,8 +75,8 @@ COMMAND(query_uuid)
 {
     JsonBuilder *b = build_object();
 
-    (void)s, (void)args, (void)error;
-    build_str(b, "UUID", MONITOR_NO_UUID);
+    (void)args, (void)error;
+    build_str(b, "UUID", monitor_uuid(s->monitor));
     return build_end_object(b);
 }
 
@@ -357,8 +357,10 @@ COMMAND(qmp_stop)
 
 COMMAND(qmp_cont)
 {
-    (void)args, (void)error;
-    monitor_cont(s->monitor);
+    (void)args;
+    if (monitor_can_go_on(s->monitor, error)) {
+        monitor_cont(s->monitor);
+    }
     return NULL;
 }
 

@@ -28,6 +28,11 @@ void monitor_free(Monitor *m)
     g_free(m);
 }
 
+const char *monitor_uuid(const Monitor *m)
+{
+    return m->vm.uuid ? m->vm.uuid : "00000000-0000-0000-0000-000000000000";
+}
+
 MonitorSession *monitor_open(Monitor *m, MonitorKind kind, MonitorSend *send, void *opaque)
 {
     MonitorSession *s = g_new0(MonitorSession, 1);

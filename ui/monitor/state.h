@@ -35,6 +35,8 @@ struct MonitorSession {
 /* ---- control.c ---- */
 
 const char *monitor_status(Monitor *m);
+/* False and error: it is switched off. */
+MUST_USE bool monitor_can_go_on(Monitor *m, GError **error);
 void monitor_request(Monitor *m, MachineEventKind kind);
 void monitor_powerdown(Monitor *m);
 
@@ -112,7 +114,8 @@ void hmp_human(Monitor *m, unsigned hart, const char *line, GString *out);
 
 /* ---- devices.c ---- */
 
-#define MONITOR_NO_UUID "00000000-0000-0000-0000-000000000000"
+/* Of the machine; all zeros when it has none. */
+const char *monitor_uuid(const Monitor *m);
 
 /* What a ringbuf holds, at most `size` bytes; to be freed, *n says how many.  NULL and error: there is no
  * such chardev. */

@@ -23,6 +23,10 @@ static Chardev *add(Vm *vm, const char *id, const char *text, bool mux, GError *
         g_set_error(error, VM_ERROR, 0, "there are two chardevs '%s'", id);
         return NULL;
     }
+    if (vm->options->daemonize && g_str_has_prefix(text, "stdio")) {
+        g_set_error(error, VM_ERROR, 0, "-daemonize leaves the terminal, so nothing can be at stdio");
+        return NULL;
+    }
     c = chardev_new(vm->loop, id, text, mux, &vm->host, error);
     if (c) {
         g_ptr_array_add(vm->chardevs, c);
@@ -105,12 +109,21 @@ static bool open_end(Vm *vm, const char *option, const char *id, const char *tex
 /* The terminal is one end: of the serial port, unless a monitor has it. */
 static const char *serial_text(const VmOptions *o, GError **error)
 {
-    bool taken = !g_strcmp0(o->monitor, "stdio") || !g_strcmp0(o->qmp, "stdio");
-    const char *text = o->serial ? o->serial : taken ? "null" : o->nographic ? "mon:stdio" : "stdio";
+    unsigned taken = 0;
+    const char *usual, *text;
 
-    if (taken && (!g_strcmp0(o->monitor, o->qmp) || g_str_has_suffix(text, "stdio"))) {
+    for (unsigned i = 0; i < o->monitors->len; i++) {
+        taken += !strcmp(g_array_index(o->monitors, VmMonitor, i).place, "stdio");
+    }
+    usual = taken || o->nodefaults || o->daemonize ? "null" : "stdio";
+    text = o->serial ? o->serial : o->nographic && !taken ? "mon:stdio" : usual;
+    if (taken + g_str_has_suffix(text, "stdio") > 1) {
         g_set_error(error, VM_ERROR, 0, "stdio is wanted by two of -serial, -monitor and -qmp; "
                     "-serial mon:stdio shares it with a monitor");
+        return NULL;
+    }
+    if (taken && o->daemonize) {
+        g_set_error(error, VM_ERROR, 0, "-daemonize leaves the terminal, so no monitor can be at stdio");
         return NULL;
     }
     return text;
@@ -147,13 +160,28 @@ static size_t console_room(void *opaque)
     return sizeof(((ChardevPort *)0)->queue);
 }
 
+static void begin_session(VmConsole *c)
+{
+    if (!c->session) {
+        c->session = monitor_open(c->monitor, c->kind, console_send, &c->port);
+    }
+}
+
+static void end_session(VmConsole *c)
+{
+    if (c->session) {
+        monitor_close(c->session);
+    }
+    c->session = NULL;
+}
+
 static void console_receive(void *opaque, const uint8_t *data, size_t n)
 {
     VmConsole *c = opaque;
 
-    if (c->session && !monitor_input(c->session, (const char *)data, n)) {
-        monitor_close(c->session);
-        c->session = NULL;
+    begin_session(c);
+    if (!monitor_input(c->session, (const char *)data, n)) {
+        end_session(c);
     }
 }
 
@@ -161,61 +189,84 @@ static void console_event(void *opaque, ChardevEvent event)
 {
     VmConsole *c = opaque;
 
-    if (event == CHARDEV_focus_in) {
+    switch (event) {
+    case CHARDEV_focus_in:
         chardev_write(&c->port, "\r\n", 2);
-        if (!c->session) {
-            c->session = monitor_open(c->monitor, MONITOR_hmp, console_send, &c->port);
-        }
+        begin_session(c);
+        break;
+    case CHARDEV_opened:
+        begin_session(c);
+        break;
+    case CHARDEV_closed:
+        end_session(c);
+        break;
+    case CHARDEV_break:
+    case CHARDEV_focus_out:
+        break;
     }
 }
 
 static const ChardevOps console_ops = { console_room, console_receive, console_event, NULL };
 
-static bool attach_console(Vm *vm, Chardev *c, GError **error)
+/* The loop does not run yet, so that sessions are this thread's still. */
+static bool attach_console(Vm *vm, MonitorKind kind, Chardev *chardev, GError **error)
 {
-    vm->console.monitor = vm->monitor;
-    if (chardev_attach(&vm->console.port, c, &console_ops, &vm->console)) {
-        return true;
+    VmConsole *c = g_new0(VmConsole, 1);
+
+    c->monitor = vm->monitor;
+    c->kind = kind;
+    if (!chardev_attach(&c->port, chardev, &console_ops, c)) {
+        g_set_error(error, VM_ERROR, 0, "the monitor cannot share chardev '%s': it is no mux",
+                    chardev_id(chardev));
+        g_free(c);
+        return false;
     }
-    g_set_error(error, VM_ERROR, 0, "the monitor cannot share chardev '%s': it is no mux",
-                chardev_id(c));
-    return false;
+    g_ptr_array_add(vm->consoles, c);
+    if (!chardev_is_mux(chardev) && chardev_is_connected(chardev)) {
+        begin_session(c);
+    }
+    return true;
+}
+
+static bool add_monitor(Vm *vm, const VmMonitor *m, GError **error)
+{
+    MonitorKind kind = m->qmp ? MONITOR_qmp : MONITOR_hmp;
+    MonitorServer *server;
+    Chardev *c;
+
+    if (g_str_has_prefix(m->place, "chardev:")) {
+        return open_end(vm, m->qmp ? "-qmp" : "-monitor", "monitor", m->place, false, &c, error) &&
+               attach_console(vm, kind, c, error);
+    }
+    server = monitor_listen(vm->monitor, kind, m->place, error);
+    if (server) {
+        g_ptr_array_add(vm->servers, server);
+    }
+    return server;
 }
 
 bool vm_monitors(Vm *vm, GError **error)
 {
-    const VmOptions *o = vm->options;
-    const char *hmp = o->monitor ? o->monitor : "none", *qmp = o->qmp ? o->qmp : "none";
-    GError *failed = NULL;
-    bool is_chardev = g_str_has_prefix(hmp, "chardev:");
+    const GArray *monitors = vm->options->monitors;
+    bool ok = !vm->serial_has_monitor || attach_console(vm, MONITOR_hmp, vm->serial, error);
 
-    if (is_chardev || vm->serial_has_monitor) {
-        Chardev *c = vm->serial;
-
-        if ((is_chardev && !open_end(vm, "-monitor", "monitor", hmp, false, &c, error)) ||
-            !attach_console(vm, c, error)) {
-            return false;
-        }
+    for (unsigned i = 0; i < monitors->len && ok; i++) {
+        ok = add_monitor(vm, &g_array_index(monitors, VmMonitor, i), error);
     }
-    if (!is_chardev) {
-        vm->hmp = monitor_listen(vm->monitor, MONITOR_hmp, hmp, &failed);
-    }
-    if (!failed) {
-        vm->qmp = monitor_listen(vm->monitor, MONITOR_qmp, qmp, &failed);
-    }
-    if (failed) {
-        g_propagate_error(error, failed);
-    }
-    return !failed;
+    return ok;
 }
 
 void vm_monitors_end(Vm *vm)
 {
-    monitor_server_free(vm->qmp);
-    monitor_server_free(vm->hmp);
-    chardev_detach(&vm->console.port);
-    if (vm->console.session) {
-        monitor_close(vm->console.session);
+    for (unsigned i = 0; i < vm->servers->len; i++) {
+        monitor_server_free(vm->servers->pdata[i]);
+    }
+    for (unsigned i = 0; i < vm->consoles->len; i++) {
+        VmConsole *c = vm->consoles->pdata[i];
+
+        chardev_detach(&c->port);
+        end_session(c);
+        g_free(c);
     }
     if (vm->monitor) {
         monitor_free(vm->monitor);

@@ -38,26 +38,41 @@ static bool unknown_board(const char *name, GError **error)
     return false;
 }
 
+/* Takes NAME=VALUE where there is one value only. */
+static bool take_only(Keys *k, const char *name, const char *only, GError **error)
+{
+    const char *value = keys_take(k, name);
+
+    if (value && strcmp(value, only)) {
+        g_set_error(error, VM_ERROR, 0, "%s is %s, not '%s'", name, only, value);
+        return false;
+    }
+    return true;
+}
+
+/* Which properties of QEMU's board are as they are here. */
+static bool take_fixed_properties(Keys *k, GError **error)
+{
+    return take_only(k, "accel", "tcg", error) && take_only(k, "acpi", "off", error) &&
+           take_only(k, "aia", "none", error) && take_only(k, "usb", "off", error) &&
+           take_only(k, "graphics", "off", error);
+}
+
 static bool option_machine(VmOptions *o, const char *arg, GError **error)
 {
     Keys k = keys_split(arg, "type");
     const char *type = keys_take(&k, "type"), *tree = keys_take(&k, "dumpdtb");
-    const char *accel = keys_take(&k, "accel");
-    bool ok = true;
+    bool ok = take_fixed_properties(&k, error);
 
-    if (type && is_help(type)) {
+    if (ok && type && is_help(type)) {
         o->action = VM_MACHINE_HELP;
-    } else if (type && !board_type(type)) {
+    } else if (ok && type && !board_type(type)) {
         ok = unknown_board(type, error);
-    } else if (type) {
+    } else if (ok && type) {
         o->board = board_type(type)->name;
     }
-    if (ok && accel && strcmp(accel, "tcg")) {
-        ok = wrong(error, "-M: the accelerator is tcg, not", accel);
-    }
     if (ok && tree) {
-        g_free((char *)(uintptr_t)o->dump_tree);
-        o->dump_tree = g_strdup(tree);
+        o->dump_tree = g_intern_string(tree);
     }
     ok = ok && keys_take_bool(&k, "aclint", &o->aclint, error);
     return keys_end(&k, "-M", ok ? error : NULL) && ok;
@@ -92,15 +107,29 @@ static bool option_memory(VmOptions *o, const char *arg, GError **error)
     return keys_end(&k, "-m", ok ? error : NULL) && ok;
 }
 
+/* "cpus=4" or "cores=2,threads=2": what is not given is one, or what is left. */
 static bool option_smp(VmOptions *o, const char *arg, GError **error)
 {
+    static const char *const parts[] = { "sockets", "dies", "clusters", "cores", "threads" };
     Keys k = keys_split(arg, "cpus");
-    const char *cpus = keys_take(&k, "cpus");
-    uint64_t n = 0;
-    bool ok = cpus && size_parse(cpus, &n) && n >= 1 && n <= 8;
+    const char *cpus = keys_take(&k, "cpus"), *most = keys_take(&k, "maxcpus");
+    uint64_t n = 1, product = 1, max;
+    bool ok = true, topology = false;
 
+    for (size_t i = 0; i < G_N_ELEMENTS(parts) && ok; i++) {
+        const char *text = keys_take(&k, parts[i]);
+
+        ok = !text || (size_parse(text, &n) && n >= 1 && n <= 8);
+        topology = topology || text;
+        product *= text ? n : 1;
+    }
+    n = product;
+    ok = ok && (cpus || topology) && (!cpus || size_parse(cpus, &n)) && n >= 1 && n <= 8 && n % product == 0;
+    max = n;
     if (!ok) {
-        wrong(error, "-smp needs a number of processors from 1 to 8", arg);
+        wrong(error, "-smp needs a number of processors from 1 to 8, and a topology that has so many", arg);
+    } else if (most && (!size_parse(most, &max) || max != n)) {
+        ok = wrong(error, "-smp: processors cannot be plugged in later, so maxcpus is their number, not", most);
     }
     o->harts = (unsigned)n;
     return keys_end(&k, "-smp", ok ? error : NULL) && ok;
@@ -139,6 +168,66 @@ static bool option_semihosting_config(VmOptions *o, const char *arg, GError **er
     return keys_end(&k, "-semihosting-config", ok ? error : NULL) && ok;
 }
 
+static bool option_name(VmOptions *o, const char *arg, GError **error)
+{
+    Keys k = keys_split(arg, "guest");
+    const char *name = keys_take(&k, "guest"), *process = keys_take(&k, "process");
+    bool ok = take_only(&k, "debug-threads", "on", error);
+
+    o->name = name ? g_intern_string(name) : o->name;
+    o->process = process ? g_intern_string(process) : o->process;
+    return keys_end(&k, "-name", ok ? error : NULL) && ok;
+}
+
+static bool option_uuid(VmOptions *o, const char *arg, GError **error)
+{
+    if (!g_uuid_string_is_valid(arg)) {
+        return wrong(error, "-uuid needs a UUID like 01234567-89ab-cdef-0123-456789abcdef, not", arg);
+    }
+    for (size_t i = 0; i < sizeof(o->uuid); i++) {
+        o->uuid[i] = g_ascii_tolower(arg[i]);
+    }
+    return true;
+}
+
+/* Seconds that the clock is ahead of the host's. */
+static bool parse_rtc_base(const char *base, int64_t *offset)
+{
+    GDateTime *now = g_date_time_new_now_local(), *then;
+
+    *offset = 0;
+    if (!strcmp(base, "localtime")) {
+        *offset = g_date_time_get_utc_offset(now) / G_TIME_SPAN_SECOND;
+    } else if (strcmp(base, "utc")) {
+        GTimeZone *utc = g_time_zone_new_utc();
+        char *whole = strchr(base, 'T') ? g_strdup(base) : g_strconcat(base, "T00:00:00", NULL);
+
+        then = g_date_time_new_from_iso8601(whole, utc);
+        g_free(whole);
+        g_time_zone_unref(utc);
+        *offset = then ? g_date_time_to_unix(then) - g_date_time_to_unix(now) : INT64_MIN;
+        g_clear_pointer(&then, g_date_time_unref);
+    }
+    g_date_time_unref(now);
+    return *offset != INT64_MIN;
+}
+
+static bool option_rtc(VmOptions *o, const char *arg, GError **error)
+{
+    Keys k = keys_split(arg, NULL);
+    const char *base = keys_take(&k, "base"), *clock = keys_take(&k, "clock");
+    bool ok = take_only(&k, "driftfix", "none", error);
+
+    if (ok && base && !parse_rtc_base(base, &o->rtc_offset)) {
+        ok = wrong(error, "-rtc: base is utc, localtime or a time like 2026-01-31T12:00:00, not", base);
+    }
+    if (ok && clock && strcmp(clock, "host") && strcmp(clock, "vm")) {
+        ok = wrong(error, "-rtc: clock is host or vm, not", clock);
+    }
+    o->rtc_stands = clock && ok ? !strcmp(clock, "vm") : o->rtc_stands;
+    return keys_end(&k, "-rtc", ok ? error : NULL) && ok;
+}
+
 /* ---- Options that are kept as they are ---- */
 
 #define KEEP(name, member)                                                     \
@@ -148,17 +237,15 @@ static bool option_semihosting_config(VmOptions *o, const char *arg, GError **er
         o->member = arg;                                                       \
         return true;                                                           \
     }
-KEEP(name, name)
 KEEP(bios, bios)
 KEEP(kernel, kernel)
 KEEP(initrd, initrd)
 KEEP(append, append)
 KEEP(dtb, dtb)
-KEEP(monitor, monitor)
-KEEP(qmp, qmp)
 KEEP(log_file, log_file)
 KEEP(gdb, gdb)
 KEEP(loadvm, loadvm)
+KEEP(pidfile, pidfile)
 
 static bool option_gdb_default(VmOptions *o, const char *arg, GError **error)
 {
@@ -190,6 +277,9 @@ FLAG(semihosting, semihosting.on)
 FLAG(nographic, nographic)
 FLAG(non_security, accept_no_isolation)
 FLAG(no_reboot, no_reboot)
+FLAG(no_shutdown, no_shutdown)
+FLAG(daemonize, daemonize)
+FLAG(nodefaults, nodefaults)
 FLAG(stopped, stopped)
 FLAG(stats, stats)
 FLAG(one_insn, one_insn)
@@ -216,6 +306,46 @@ static bool option_serial(VmOptions *o, const char *arg, GError **error)
     }
     o->serial = arg;
     return true;
+}
+
+static bool add_monitor(VmOptions *o, bool qmp, const char *place)
+{
+    VmMonitor m = { qmp, g_intern_string(place) };
+
+    if (strcmp(place, "none")) {
+        g_array_append_val(o->monitors, m);
+    }
+    return true;
+}
+
+static bool option_monitor(VmOptions *o, const char *arg, GError **error)
+{
+    (void)error;
+    return add_monitor(o, false, arg);
+}
+
+static bool option_qmp(VmOptions *o, const char *arg, GError **error)
+{
+    (void)error;
+    return add_monitor(o, true, arg);
+}
+
+static bool option_mon(VmOptions *o, const char *arg, GError **error)
+{
+    Keys k = keys_split(arg, "chardev");
+    const char *chardev = keys_take(&k, "chardev"), *mode = keys_take(&k, "mode");
+    bool ok = take_only(&k, "pretty", "off", error);
+    char *place = g_strconcat("chardev:", chardev ? chardev : "", NULL);
+
+    (void)keys_take(&k, "id");
+    if (ok && (!chardev || !*chardev)) {
+        ok = wrong(error, "-mon needs the id of a -chardev", arg);
+    } else if (ok && mode && strcmp(mode, "readline") && strcmp(mode, "control")) {
+        ok = wrong(error, "-mon: mode is readline or control, not", mode);
+    }
+    ok = ok && add_monitor(o, mode && !strcmp(mode, "control"), place);
+    g_free(place);
+    return keys_end(&k, "-mon", ok ? error : NULL) && ok;
 }
 
 static bool option_device(VmOptions *o, const char *arg, GError **error)
@@ -255,8 +385,47 @@ static bool option_display(VmOptions *o, const char *arg, GError **error)
 
 static bool option_accel(VmOptions *o, const char *arg, GError **error)
 {
-    (void)o;
-    return !strcmp(arg, "tcg") || wrong(error, "-accel is tcg, not", arg);
+    Keys k = keys_split(arg, "accel");
+    const char *size;
+    bool ok = take_only(&k, "accel", "tcg", error) && take_only(&k, "thread", "multi", error) &&
+              keys_take_bool(&k, "one-insn-per-tb", &o->one_insn, error);
+    uint64_t megabytes;
+
+    size = keys_take(&k, "tb-size");
+    if (ok && size) {
+        ok = (size_parse(size, &megabytes) && megabytes >= 1 && megabytes <= 65536) ||
+             wrong(error, "-accel: tb-size is a number of megabytes, not", size);
+        o->cache_size = ok ? megabytes << 20 : o->cache_size;
+    }
+    return keys_end(&k, "-accel", ok ? error : NULL) && ok;
+}
+
+/* There are no files that could be read besides those of the command line. */
+static bool option_no_user_config(VmOptions *o, const char *arg, GError **error)
+{
+    (void)o, (void)arg, (void)error;
+    return true;
+}
+
+static bool take_choice(Keys *k, const char *name, const char *off, const char *on, bool *value, GError **error)
+{
+    const char *text = keys_take(k, name);
+
+    if (text && strcmp(text, off) && strcmp(text, on)) {
+        g_set_error(error, VM_ERROR, 0, "-action: %s is %s or %s, not '%s'", name, off, on, text);
+        return false;
+    }
+    *value = text ? !strcmp(text, on) : *value;
+    return true;
+}
+
+static bool option_action(VmOptions *o, const char *arg, GError **error)
+{
+    Keys k = keys_split(arg, NULL);
+    bool ok = take_choice(&k, "reboot", "reset", "shutdown", &o->no_reboot, error) &&
+              take_choice(&k, "shutdown", "poweroff", "pause", &o->no_shutdown, error);
+
+    return keys_end(&k, "-action", ok ? error : NULL) && ok;
 }
 
 static bool option_mmu(VmOptions *o, const char *arg, GError **error)
@@ -392,11 +561,13 @@ typedef struct OptionInfo {
     OptionFn *fn;
     const char *argument;
     const char *help;
+    const char *refused; /* why; NULL: it is not */
 } OptionInfo;
 
 static const OptionInfo options[] = {
-#define SECTION(title) { NULL, NULL, NULL, title },
-#define OPTION(handler, spelling, argument, help) { spelling, option_##handler, argument, help },
+#define SECTION(title) { NULL, NULL, NULL, title, NULL },
+#define OPTION(handler, spelling, argument, help) { spelling, option_##handler, argument, help, NULL },
+#define REFUSE(spelling, why) { spelling, NULL, NULL, NULL, why },
 #include "ui/vm/options.def"
 };
 
@@ -421,7 +592,7 @@ static const OptionInfo *find_option(const char *text, const char **inline_arg)
         if (!name[length]) {
             return &options[i];
         }
-        if (text[1] == '-' && name[length] == '=' && options[i].argument) {
+        if (text[1] == '-' && name[length] == '=' && (options[i].argument || options[i].refused)) {
             *inline_arg = name + length + 1;
             return &options[i];
         }
@@ -437,6 +608,7 @@ bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error)
                       .chardevs = g_ptr_array_new(), .netdevs = g_ptr_array_new(),
                       .fw_cfgs = g_ptr_array_new(),
                       .semihosting.args = g_ptr_array_new_with_free_func(g_free),
+                      .monitors = g_array_new(FALSE, FALSE, sizeof(VmMonitor)),
                       .dfilter = g_array_new(FALSE, FALSE, sizeof(TrRange)) };
     for (int i = 1; i < argc; i++) {
         const char *arg, *text = argv[i];
@@ -444,6 +616,10 @@ bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error)
 
         if (!info) {
             return wrong(error, "unknown option (--help lists them)", text);
+        }
+        if (info->refused) {
+            g_set_error(error, VM_ERROR, 0, "option '%s': %s", text, info->refused);
+            return false;
         }
         if (info->argument && info->argument[0] != '[' && !arg) {
             if (++i == argc) {
@@ -469,7 +645,7 @@ void vm_options_fini(VmOptions *o)
     g_array_free(o->dfilter, TRUE);
     g_ptr_array_free(o->semihosting.args, TRUE);
     g_free((char *)(uintptr_t)o->semihosting.chardev);
-    g_free((char *)(uintptr_t)o->dump_tree);
+    g_array_free(o->monitors, TRUE);
 }
 
 void vm_options_help(void)

@@ -22,18 +22,28 @@ typedef struct VmSemihostOptions {
     GPtrArray *args;     /* of char *, owned */
 } VmSemihostOptions;
 
+/* One of -monitor, -qmp, -mon. */
+typedef struct VmMonitor {
+    bool qmp;
+    const char *place; /* as -monitor has it */
+} VmMonitor;
+
 /* Strings are argv's. */
 typedef struct VmOptions {
     VmAction action;
-    const char *board, *dump_tree; /* dump_tree: owned */
+    const char *board, *dump_tree; /* those that are no part of argv are interned */
     bool aclint;
     const char *cpu;               /* what stands behind the model's name; NULL: nothing */
     uint64_t memory;               /* bytes */
     unsigned harts;
-    const char *name;
+    const char *name, *process; /* process: for ps; NULL: none */
+    char uuid[37];                 /* lower case; "": none */
+    int64_t rtc_offset;            /* seconds from the host's time at the start */
+    bool rtc_stands;               /* while the machine does */
     const char *bios, *kernel, *initrd, *append, *dtb;
     GPtrArray *drives, *devices, *chardevs, *netdevs, *fw_cfgs; /* of const char *, in order; owned, the strings not */
-    const char *serial, *monitor, *qmp;     /* NULL: not given */
+    GArray *monitors;                       /* of VmMonitor; owned */
+    const char *serial;                     /* NULL: not given */
     const char *gdb, *loadvm;               /* likewise */
     const char *device_help;                /* VM_DEVICE_HELP: of this type; NULL: of all */
     VmSemihostOptions semihosting;
@@ -43,7 +53,9 @@ typedef struct VmOptions {
     uint32_t threshold;
     uint64_t cache_size;
     bool accept_no_isolation;
-    bool no_reboot, stopped, stats, one_insn, check, no_chain, gdb_jit;
+    const char *pidfile;           /* NULL: none */
+    bool daemonize, nodefaults;
+    bool no_reboot, no_shutdown, stopped, stats, one_insn, check, no_chain, gdb_jit;
     unsigned perf;                          /* TR_PERF_... */
     const char *profile;                    /* file, "" for the log; NULL: none */
     GArray *dfilter;                        /* of TrRange; owned */

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "ui/cli/version.h"
 #include "ui/monitor/snapshot.h"
 #include "ui/vm/commands.h"
+#include "ui/vm/daemon.h"
 #include "ui/vm/gdb.h"
 #include "ui/vm/keys.h"
 #include "ui/vm/plugins.h"
@@ -190,7 +192,9 @@ static bool make_board(Vm *vm, GError **error)
 {
     BoardConfig config = { .ram_size = vm->options->memory, .n_harts = vm->options->harts,
                            .env = &vm->env, .serial = { vm->serial },
-                           .flash = { vm->flash[0], vm->flash[1] }, .aclint = vm->options->aclint };
+                           .flash = { vm->flash[0], vm->flash[1] }, .aclint = vm->options->aclint,
+                           .rtc_offset = vm->options->rtc_offset,
+                           .rtc_stands = vm->options->rtc_stands };
 
     vm->board = board_new(board_type(vm->options->board), &config, error);
     return vm->board && start_translator(vm, error) && build(vm, error) && load(vm, error);
@@ -238,7 +242,8 @@ static void make_monitor(Vm *vm)
     const VmOptions *o = vm->options;
     MonitorReason reason = { "accel", "tcg", "translation does not isolate the guest" };
     MonitorReason calls = { "semihosting", "semihosting", "the guest can open files and run commands" };
-    MonitorVm m = { .name = o->name, .board = o->board, .policy = "none", .ram_size = o->memory,
+    MonitorVm m = { .name = o->name, .uuid = *o->uuid ? o->uuid : NULL, .board = o->board,
+                    .policy = "none", .ram_size = o->memory,
                     .machine = vm->machine, .root = vm->board->root, .mem = vm->env.mem,
                     .clock = vm->env.clock, .frontend = &fe_riscv64_machine,
                     .system = &fe_riscv64_system, .started = false };
@@ -320,6 +325,8 @@ static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError 
 {
     *vm = (Vm){ .options = o,
                 .chardevs = g_ptr_array_new_with_free_func(free_chardev),
+                .servers = g_ptr_array_new(),
+                .consoles = g_ptr_array_new(),
                 .drives = g_array_new(FALSE, FALSE, sizeof(MonitorDrive)),
                 .netdevs = g_ptr_array_new_with_free_func(free_netdev),
                 .net_peers = g_array_new(FALSE, FALSE, sizeof(MonitorPeer)),
@@ -336,8 +343,8 @@ static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError 
         return false;
     }
     io_hold(vm->loop, true); /* what arrives is for the machine that prepare() leaves */
-    if (!load_plugins(vm, error) || !vm_drives(vm, error) || !make_netdevs(vm, error) || !vm_chardevs(vm, error) ||
-        !vm_semihost(vm, error) || !make_board(vm, error)) {
+    if ((o->pidfile && !vm_pidfile(o->pidfile, error)) || !load_plugins(vm, error) || !vm_drives(vm, error) ||
+        !make_netdevs(vm, error) || !vm_chardevs(vm, error) || !vm_semihost(vm, error) || !make_board(vm, error)) {
         return false;
     }
     make_monitor(vm);
@@ -368,6 +375,8 @@ static void vm_free(Vm *vm)
     vm_drives_close(vm);
     io_free(vm->loop);
     clock_free(vm->env.clock);
+    g_ptr_array_free(vm->servers, TRUE);
+    g_ptr_array_free(vm->consoles, TRUE);
     g_array_free(vm->drives, TRUE);
     g_array_free(vm->peers, TRUE);
     g_array_free(vm->net_peers, TRUE);
@@ -393,6 +402,7 @@ static void restart(Vm *vm, const MachineEvent *event)
     tell(vm, MONITOR_EVENT_reset, event);
     board_reset(vm->board);
     machine_reset(vm->machine);
+    monitor_was_reset(vm->monitor);
     if (monitor_is_running(vm->monitor)) {
         clock_resume(vm->env.clock);
         machine_resume(vm->machine);
@@ -434,6 +444,17 @@ static bool start(Vm *vm)
     return vm_gdb_start(&vm->controlled, vm->monitor, &error) || fail(error);
 }
 
+static bool is_end(const Vm *vm, const MachineEvent *event)
+{
+    return event->kind == MACHINE_shutdown || (event->kind == MACHINE_restart && vm->options->no_reboot);
+}
+
+/* -no-shutdown: what the guest has switched off stands still. */
+static bool stays(const Vm *vm, const MachineEvent *event)
+{
+    return vm->options->no_shutdown && g_str_has_prefix(event->reason, "guest-");
+}
+
 static int run(Vm *vm)
 {
     MachineEvent event;
@@ -441,15 +462,19 @@ static int run(Vm *vm)
     if (!start(vm)) {
         return 1;
     }
+    vm_daemon_ready();
     for (;;) {
         machine_wait(vm->machine, &event);
-        if (event.kind == MACHINE_shutdown ||
-            (event.kind == MACHINE_restart && vm->options->no_reboot)) {
+        if (is_end(vm, &event)) {
+            int status = event.kind == MACHINE_shutdown ? event.value : 0;
+
             tell(vm, MONITOR_EVENT_shutdown, &event);
-            vm_gdb_end(event.kind == MACHINE_shutdown ? event.value : 0);
-            return event.kind == MACHINE_shutdown ? event.value : 0;
-        }
-        if (event.kind == MACHINE_restart) {
+            if (!stays(vm, &event)) {
+                vm_gdb_end(status);
+                return status;
+            }
+            monitor_switched_off(vm->monitor);
+        } else if (event.kind == MACHINE_restart) {
             restart(vm, &event);
         } else if (event.kind == MACHINE_debug) {
             vm_gdb_stopped();
@@ -496,6 +521,9 @@ static int run_vm(const VmOptions *o)
     Vm vm;
 
     block_signals(&signals);
+    if (o->process) {
+        prctl(PR_SET_NAME, o->process);
+    }
     if (!vm_make(&vm, o, &signals, &error) || (o->dump_tree && !write_tree(&vm, &error))) {
         fprintf(stderr, "ketch vm: %s\n", error->message);
         g_error_free(error);
@@ -507,6 +535,8 @@ static int run_vm(const VmOptions *o)
         report(&vm);
     }
     vm_free(&vm);
+    vm_pidfile_remove();
+    vm_daemon_failed(status);
     if (vm.instrument) {
         _exit(status); /* destructors of plugins have been run, see plugins_exit() */
     }
@@ -591,6 +621,8 @@ int command_vm(int argc, char **argv)
         status = EXIT_NO_ISOLATION;
     } else if (o.log_file && !log_open(o.log_file, false)) {
         fprintf(stderr, "ketch vm: cannot write the log %s: %s\n", o.log_file, g_strerror(errno));
+    } else if (o.daemonize && !o.dump_tree && !vm_daemonize(&error)) {
+        fail(error);
     } else {
         status = run_vm(&o);
     }

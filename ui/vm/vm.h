@@ -21,11 +21,12 @@
 #include "ui/monitor/server.h"
 #include "ui/vm/options.h"
 
-/* A monitor session on a chardev that it shares with the serial port. */
+/* A monitor on a chardev, which it may share with the serial port. */
 typedef struct VmConsole {
     ChardevPort port;
     Monitor *monitor;
-    MonitorSession *session; /* made when the focus first comes */
+    MonitorKind kind;
+    MonitorSession *session; /* NULL: nobody is there, or the focus of a mux has not come yet */
 } VmConsole;
 
 /* Semihosting: the console's end, and what has arrived there. */
@@ -55,8 +56,8 @@ typedef struct Vm {
     FeCpu cpu;            /* of each hart */
     MonitorVm controlled;  /* what the monitor and the debugger see of it */
     Monitor *monitor;
-    MonitorServer *hmp, *qmp;
-    VmConsole console;
+    GPtrArray *servers;   /* of MonitorServer */
+    GPtrArray *consoles;  /* of VmConsole */
     VmSemihost semihost;
     GArray *peers, *net_peers; /* of MonitorPeer: chardevs, netdevs */
     GArray *roms;         /* of MonitorRom */
@@ -73,7 +74,7 @@ MUST_USE bool vm_split_id(const char *option, const char *text, char **rest, cha
 /* -chardev, -serial, -nographic.  False and error. */
 MUST_USE bool vm_chardevs(Vm *vm, GError **error);
 Chardev *vm_chardev(Vm *vm, const char *id); /* NULL: there is none */
-/* -monitor and -qmp, when the machine is there. */
+/* -monitor, -qmp and -mon, when the machine is there. */
 MUST_USE bool vm_monitors(Vm *vm, GError **error);
 void vm_monitors_end(Vm *vm);
 

@@ -174,7 +174,9 @@ unsigned instrument_helpers(void)
 /* ---- Words ---- */
 
 /* Slots behind the guest's that are words: so many that a loop can keep them in registers. */
-enum { WORD_SLOTS = 4 };
+enum { WORD_SLOTS = 4, WORD_ALIGN = 16 };
+
+_Static_assert(sizeof(TrVcpu) % WORD_ALIGN == 0, "what is behind it is aligned");
 
 static struct {
     unsigned first_slot;
@@ -189,18 +191,26 @@ void tr_vcpu_memory_start(const IrGuest *of, const TrInstrument *client)
     words.all = client->vcpu_memory;
 }
 
+/* Where `size` bytes go in the slots when `used` are taken: aligned as the type that they may be. */
+static uint32_t place_in_slots(uint32_t used, size_t size)
+{
+    uint32_t first = words.first_slot * 8;
+
+    return (uint32_t)bits_align_up(first + used, size % WORD_ALIGN ? 8 : WORD_ALIGN) - first;
+}
+
 uint32_t tr_vcpu_reserve(size_t size)
 {
-    uint32_t used = atomic_load(&words.slot_bytes);
+    uint32_t used = atomic_load(&words.slot_bytes), place;
     size_t at;
 
     size = bits_align_up(size < words.all ? size : words.all, 8);
-    while (used + size <= WORD_SLOTS * 8) {
-        if (atomic_compare_exchange_weak(&words.slot_bytes, &used, used + (uint32_t)size)) {
-            return words.first_slot * 8 + used;
+    while ((place = place_in_slots(used, size)) + size <= WORD_SLOTS * 8) {
+        if (atomic_compare_exchange_weak(&words.slot_bytes, &used, place + (uint32_t)size)) {
+            return words.first_slot * 8 + place;
         }
     }
-    at = atomic_fetch_add(&words.bytes, size);
+    at = atomic_fetch_add(&words.bytes, bits_align_up(size, WORD_ALIGN));
     return at + size < words.all ? (uint32_t)(sizeof(TrVcpu) + at) : UINT32_MAX;
 }
 

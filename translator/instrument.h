@@ -157,7 +157,7 @@ bool tr_emit_between_insns(const TrEmit *e);
 IrRef tr_emit_register(TrEmit *e, unsigned slot);
 void tr_emit_call_if(TrEmit *e, IrRef condition, const TrAction *action);
 
-/* Bytes in every vcpu's memory, aligned to 8, zero in vcpus to come: their offset.  UINT32_MAX when
+/* Bytes in every vcpu's memory, aligned as by malloc(), zero in vcpus to come: their offset.  UINT32_MAX when
  * there are no more.  Before the first one: tr_vcpu_memory_start(). */
 uint32_t tr_vcpu_reserve(size_t size);
 void tr_vcpu_memory_start(const IrGuest *guest, const TrInstrument *client);

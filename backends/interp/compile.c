@@ -136,9 +136,9 @@ static void copy_edges(const IrFunc *f, const uint32_t *index, const uint32_t *s
 static void write_steps(const IrFunc *f, const bool *needed, const uint32_t *index,
                         InterpStep *step)
 {
-    uint64_t pc = f->pc;
-
     for (IrBlockId b = 0; b < f->n_blocks; b++) {
+        uint64_t pc = f->block[b].pc; /* its first op may be of an instruction that a branch split */
+
         IR_FOR_EACH (f, b, ref) {
             const IrInsn *i = &f->insn[ref];
 

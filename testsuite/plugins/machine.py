@@ -165,6 +165,31 @@ def checks(setup):
         yield f"checks, {way}", None if ok else f"{suite.status_text(status)}: {text[-900:]}"
 
 
+# third/*.c, on the long program: what is loaded, all that they say.
+THIRD = [
+    (["sampling"], plugins.SAMPLED),
+    (["looking"], r"looking: 0 wrong\n"),
+    (["pairing"], r"pairing: 0 wrong, 1 begun, 0 calls, waits 1\n"),
+    (["leaving,after=5000", "sampling", "pairing"],
+     rf"leaving: uninstalled, 0 late\n{plugins.SAMPLED}pairing: 0 wrong, 1 begun, 0 calls, waits 1\n"),
+]
+
+
+def third(setup):
+    paths = plugins.compile_third(setup)
+    for specs, pattern in THIRD:
+        counts = set()
+        for way, flags in WAYS.items():
+            status, text = plugins.run([*setup.machine("machine", *flags), *plugins.with_plugins(specs, paths)],
+                                       setup.folder)
+            match = re.search(rf"^{pattern}\Z", text, re.M)
+            ok = status == 0 and match
+            if ok and "insns" in match.groupdict():
+                counts.add(match["insns"])
+            yield f"{' and '.join(specs)}, {way}", None if ok and len(counts) < 2 else \
+                f"{suite.status_text(status)}: {text[-500:]} {counts}"
+
+
 def bad(setup):
     for flags, pattern in (("-DVERSION=2 -DIN_INSTALL=CRASH", r"crashed in qemu_plugin_install\(\): signal 11"),
                            ("-DVERSION=2 -DIN_BLOCK=CRASH", r"crashed in its vcpu_tb_trans callback: signal 11"),
@@ -315,7 +340,7 @@ def main():
         return suite.Report(1).close()
     with tempfile.TemporaryDirectory() as folder:
         setup = Setup(folder, options)
-        cases = [guarded(fn.__name__, lambda fn=fn: fn(setup)) for fn in (checks, bad, terminal, bundled)]
+        cases = [guarded(fn.__name__, lambda fn=fn: fn(setup)) for fn in (checks, third, bad, terminal, bundled)]
         try:
             found = {v: setup.qemu_plugins(v, r) for v, r in (("7.2", "bookworm"), ("10.0", "trixie"))}
         except debian.DebianError as e:

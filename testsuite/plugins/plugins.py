@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""QEMU's own plugins under Ketch, against the same under QEMU; plugins of our own; bad plugins.
+"""QEMU's own plugins under Ketch, against the same under QEMU; plugins of our own, among them some as
+others might write them (third/); bad plugins.
 
 The plugins are compiled from the sources of Debian's qemu packages (7.2 of bookworm, 10.0 of
 trixie), which tools/debian.py fetches into the cache.  What each prints is reduced to its totals.
@@ -262,6 +263,56 @@ def checks(setup):
             yield f"checks {name}, {tier}", None if ok else f"{suite.status_text(status)}: {text[-500:]}"
 
 
+# third/*.c: plugins as others might write them.  Each: what is loaded, the guests, all that they say.
+SAMPLED = r"sampling: (?P<insns>[1-9]\d*) instructions, [1-9]\d* accesses\n"
+THIRD = [
+    (["sampling"], ("mix", "faults", "threads"), SAMPLED),
+    (["sampling,symbol=fib"], ("mix",), SAMPLED),
+    (["looking"], ("mix", "faults", "threads"), r"looking: 0 wrong\n"),
+    (["pairing"], ("mix",), r"pairing: 0 wrong, 1 begun, 22 calls, waits 0\n"),
+    (["pairing,number=64"], ("mix",), r"pairing: 0 wrong, 1 begun, 20 calls, waits 0\n"),
+    (["pairing"], ("threads",), r"pairing: 0 wrong, 5 begun, \d+ calls, waits 0\n"),
+    (["leaving,after=5000", "sampling", "looking"], ("mix", "threads"),
+     rf"leaving: uninstalled, 0 late\n{SAMPLED}looking: 0 wrong\n"),
+    (["sampling", "leaving,after=20000,again=on"], ("mix", "threads"),
+     rf"leaving: reset, 0 late\nleaving: uninstalled, 0 late\n{SAMPLED}"),
+    (["leaving,after=1000000000", "leaving"], ("mix",), r"leaving: has not left, 0 late\n"),
+]
+
+
+def compile_third(setup):
+    return {name: setup.compile(f"third-{name}.so", os.path.join(HERE, "third", name + ".c"), "-O2", "-I",
+                                os.path.join(suite.TOP, "plugins"))
+            for name in ("sampling", "looking", "pairing", "leaving")}
+
+
+def with_plugins(specs, paths):
+    """The options that load them."""
+    named = [spec.partition(",") for spec in specs]
+    return [word for name, comma, rest in named for word in ("-plugin", paths[name] + comma + rest)]
+
+
+def third(setup):
+    paths = compile_third(setup)
+    for specs, guests, pattern in THIRD:
+        for guest in guests:
+            seen = {}
+            for tier, flags in TIERS.items():
+                status, text = run([setup.options.ketch, "run", *flags, *with_plugins(specs, paths),
+                                    setup.guest(guest)], setup.folder)
+                match = re.fullmatch(pattern, text)
+                ok = status == 0 and match
+                if ok and guest != "threads" and "insns" in match.groupdict():
+                    ok = seen.setdefault("insns", match["insns"]) == match["insns"]
+                yield f"{' and '.join(specs)} on {guest}, {tier}", None if ok else \
+                    f"{suite.status_text(status)}: {text[-500:]} {seen}"
+    for specs, why in ((["sampling,sym=fib"], "unknown option sym=fib"), (["leaving,again=perhaps"], "")):
+        status, text = run([setup.options.ketch, "run", *with_plugins(specs, paths), setup.guest("mix")],
+                           setup.folder)
+        ok = status == 1 and why in text and re.search(r"third-\w+\.so: qemu_plugin_install\(\) returned -1", text)
+        yield f"{specs[0]} is refused", None if ok else f"{suite.status_text(status)}: {text[-300:]}"
+
+
 def main():
     parser = suite.parser(__doc__)
     parser.add_argument("--qemu10", help="a qemu-riscv64 10.0 that was built with plugins")
@@ -272,7 +323,7 @@ def main():
         return suite.Report(1).close()
     with tempfile.TemporaryDirectory() as folder:
         setup = Setup(folder, options)
-        cases = [lambda: list(bad(setup)), lambda: list(checks(setup))]
+        cases = [lambda: list(bad(setup)), lambda: list(checks(setup)), lambda: list(third(setup))]
         try:
             plugins = {v: setup.qemu_plugins(v, r) for v, r in (("7.2", "bookworm"), ("10.0", "trixie"))}
         except debian.DebianError as e:

@@ -372,13 +372,13 @@ def no_shutdown_case(options, folder):
     with open(code, "wb") as f:
         f.write(SWITCH_OFF)
     with Machine(options.ketch, "-bios", code, "-qmp", f"unix:{path},server=on,wait=off", "-no-shutdown") as m:
-        wait_for(lambda: os.path.exists(path))
+        suite.wait_for(lambda: os.path.exists(path), "no monitor")
         for _ in range(2):
-            wait_for(lambda: "paused (shutdown)" in monitor(options, path, "info", "status"))
+            suite.wait_for(lambda: "paused (shutdown)" in monitor(options, path, "info", "status"), "it does not stay")
             said = monitor(options, path, "cont")
             check("Resetting" in said, said)
             monitor(options, path, "system_reset")
-            wait_for(lambda: monitor(options, path, "info", "status") == "VM status: paused\n")
+            suite.wait_for(lambda: monitor(options, path, "info", "status") == "VM status: paused\n", "it is not reset")
             said = monitor(options, path, "cont")
             check("Resetting" not in said, said)
         monitor(options, path, "quit")
@@ -410,7 +410,7 @@ def daemon_case(options, folder):
         again = suite.run([*command, "-bios", "none"], 60)
         check(again.status == 1 and b"another process has it" in again.errors, f"{again.errors}")
         monitor(options, names[0], "quit")
-        wait_for(lambda: not os.path.exists(pidfile))
+        suite.wait_for(lambda: not os.path.exists(pidfile), "the file with its number stays")
         check(not any(map(os.path.exists, names)), "sockets are left over")
     finally:
         with contextlib.suppress(ProcessLookupError):

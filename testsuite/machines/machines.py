@@ -162,7 +162,7 @@ def refused_case(options):
     """What QEMU has and Ketch has not is refused with a reason of its own."""
     with open(os.path.join(suite.TOP, "ui/vm/options.def"), encoding="utf-8") as f:
         rows = re.findall(r'^REFUSE\("(\S+)", +"(.*)"\)', f.read(), re.MULTILINE)
-    check(len(rows) > 50, f"{len(rows)} rows")
+    check(len(rows) > 40, f"{len(rows)} rows")
     for name, why in rows:
         r = suite.run([options.ketch, "vm", name, "x"], 20)
         check(r.status == 1 and r.errors.decode() == f"ketch vm: option '{name}': {why}\n", f"{name}: {r.errors}")

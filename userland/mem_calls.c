@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The system calls about memory and limits, and those of RISC-V about caches and capabilities. */
+/* The system calls about memory and limits, and that of RISC-V about caches. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -241,79 +241,6 @@ int64_t sys_riscv_flush_icache(Task *t, const uint64_t a[6])
         mem_code_changed(a[0], a[1]);
     } else {
         mem_code_changed(0, mem_limit);
-    }
-    return 0;
-}
-
-/* What the frontend implements; keys and bits of the kernel's "RISC-V Hardware Probing
- * Interface". */
-static const struct {
-    int64_t key;
-    uint64_t value;
-} hwprobe[] = {
-    { 0, 0 },                     /* MVENDORID */
-    { 1, 0 },                     /* MARCHID */
-    { 2, 0 },                     /* MIMPID */
-    { 3, 1 },                     /* BASE_BEHAVIOR: IMA */
-    { 4, UINT64_C(1) << 0 |       /* IMA_EXT_0: F and D */
-             UINT64_C(1) << 1 |   /* C */
-             UINT64_C(1) << 3 |   /* Zba */
-             UINT64_C(1) << 4 |   /* Zbb */
-             UINT64_C(1) << 5 |   /* Zbs */
-             UINT64_C(1) << 6 |   /* Zicboz */
-             UINT64_C(1) << 7 |   /* Zbc */
-             UINT64_C(1) << 8 |   /* Zbkb */
-             UINT64_C(1) << 28 |  /* Zfhmin */
-             UINT64_C(1) << 32 |  /* Zfa */
-             UINT64_C(1) << 34 |  /* Zacas */
-             UINT64_C(1) << 35 |  /* Zicond */
-             UINT64_C(1) << 36 |  /* Zihintpause */
-             UINT64_C(1) << 48 |  /* Zawrs */
-             UINT64_C(1) << 50 |  /* Zicntr */
-             UINT64_C(1) << 55 }, /* Zicbom */
-    { 5, 3 },                     /* CPUPERF_0: misaligned accesses are fast */
-    { 6, 64 },                    /* ZICBOZ_BLOCK_SIZE */
-    { 9, 3 },                     /* MISALIGNED_SCALAR_PERF: fast */
-    { 12, 64 },                   /* ZICBOM_BLOCK_SIZE */
-};
-
-static bool probe_value(int64_t key, uint64_t *value)
-{
-    if (key == 7) { /* HIGHEST_VIRT_ADDRESS */
-        *value = mem_limit - 1;
-        return true;
-    }
-    for (size_t i = 0; i < sizeof(hwprobe) / sizeof(hwprobe[0]); i++) {
-        if (hwprobe[i].key == key) {
-            *value = hwprobe[i].value;
-            return true;
-        }
-    }
-    return false;
-}
-
-int64_t sys_riscv_hwprobe(Task *t, const uint64_t a[6])
-{
-    (void)t;
-    if (a[4]) {
-        return -EINVAL; /* RISCV_HWPROBE_WHICH_CPUS: all processors are alike */
-    }
-    for (uint64_t i = 0; i < a[1]; i++) {
-        struct {
-            int64_t key;
-            uint64_t value;
-        } pair;
-
-        if (!mem_read(&pair, a[0] + i * sizeof(pair), sizeof(pair))) {
-            return -EFAULT;
-        }
-        if (!probe_value(pair.key, &pair.value)) {
-            pair.key = -1;
-            pair.value = 0;
-        }
-        if (!mem_write(a[0] + i * sizeof(pair), &pair, sizeof(pair))) {
-            return -EFAULT;
-        }
     }
     return 0;
 }

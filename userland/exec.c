@@ -38,6 +38,8 @@ typedef struct Exec {
     char **argv;                  /* room for everything in front of argv[0] is before it */
     size_t argc;
     char **memory;                /* what argv points into */
+    const char *through;          /* the kernel's name for a path that begins at a descriptor */
+    bool closes;                  /* which exec closes */
 } Exec;
 
 static size_t self_argc(void)
@@ -113,13 +115,22 @@ static int64_t use_script(Exec *e, const char *head)
         return -ENOEXEC;
     }
     memcpy(e->script_path[d], e->path, sizeof(e->path));
-    e->argv[0] = e->script_path[d];
+    e->argv[0] = d == 0 && e->through ? (char *)e->through : e->script_path[d];
     if (arg[0]) {
         prepend(e, arg);
     }
     prepend(e, interp);
     snprintf(e->path, sizeof(e->path), "%s", proc_path(interp, buf));
     return 1;
+}
+
+/* Where a filter of system calls forbids faccessat2(), as some that are older than it do: access(),
+ * which goes by the real user. */
+static int may_execute(const char *path)
+{
+    int r = faccessat(AT_FDCWD, path, X_OK, AT_EACCESS);
+
+    return r < 0 && errno == EPERM ? access(path, X_OK) : r;
 }
 
 /* The file at e->path: its first bytes, NUL-terminated; its kind; -errno as execve() says. */
@@ -130,7 +141,7 @@ static int64_t look_at(const char *path, char head[SCRIPT_HEAD + 1], ElfKind *ki
     ssize_t n;
     int fd;
 
-    if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0) {
+    if (may_execute(path) < 0) {
         return -errno;
     }
     if (stat(path, &st) < 0) {
@@ -332,7 +343,7 @@ static int64_t exec_file(Task *t, Exec *e, uint64_t envp)
     do {
         r = look_at(e->path, head, &kind);
         if (r == 0 && kind == ELF_SCRIPT) {
-            r = use_script(e, head);
+            r = e->closes ? -ENOENT : use_script(e, head);
         }
     } while (r == 1);
     if (r < 0) {
@@ -359,26 +370,33 @@ void exec_free(void *memory)
     }
 }
 
-static int64_t do_exec(Task *t, const char *path, uint64_t argv, uint64_t envp)
+/* `dirfd`: where the guest's path begins, which is `at`; AT_FDCWD: at the root or in its folder. */
+static int64_t do_exec(Task *t, const char *path, int dirfd, const char *at, const uint64_t args[2])
 {
     Exec *e = calloc(1, sizeof(*e));
+    char through[PATH_MAX + 32];
     char buf[PATH_MAX];
     int64_t r;
 
     if (!e) {
         return -ENOMEM;
     }
+    if (dirfd != AT_FDCWD) {
+        snprintf(through, sizeof(through), at[0] ? "/dev/fd/%d/%s" : "/dev/fd/%d", dirfd, at);
+        e->through = through;
+        e->closes = fcntl(dirfd, F_GETFD) > 0;
+    }
     snprintf(e->path, sizeof(e->path), "%s", proc_path(path, buf));
-    r = read_args(e, argv);
-    if (r == 0 && count_args(envp) < 0) {
-        r = count_args(envp);
+    r = read_args(e, args[0]);
+    if (r == 0 && count_args(args[1]) < 0) {
+        r = count_args(args[1]);
     }
     if (r == 0 && !sig_hold(t)) {
         r = -TASK_ERESTARTNOINTR;
     }
     if (r == 0) {
         t->exec_memory = e;
-        r = exec_file(t, e, envp);
+        r = exec_file(t, e, args[1]);
         t->exec_memory = NULL;
         sig_release(t);
     }
@@ -391,7 +409,7 @@ int64_t sys_execve(Task *t, const uint64_t a[6])
     char path[PATH_MAX];
     ssize_t n = mem_strcpy_in(path, a[0], sizeof(path));
 
-    return n < 0 ? n : n == 0 ? -ENOENT : do_exec(t, path, a[1], a[2]);
+    return n < 0 ? n : n == 0 ? -ENOENT : do_exec(t, path, AT_FDCWD, "", &a[1]);
 }
 
 /* A name for the file that dirfd and path mean. */
@@ -445,5 +463,5 @@ int64_t sys_execveat(Task *t, const uint64_t a[6])
     if ((flags & AT_SYMLINK_NOFOLLOW) && lstat(file, &st) == 0 && S_ISLNK(st.st_mode)) {
         return -ELOOP;
     }
-    return do_exec(t, file, a[2], a[3]);
+    return do_exec(t, file, path[0] == '/' ? AT_FDCWD : (int)a[0], path, &a[2]);
 }

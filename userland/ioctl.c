@@ -19,6 +19,7 @@
 #include <linux/loop.h>
 #include <linux/nbd.h>
 #include <linux/nsfs.h>
+#include <linux/pidfd.h>
 #include <linux/random.h>
 #include <linux/rtc.h>
 #include <linux/serial.h>
@@ -32,6 +33,20 @@
 
 #include "base/log.h"
 #include "userland/syscall.h"
+
+/* Of Linux 6.11, which the headers that we are built with may not know. */
+#ifndef PIDFD_GET_CGROUP_NAMESPACE
+#define PIDFD_GET_CGROUP_NAMESPACE _IO(0xff, 1)
+#define PIDFD_GET_IPC_NAMESPACE _IO(0xff, 2)
+#define PIDFD_GET_MNT_NAMESPACE _IO(0xff, 3)
+#define PIDFD_GET_NET_NAMESPACE _IO(0xff, 4)
+#define PIDFD_GET_PID_NAMESPACE _IO(0xff, 5)
+#define PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE _IO(0xff, 6)
+#define PIDFD_GET_TIME_NAMESPACE _IO(0xff, 7)
+#define PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE _IO(0xff, 8)
+#define PIDFD_GET_USER_NAMESPACE _IO(0xff, 9)
+#define PIDFD_GET_UTS_NAMESPACE _IO(0xff, 10)
+#endif
 
 static const IoctlInfo infos[] = {
 #define IOCTL(name, size) { #name, (uint32_t)(name), size },

@@ -624,13 +624,13 @@ void mem_name(uint64_t addr, uint64_t len, const char *name)
     }
 }
 
-static const char *special_name(uint64_t start)
+static const char *special_name(const Area *a)
 {
-    if (start >= mem.brk_start && start < mem.brk) {
+    if (a->start < mem.brk && a->end > mem.brk_start) {
         return "[heap]";
     }
     for (unsigned i = 0; i < mem.n_names; i++) {
-        if (start >= mem.name[i].start && start < mem.name[i].end) {
+        if (a->start >= mem.name[i].start && a->start < mem.name[i].end) {
             return mem.name[i].text;
         }
     }
@@ -647,7 +647,7 @@ bool mem_next_area(uint64_t addr, MemArea *area)
     found = i < mem.map.count;
     if (found) {
         const Area *a = &mem.map.area[i];
-        const char *name = special_name(a->start);
+        const char *name = special_name(a);
 
         *area = (MemArea){ .start = a->start,
                            .end = a->end,

@@ -227,8 +227,12 @@ static const char *self_file(const char *path)
 bool proc_open(const char *path, int flags, int64_t *result)
 {
     const char *file = self_file(path);
+    bool is_cpuinfo = strcmp(path, "/proc/cpuinfo") == 0;
 
-    if (strcmp(path, "/proc/cpuinfo") == 0) {
+    if ((file || is_cpuinfo) && access(path, F_OK) < 0) {
+        return false; /* nothing is mounted there, or not all of it */
+    }
+    if (is_cpuinfo) {
         *result = made_file("cpuinfo", flags, write_cpuinfo);
         return true;
     }

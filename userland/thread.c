@@ -33,11 +33,18 @@
 #ifndef CLONE_CLEAR_SIGHAND
 #define CLONE_CLEAR_SIGHAND 0x100000000ULL
 #endif
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
 
 enum {
     THREAD_STACK = 1 << 20,
     ROBUST_MOST = 2048,      /* entries of a robust list that are followed, as the kernel does */
     ROBUST_HEAD = 24,        /* bytes of struct robust_list_head */
+    MAX_TIDS = 32,           /* nested PID namespaces */
 };
 
 typedef struct CloneArgs { /* struct clone_args of clone3 */
@@ -378,6 +385,31 @@ static void become_child(Task *t, const CloneArgs *c)
     }
 }
 
+/* Asks for what clone() cannot say: the process's numbers, from the innermost namespace outwards,
+ * its group, a namespace of times. */
+static bool needs_clone3(const CloneArgs *c)
+{
+    return c->set_tid_size || (c->flags & (CLONE_INTO_CGROUP | CLONE_NEWTIME));
+}
+
+static int64_t host_clone3(const CloneArgs *c, uint64_t flags)
+{
+    int32_t tids[MAX_TIDS];
+    CloneArgs args = {
+        .flags = flags,
+        .pidfd = (uint64_t)(uintptr_t)mem_host(c->pidfd, 4),
+        .exit_signal = c->exit_signal,
+        .set_tid = c->set_tid_size ? (uint64_t)(uintptr_t)tids : 0,
+        .set_tid_size = c->set_tid_size,
+        .cgroup = c->cgroup,
+    };
+
+    if (!mem_read(tids, c->set_tid, c->set_tid_size * sizeof(tids[0]))) {
+        return -EFAULT;
+    }
+    return host_call(SYS_clone3, (uint64_t)(uintptr_t)&args, sizeof(args), 0, 0, 0, 0);
+}
+
 /* fork() of the C library keeps malloc usable; the rare flags need the kernel's own call. */
 static int64_t host_fork(const CloneArgs *c)
 {
@@ -385,6 +417,9 @@ static int64_t host_fork(const CloneArgs *c)
                      CLONE_SETTLS | CLONE_CLEAR_SIGHAND | CLONE_VFORK;
     uint64_t flags = c->flags & ~plain;
 
+    if (needs_clone3(c)) {
+        return host_clone3(c, flags);
+    }
     if (flags == 0 && c->exit_signal == SIGCHLD) {
         pid_t pid = fork();
 
@@ -596,9 +631,26 @@ int64_t sys_clone(Task *t, const uint64_t a[6])
     return do_clone(t, &c);
 }
 
+/* Arguments of a newer kernel that nobody uses. */
+static int64_t all_zero(uint64_t addr, uint64_t len)
+{
+    uint8_t byte;
+
+    for (uint64_t i = 0; i < len; i++) {
+        if (!mem_read(&byte, addr + i, 1)) {
+            return -EFAULT;
+        }
+        if (byte) {
+            return -E2BIG;
+        }
+    }
+    return 0;
+}
+
 int64_t sys_clone3(Task *t, const uint64_t a[6])
 {
     CloneArgs c = { 0 };
+    int64_t r;
 
     if (a[1] < 64 || a[1] > MEM_PAGE) {
         return a[1] < 64 ? -EINVAL : -E2BIG;
@@ -606,10 +658,18 @@ int64_t sys_clone3(Task *t, const uint64_t a[6])
     if (!mem_read(&c, a[0], a[1] < sizeof(c) ? a[1] : sizeof(c))) {
         return -EFAULT;
     }
-    if ((c.flags & CSIGNAL) || c.set_tid || c.set_tid_size || c.cgroup ||
-        (c.stack == 0) != (c.stack_size == 0) ||
+    r = all_zero(a[0] + sizeof(c), a[1] > sizeof(c) ? a[1] - sizeof(c) : 0);
+    if (r < 0) {
+        return r;
+    }
+    if ((c.flags & (CLONE_DETACHED | (CSIGNAL & ~CLONE_NEWTIME))) ||
+        (c.set_tid == 0) != (c.set_tid_size == 0) ||
+        c.set_tid_size > MAX_TIDS || (c.stack == 0) != (c.stack_size == 0) ||
         ((c.flags & CLONE_THREAD) && c.exit_signal) || c.exit_signal > TASK_SIGNALS) {
         return -EINVAL;
+    }
+    if ((c.flags & CLONE_VM) && needs_clone3(&c)) {
+        return -EINVAL; /* made by the host's pthread_create() or with clone() */
     }
     return do_clone(t, &c);
 }

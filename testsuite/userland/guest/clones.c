@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -175,6 +176,46 @@ static void refused(void)
                 EINVAL);
 }
 
+/* The arguments of clone3() as far as Linux 5.7 knows them, and what a newer kernel might add. */
+typedef struct Args {
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    uint64_t set_tid, set_tid_size, cgroup, more;
+} Args;
+
+static pid_t clone3(const Args *args, size_t size)
+{
+    return (pid_t)syscall(SYS_clone3, args, size);
+}
+
+static void chosen_number(void)
+{
+    pid_t pid = fork(), tid = pid;
+    Args args = { .exit_signal = SIGCHLD, .set_tid = (uint64_t)(uintptr_t)&tid, .set_tid_size = 1 };
+
+    if (pid == 0) {
+        _exit(0);
+    }
+    CHECK_EQ(wait_for(pid), 0);
+    pid = clone3(&args, sizeof(args));
+    if (pid == 0) {
+        _exit(getpid() == tid ? 7 : 8);
+    }
+    if (pid < 0) {
+        CHECK(errno == EPERM || errno == EEXIST); /* for root only; somebody else has it */
+    } else {
+        CHECK_EQ(pid, tid);
+        CHECK_EQ(wait_for(pid), 7);
+    }
+    tid = getpid();
+    CHECK(clone3(&args, sizeof(args)) == -1 && (errno == EPERM || errno == EEXIST));
+    args.set_tid_size = 0;
+    CHECK_ERRNO(clone3(&args, sizeof(args)), EINVAL);
+    args.set_tid_size = 33;
+    CHECK_ERRNO(clone3(&args, sizeof(args)), EINVAL);
+    args = (Args){ .exit_signal = SIGCHLD, .more = 1 };
+    CHECK_ERRNO(clone3(&args, sizeof(args)), E2BIG);
+}
+
 int main(int argc, char **argv)
 {
     (void)argv;
@@ -187,5 +228,6 @@ int main(int argc, char **argv)
     killed_sharer();
     sharer_execs();
     refused();
+    chosen_number();
     return passed();
 }

@@ -224,6 +224,29 @@ static void by_descriptor(int fd)
     CHECK_EQ(WEXITSTATUS(status), 5);
 }
 
+/* The interpreter opens a script by its name, which must be there after exec. */
+static void script_by_descriptor(void)
+{
+    char want[64], out[64] = "";
+    const char *path = file("by-fd", "#!/bin/sh\necho $0\n", 0700);
+    int fd = open(path, O_RDONLY), cloexec = open(path, O_RDONLY | O_CLOEXEC), ends[2];
+    int folder = open(dir, O_RDONLY | O_CLOEXEC);
+    char *argv[] = { "gone", NULL };
+
+    CHECK_ERRNO(syscall(SYS_execveat, cloexec, "", argv, environ, AT_EMPTY_PATH), ENOENT);
+    CHECK_ERRNO(syscall(SYS_execveat, folder, "by-fd", argv, environ, 0), ENOENT);
+    CHECK_EQ(pipe(ends), 0);
+    if (fork() == 0) {
+        dup2(ends[1], 1);
+        syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
+        _exit(100 + errno);
+    }
+    CHECK(read(ends[0], out, sizeof(out) - 1) > 0);
+    snprintf(want, sizeof(want), "/dev/fd/%d\n", fd);
+    CHECK(strcmp(out, want) == 0);
+    CHECK(wait(NULL) > 0);
+}
+
 int main(int argc, char **argv)
 {
     ssize_t n;
@@ -247,6 +270,7 @@ int main(int argc, char **argv)
     by_descriptor(open(self, O_RDONLY));
     by_descriptor(open(self, O_RDONLY | O_CLOEXEC));
     by_descriptor(nameless());
+    script_by_descriptor();
     snprintf(command, sizeof(command), "rm -r %s", dir);
     CHECK_EQ(system(command), 0);
     return passed();

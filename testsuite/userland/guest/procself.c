@@ -67,6 +67,14 @@ static void maps(void)
     CHECK(strstr(text, "ketch") == NULL || strstr(exe, "ketch") != NULL);
 }
 
+static void heap(void)
+{
+    char prot[5], file[4096];
+
+    CHECK(maps_line((char *)sbrk(4096), prot, file));
+    CHECK(strcmp(prot, "rw-p") == 0 && strcmp(file, "[heap]") == 0);
+}
+
 static void others(int argc, char **argv)
 {
     size_t n = slurp("/proc/self/cmdline"), want = 0;
@@ -126,6 +134,7 @@ static void vector(void)
 int main(int argc, char **argv)
 {
     maps();
+    heap();
     others(argc, argv);
     memory();
     vector();

@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 int ioctl(int fd, unsigned long request, ...);
@@ -155,11 +156,26 @@ static void files(void)
     close(fd);
 }
 
+/* Descriptors of a process's namespaces, since Linux 6.11. */
+static void namespaces(void)
+{
+    int fd = syscall(SYS_pidfd_open, getpid(), 0);
+
+    for (int what = 1; what <= 10; what++) {
+        int ns = ioctl(fd, _IO(0xff, what), 0);
+
+        printf("%d: %d\n", what, ns >= 0 ? 0 : errno);
+        close(ns);
+    }
+    close(fd);
+}
+
 int main(void)
 {
     terminal();
     descriptors();
     interfaces();
     files();
+    namespaces();
     return 0;
 }

@@ -422,7 +422,7 @@ static bool set_up(Chardev *c, char **parts, GError **error)
 {
     c->kind = chardev_kind(parts[0]);
     if (!c->kind) {
-        char *known = chardev_kinds();
+        char *known = chardev_kind_names();
 
         g_set_error(error, CHARDEV_ERROR, 0, "there is no chardev '%s'; there are: %s", parts[0],
                     known);

@@ -80,6 +80,9 @@ size_t chardev_write(ChardevPort *port, const void *data, size_t n);
 /* The port has room again. */
 void chardev_accept(ChardevPort *port);
 
+/* "stdio, pty, ...": the kinds that there are; to be freed. */
+char *chardev_kind_names(void);
+
 /* Takes what a "ringbuf" holds, oldest first; other kinds: 0. */
 size_t chardev_ringbuf_read(Chardev *chardev, void *to, size_t n);
 

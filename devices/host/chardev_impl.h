@@ -55,7 +55,6 @@ bool chardev_connect(Chardev *c, int in, int out, GError **error);
 bool chardev_listen(Chardev *c, int fd);
 
 const ChardevKind *chardev_kind(const char *name);
-char *chardev_kinds(void); /* "stdio, pty, ..."; to be freed */
 
 /* The value of NAME=VALUE among `options`, or NULL. */
 const char *chardev_option(char **options, const char *name);

@@ -214,7 +214,7 @@ const ChardevKind *chardev_kind(const char *name)
     return NULL;
 }
 
-char *chardev_kinds(void)
+char *chardev_kind_names(void)
 {
     GString *text = g_string_new(NULL);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "devices/host/block/block.h"
+#include "devices/virtio/blk.h"
 #include "devices/virtio/virtio.h"
 
 enum {
@@ -294,3 +295,22 @@ static const DevProp props[] = {
 static const DevField fields[] = { VIRTIO_FIELDS(VirtioBlk) };
 
 VIRTIO_TYPES(virtio_blk, "blk", VirtioBlk, "disk", yes)
+
+/* ---- For the monitor ---- */
+
+static void tell_size(void *block, Dev *dev, unsigned depth)
+{
+    VirtioBlk *b = (VirtioBlk *)dev;
+
+    (void)depth;
+    if ((dev->type == &dev_virtio_blk_device || dev->type == &dev_virtio_blk_pci) && b->block == block) {
+        uint64_t capacity = block_size(block) / SECTOR;
+
+        virtio_config_set(&b->v, offsetof(BlkConfig, capacity), &capacity, sizeof(capacity));
+    }
+}
+
+void virtio_blk_resized(Dev *root, const Block *block)
+{
+    dev_for_each(root, tell_size, (void *)(uintptr_t)block);
+}

@@ -460,15 +460,20 @@ def firmware_cases(options, folder):
 
 
 def devices_case(options, linux, folder):
-    """The guest gives memory up and gets it back; sees its cable pulled out, by either name."""
-    path = os.path.join(folder, "devices")
+    """The guest gives memory up and gets it back; sees its cable pulled out, by either name, and its disk grow."""
+    path, disk = os.path.join(folder, "devices"), os.path.join(folder, "grows.qcow2")
+    suite.run([options.ketch, "image", "create", "-f", "qcow2", disk, "1M"], 60)
 
     def qmp(text):
         return json.loads(monitor(options, path, text))
 
     with Machine(options.ketch, "-qmp", f"unix:{path},server=on,wait=off", "-device", "virtio-balloon-device",
-                 "-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n,id=nic", linux=linux) as m:
+                 "-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n,id=nic", "-drive",
+                 f"file={disk},format=qcow2,id=d", linux=linux) as m:
         m.up()
+        check(m.run("cat /sys/block/vda/size") == "2048", "the disk has another size at first")
+        check(monitor(options, path, "block_resize d 3") == "", "block_resize says something")
+        suite.wait_for(lambda: m.run("cat /sys/block/vda/size") == "6144", "the guest does not see the disk grow")
         m.run("ip link set eth0 up")
         check(qmp('{"execute": "query-balloon"}') == {"actual": 256 << 20}, "not all memory at first")
         monitor(options, path, '{"execute": "balloon", "arguments": {"value": 134217728}}')

@@ -85,6 +85,8 @@ void hmp_execute(MonitorSession *s, const char *line, GString *out)
     if (c) {
         take_format(&h, c, slash);
         c->fn(&h);
+    } else if (words[0] && monitor_refusal(words[0])) {
+        g_string_append_printf(out, "%s: %s\n", words[0], monitor_refusal(words[0]));
     } else if (words[0]) {
         g_string_append_printf(out, "unknown command: '%s' (help lists them)\n", words[0]);
     }

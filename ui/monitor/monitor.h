@@ -30,6 +30,7 @@ typedef struct MonitorDrive {
     const char *id;
     Block *block;
     const char *device; /* id of the device that uses it; NULL: none */
+    const char *node;   /* its node-name in QMP; NULL: its id */
 } MonitorDrive;
 
 /* What else a person may ask about: "network" and "user,restrict=off". */
@@ -71,6 +72,7 @@ typedef struct MonitorVm {
     size_t n_netdevs, n_chardevs;
     const MonitorRom *roms;
     size_t n_roms;
+    const char *const *options, *const *cpu_models; /* of ketch vm, NULL at the end; NULL: none */
     bool started; /* false: -S, nothing runs until `cont` */
 } MonitorVm;
 

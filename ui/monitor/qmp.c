@@ -139,6 +139,34 @@ static const QmpCommand *find(const char *name)
     return NULL;
 }
 
+static const struct {
+    const char *names, *why;
+} refused[] = {
+#define REFUSED(names, why) { names, why },
+#include "ui/monitor/refused.def"
+};
+
+const char *monitor_refusal(const char *name)
+{
+    const char *why = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(refused) && !why; i++) {
+        char **names = g_strsplit(refused[i].names, "|", -1);
+
+        why = g_strv_contains((const gchar *const *)names, name) ? refused[i].why : NULL;
+        g_strfreev(names);
+    }
+    return why;
+}
+
+static void not_found(const char *name, GError **error)
+{
+    const char *why = monitor_refusal(name);
+
+    g_set_error(error, MONITOR_ERROR, MONITOR_CommandNotFound, "The command %s has not been found%s%s", name,
+                why ? ": " : "", why ? why : "");
+}
+
 static const QmpCommand *find_allowed(MonitorSession *s, const char *name, GError **error)
 {
     const QmpCommand *c = find(name);
@@ -149,9 +177,11 @@ static const QmpCommand *find_allowed(MonitorSession *s, const char *name, GErro
                     "Expecting capabilities negotiation with 'qmp_capabilities'");
         return NULL;
     }
-    if (!c || (s->negotiated && negotiates)) {
-        g_set_error(error, MONITOR_ERROR, MONITOR_CommandNotFound, c ? "Capabilities negotiation is already "
-                    "complete, command '%s' ignored" : "The command %s has not been found", name);
+    if (!c) {
+        not_found(name, error);
+    } else if (s->negotiated && negotiates) {
+        g_set_error(error, MONITOR_ERROR, MONITOR_CommandNotFound, "Capabilities negotiation is already complete, "
+                    "command '%s' ignored", name);
         return NULL;
     }
     return c;

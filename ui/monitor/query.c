@@ -149,7 +149,17 @@ COMMAND(query_memory)
 
 /* ---- Drives ---- */
 
-/* Members as in QEMU's QMP reference, "SnapshotInfo". */
+void monitor_build_snapshot(JsonBuilder *b, const ImageSnapshot *s)
+{
+    build_str(b, "id", s->id);
+    build_str(b, "name", s->name);
+    build_num(b, "vm-state-size", s->vm_state_size);
+    build_num(b, "date-sec", s->date_s);
+    build_num(b, "date-nsec", s->date_ns);
+    build_num(b, "vm-clock-sec", s->vm_clock_ns / 1000000000);
+    build_num(b, "vm-clock-nsec", s->vm_clock_ns % 1000000000);
+}
+
 static void add_snapshots(JsonBuilder *b, Block *block)
 {
     ImageSnapshot s;
@@ -158,13 +168,7 @@ static void add_snapshots(JsonBuilder *b, Block *block)
     json_builder_begin_array(b);
     for (unsigned i = 0; image_snapshot(block, i, &s); i++) {
         json_builder_begin_object(b);
-        build_str(b, "id", s.id);
-        build_str(b, "name", s.name);
-        build_num(b, "vm-state-size", s.vm_state_size);
-        build_num(b, "date-sec", s.date_s);
-        build_num(b, "date-nsec", s.date_ns);
-        build_num(b, "vm-clock-sec", s.vm_clock_ns / 1000000000);
-        build_num(b, "vm-clock-nsec", s.vm_clock_ns % 1000000000);
+        monitor_build_snapshot(b, &s);
         json_builder_end_object(b);
     }
     json_builder_end_array(b);
@@ -188,6 +192,65 @@ static void add_image(JsonBuilder *b, Block *block, const BlockInfo *info)
     json_builder_end_object(b);
 }
 
+static uint64_t depth_of(const Block *block)
+{
+    uint64_t depth = 0;
+
+    while ((block = block_backing(block))) {
+        depth++;
+    }
+    return depth;
+}
+
+static void add_cache(JsonBuilder *b, BlockCache cache)
+{
+    build_begin(b, "cache");
+    build_bool(b, "writeback", cache != BLOCK_CACHE_WRITETHROUGH && cache != BLOCK_CACHE_DIRECTSYNC);
+    build_bool(b, "direct", cache == BLOCK_CACHE_NONE || cache == BLOCK_CACHE_DIRECTSYNC);
+    build_bool(b, "no-flush", cache == BLOCK_CACHE_UNSAFE);
+    json_builder_end_object(b);
+}
+
+/* Members of "BlockDeviceInfo". */
+static void add_node(JsonBuilder *b, const MonitorDrive *drive, const BlockInfo *info)
+{
+    static const char *const unlimited[] = { "write_threshold", "bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr" };
+
+    build_str(b, "file", info->path);
+    build_str(b, "node-name", drive->node ? drive->node : drive->id);
+    build_bool(b, "ro", info->read_only);
+    build_str(b, "drv", info->format);
+    build_bool(b, "encrypted", info->encrypted);
+    if (info->backing_path) {
+        build_str(b, "backing_file", info->backing_path);
+    }
+    build_num(b, "backing_file_depth", depth_of(drive->block));
+    build_str(b, "detect_zeroes", "off");
+    add_cache(b, info->cache);
+    for (size_t i = 0; i < G_N_ELEMENTS(unlimited); i++) {
+        build_num(b, unlimited[i], 0);
+    }
+    add_image(b, drive->block, info);
+}
+
+COMMAND(query_nodes)
+{
+    const MonitorVm *vm = &s->monitor->vm;
+    JsonBuilder *b = build_array();
+
+    (void)args, (void)error;
+    for (size_t i = 0; i < vm->n_drives; i++) {
+        BlockInfo info;
+
+        if (block_info(vm->drives[i].block, &info) == 0) {
+            json_builder_begin_object(b);
+            add_node(b, &vm->drives[i], &info);
+            json_builder_end_object(b);
+        }
+    }
+    return build_end_array(b);
+}
+
 COMMAND(query_block)
 {
     const MonitorVm *vm = &s->monitor->vm;
@@ -208,12 +271,9 @@ COMMAND(query_block)
         build_str(b, "type", "unknown");
         build_bool(b, "removable", false);
         build_bool(b, "locked", false);
+        build_str(b, "io-status", "ok");
         build_begin(b, "inserted");
-        build_str(b, "file", info.path);
-        build_bool(b, "ro", info.read_only);
-        build_str(b, "drv", info.format);
-        build_bool(b, "encrypted", info.encrypted);
-        add_image(b, vm->drives[i].block, &info);
+        add_node(b, &vm->drives[i], &info);
         json_builder_end_object(b);
         json_builder_end_object(b);
     }

@@ -17,7 +17,7 @@ static const struct {
 static const struct {
     const char *name, *json;
 } builtin[] = {
-    { "str", "string" }, { "int", "int" }, { "bool", "boolean" },
+    { "str", "string" }, { "int", "int" }, { "bool", "boolean" }, { "any", "value" },
 };
 
 /* Copies up to one of `ends`; returns what comes after. */

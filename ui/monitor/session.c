@@ -15,6 +15,7 @@ Monitor *monitor_new(const MonitorVm *vm)
     Monitor *m = g_new0(Monitor, 1);
 
     m->vm = *vm;
+    m->jobs = g_ptr_array_new_with_free_func(monitor_job_free);
     m->status = vm->started ? "running" : "prelaunch";
     pthread_mutex_init(&m->command, NULL);
     pthread_mutex_init(&m->lock, NULL);
@@ -25,6 +26,7 @@ void monitor_free(Monitor *m)
 {
     pthread_mutex_destroy(&m->command);
     pthread_mutex_destroy(&m->lock);
+    g_ptr_array_free(m->jobs, TRUE);
     g_free(m);
 }
 

@@ -348,6 +348,17 @@ bool snapshot_save(const MonitorVm *vm, const char *path, bool with_disks, GErro
     return good;
 }
 
+bool snapshot_save_then(const MonitorVm *vm, const char *path, bool (*then)(void *opaque, GError **error),
+                        void *opaque, GError **error)
+{
+    bool good;
+
+    dev_pause(vm->root, true);
+    good = save_to(vm, path, NULL, error) && then(opaque, error);
+    dev_pause(vm->root, false);
+    return good;
+}
+
 /* ---- Loading ---- */
 
 /* One section in the mapped file. */
@@ -368,6 +379,7 @@ typedef struct Reader {
     const char *owner; /* of these: "hart 0" */
     uint64_t found;   /* harts and devices */
     GHashTable *seen; /* "kind name" of the sections so far */
+    const GArray *given; /* disks to be taken back instead of those that the file names; NULL: these */
     GArray *disks;    /* DiskSnapshots that belong to it */
     bool has_end, has_about, has_clock;
     uint8_t *chunk;
@@ -686,13 +698,14 @@ static void clear_memory(const MonitorVm *vm)
 /* The disks first: if they cannot be taken back, the machine stays as it is. */
 static bool apply(Reader *r)
 {
+    const GArray *disks = r->given ? r->given : r->disks;
     const MonitorVm *vm = r->vm;
     unsigned done;
     bool good;
 
     dev_pause(vm->root, true);
-    done = disk_snapshots_apply(r->disks, &r->error);
-    good = done == r->disks->len;
+    done = disk_snapshots_apply(disks, &r->error);
+    good = done == disks->len;
     if (good) {
         clear_memory(vm);
         good = load_all(r, true);
@@ -731,11 +744,12 @@ static bool load_file(Reader *r)
     return load_all(r, false) && apply(r);
 }
 
-/* Calls fn for what the file at `path` has. */
-static bool read_file(const MonitorVm *vm, const char *path, bool (*fn)(Reader *r), GError **error)
+/* Calls fn for what the file at `path` has; `given`: see Reader. */
+static bool read_file(const MonitorVm *vm, const char *path, const GArray *given, bool (*fn)(Reader *r),
+                      GError **error)
 {
     GMappedFile *file = g_mapped_file_new(path, FALSE, error);
-    Reader r = { .vm = vm, .path = path };
+    Reader r = { .vm = vm, .path = path, .given = given };
     bool good;
 
     if (!file) {
@@ -759,7 +773,12 @@ static bool read_file(const MonitorVm *vm, const char *path, bool (*fn)(Reader *
 
 bool snapshot_load(const MonitorVm *vm, const char *path, GError **error)
 {
-    return read_file(vm, path, load_file, error);
+    return read_file(vm, path, NULL, load_file, error);
+}
+
+bool snapshot_load_disks(const MonitorVm *vm, const char *path, const GArray *disks, GError **error)
+{
+    return read_file(vm, path, disks, load_file, error);
 }
 
 /* ---- Deleting ---- */
@@ -792,7 +811,7 @@ static bool delete_disks(Reader *r)
 
 bool snapshot_delete(const MonitorVm *vm, const char *path, GError **error)
 {
-    if (!read_file(vm, path, delete_disks, error)) {
+    if (!read_file(vm, path, NULL, delete_disks, error)) {
         return false;
     }
     return unlink(path) == 0 || fail(error, "%s cannot be deleted: %s", path, g_strerror(errno));

@@ -6,13 +6,21 @@
 #include <json-glib/json-glib.h>
 #include <pthread.h>
 
+#include "devices/host/block/image.h"
 #include "ui/monitor/monitor.h"
 
 enum { MONITOR_LINE = 1 << 20 }; /* bytes of one command */
 
+/* What is left of a job. */
+typedef struct MonitorJob {
+    char *id, *error; /* error: a sentence; NULL: it was done */
+    const char *type;
+} MonitorJob;
+
 struct Monitor {
     MonitorVm vm;
     pthread_mutex_t command; /* one at a time; taken before `lock` */
+    GPtrArray *jobs;         /* of MonitorJob, owned; with `command` */
     pthread_mutex_t lock;    /* what follows */
     MonitorSession *sessions;
     const char *status; /* RunState of QEMU's QMP reference */
@@ -88,6 +96,19 @@ typedef struct SchemaMember {
 
 /* Takes one from *text; false at its end. */
 bool schema_member(const char **text, SchemaMember *out);
+
+/* The sentence for a command of QEMU that there is not; NULL: it is no command of QEMU. */
+const char *monitor_refusal(const char *name);
+
+/* ---- jobs.c, block.c ---- */
+
+void monitor_job_free(void *job);
+
+/* By its id or node-name.  NULL and error. */
+const MonitorDrive *monitor_drive(const Monitor *m, const char *name, GError **error);
+
+/* Adds the members that a snapshot in an image has ("SnapshotInfo" in QEMU's QMP reference). */
+void monitor_build_snapshot(JsonBuilder *b, const ImageSnapshot *s);
 
 /* ---- hmp.c, info.c, inspect.c ---- */
 

@@ -78,6 +78,18 @@ static bool option_machine(VmOptions *o, const char *arg, GError **error)
     return keys_end(&k, "-M", ok ? error : NULL) && ok;
 }
 
+const char *const vm_cpu_models[] = { "rv64", "max", NULL };
+
+static bool is_cpu_model(const char *text, size_t length)
+{
+    bool found = false;
+
+    for (const char *const *m = vm_cpu_models; *m && !found; m++) {
+        found = strlen(*m) == length && !strncmp(text, *m, length);
+    }
+    return found;
+}
+
 static bool option_cpu(VmOptions *o, const char *arg, GError **error)
 {
     size_t length = strcspn(arg, ",");
@@ -86,7 +98,7 @@ static bool option_cpu(VmOptions *o, const char *arg, GError **error)
         o->action = VM_CPU_HELP;
         return true;
     }
-    if (strncmp(arg, "rv64", length) && strncmp(arg, "max", length)) {
+    if (!is_cpu_model(arg, length)) {
         return wrong(error, "-cpu: the processor models are rv64 and max, not", arg);
     }
     o->cpu = arg[length] ? arg + length + 1 : NULL;
@@ -570,6 +582,20 @@ static const OptionInfo options[] = {
 #define REFUSE(spelling, why) { spelling, NULL, NULL, NULL, why },
 #include "ui/vm/options.def"
 };
+
+const char *const *vm_option_names(void)
+{
+    static const char *names[G_N_ELEMENTS(options) + 1];
+    size_t n = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+        if (options[i].fn) {
+            names[n++] = options[i].spelling + strspn(options[i].spelling, "-");
+        }
+    }
+    names[n] = NULL;
+    return names;
+}
 
 /* QEMU takes all of its options with one dash or two. */
 static const OptionInfo *find_option(const char *text, const char **inline_arg)

@@ -66,4 +66,8 @@ MUST_USE bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **err
 void vm_options_fini(VmOptions *o);
 void vm_options_help(void);
 
+/* Names without dashes, and models of -cpu; NULL at the end. */
+const char *const *vm_option_names(void);
+extern const char *const vm_cpu_models[];
+
 #endif

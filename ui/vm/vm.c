@@ -246,7 +246,8 @@ static void make_monitor(Vm *vm)
                     .policy = "none", .ram_size = o->memory,
                     .machine = vm->machine, .root = vm->board->root, .mem = vm->env.mem,
                     .clock = vm->env.clock, .frontend = &fe_riscv64_machine,
-                    .system = &fe_riscv64_system, .started = false };
+                    .system = &fe_riscv64_system, .started = false,
+                    .options = vm_option_names(), .cpu_models = vm_cpu_models };
 
     add_peers(vm);
     add_roms(vm);

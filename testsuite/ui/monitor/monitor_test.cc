@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The monitor of a machine with one hart, which counts a0 up, and no page tables. */
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <json-glib/json-glib.h>
@@ -740,8 +741,8 @@ class SnapshotDisks : public MonitorTest
         c.format = "qcow2";
         c.size = 1 << 20;
         EXPECT_TRUE(image_create(&c, nullptr));
-        drives[0] = { "disk0", open_block(image, "qcow2", false), nullptr };
-        drives[1] = { "cd", open_block("/proc/self/exe", "raw", true), nullptr };
+        drives[0] = { "disk0", open_block(image, "qcow2", false), nullptr, "node0" };
+        drives[1] = { "cd", open_block("/proc/self/exe", "raw", true), nullptr, nullptr };
         vm.drives = drives;
         vm.n_drives = 2;
     }
@@ -883,6 +884,180 @@ TEST_F(SnapshotDisks, CanBeLeftOut)
     EXPECT_NE(std::string::npos, human("savevm -m").find("one FILE"));
 }
 
+/* ---- Jobs: the machine inside of an image ---- */
+
+class SnapshotJobs : public SnapshotDisks
+{
+  protected:
+    void SetUp() override
+    {
+        MonitorTest::SetUp();
+        qmp();
+    }
+    /* What query-jobs says of it afterwards; the job is gone then. */
+    std::string job(const std::string &command, const std::string &tag, const std::string &vmstate = "node0",
+                    const std::string &devices = "\"node0\"")
+    {
+        std::string where = command == "snapshot-delete" ? "" : ",\"vmstate\":\"" + vmstate + "\"";
+        std::string said = ask("{\"execute\":\"" + command + "\",\"arguments\":{\"job-id\":\"j\",\"tag\":\"" + tag +
+                               "\"" + where + ",\"devices\":[" + devices + "]}}");
+
+        EXPECT_NE(std::string::npos, said.find("{\"return\":{}}")) << said;
+        for (const char *status : { "created", "running", "concluded" }) {
+            EXPECT_NE(std::string::npos, said.find("\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"status\":\"" +
+                                                   std::string(status) + "\",\"id\":\"j\"}")) << said;
+        }
+        std::string jobs = ask("{\"execute\":\"query-jobs\"}");
+        ask("{\"execute\":\"job-dismiss\",\"arguments\":{\"id\":\"j\"}}");
+        EXPECT_EQ("{\"return\":[]}\r\n", ask("{\"execute\":\"query-jobs\"}"));
+        return jobs;
+    }
+    static std::string done(const std::string &type)
+    {
+        return "{\"return\":[{\"id\":\"j\",\"type\":\"" + type + "\",\"status\":\"concluded\"," +
+               "\"current-progress\":1,\"total-progress\":1}]}\r\n";
+    }
+};
+
+TEST_F(SnapshotJobs, KeepTheMachineInAnImage)
+{
+    ram[0x3000] = 7;
+    put('a');
+    EXPECT_EQ(done("snapshot-save"), job("snapshot-save", "one"));
+    EXPECT_EQ("one", snapshots());
+    ImageSnapshot s;
+    ASSERT_TRUE(image_snapshot(drives[0].block, 0, &s));
+    EXPECT_GT(s.vm_state_size, 100u);
+    ram[0x3000] = 8;
+    put('b');
+    EXPECT_EQ(done("snapshot-save"), job("snapshot-save", "two"));
+    ram[0x3000] = 9;
+    put('c');
+    EXPECT_EQ(done("snapshot-load"), job("snapshot-load", "one"));
+    EXPECT_EQ(7, ram[0x3000]);
+    EXPECT_EQ('a', get());
+    EXPECT_EQ(done("snapshot-load"), job("snapshot-load", "two", "disk0", "\"disk0\""));
+    EXPECT_EQ(8, ram[0x3000]);
+    EXPECT_EQ('b', get());
+    EXPECT_EQ(done("snapshot-delete"), job("snapshot-delete", "one"));
+    EXPECT_EQ("two", snapshots());
+    EXPECT_EQ(done("snapshot-delete"), job("snapshot-delete", "one")) << "it is gone already";
+}
+
+TEST_F(SnapshotJobs, FailWithASentenceAndChangeNothing)
+{
+    ImageSnapshot foreign = {};
+
+    put('a');
+    EXPECT_EQ(done("snapshot-save"), job("snapshot-save", "one"));
+    foreign.name = "theirs";
+    foreign.icount = UINT64_MAX;
+    ASSERT_EQ(0, image_snapshot_create(drives[0].block, &foreign));
+    foreign.name = "damaged";
+    foreign.vm_state_size = 5;
+    struct iovec iov = { (void *)"state", 5 };
+    ASSERT_EQ(0, image_vm_state_write(drives[0].block, 0, &iov, 1));
+    ASSERT_EQ(0, image_snapshot_create(drives[0].block, &foreign));
+    put('b');
+    for (auto [command, tag, vmstate, devices, why] : std::vector<std::array<const char *, 5>>{
+             { "snapshot-save", "one", "node0", "\"node0\"", "Snapshot 'one' already exists in device 'disk0'" },
+             { "snapshot-save", "x", "node0", "", "At least one device is required" },
+             { "snapshot-save", "x", "node9", "\"node0\"", "Cannot find device='node9'" },
+             { "snapshot-save", "x", "node0", "\"node9\"", "Cannot find device='node9'" },
+             { "snapshot-save", "x", "cd", "\"node0\"", "is not one of the devices" },
+             { "snapshot-save", "x", "node0", "\"node0\",\"cd\"", "Device 'cd' is writable but does not support" },
+             { "snapshot-load", "x", "node0", "\"node0\"", "Snapshot 'x' does not exist in device 'disk0'" },
+             { "snapshot-load", "theirs", "node0", "\"node0\"", "has no state of a machine" },
+             { "snapshot-load", "damaged", "node0", "\"node0\"", "is no snapshot of a machine" },
+         }) {
+        std::string said = job(command, tag, vmstate, devices);
+        EXPECT_NE(std::string::npos, said.find(why)) << said;
+        EXPECT_EQ("one theirs damaged", snapshots());
+        EXPECT_EQ('b', get());
+    }
+    EXPECT_NE(std::string::npos, ask("{\"execute\":\"job-dismiss\",\"arguments\":{\"id\":\"j\"}}").find("Job not found"));
+}
+
+TEST_F(SnapshotJobs, AnIdIsUsedOnce)
+{
+    const std::string text = "{\"execute\":\"snapshot-delete\",\"arguments\":{\"job-id\":\"j\",\"tag\":\"x\","
+                             "\"devices\":[\"node0\"]}}";
+
+    EXPECT_NE(std::string::npos, ask(text).find("{\"return\":{}}"));
+    EXPECT_EQ(error_of("GenericError", "Job ID 'j' already in use"), ask(text));
+}
+
+TEST_F(SnapshotJobs, OneDiskAlone)
+{
+    put('a');
+    EXPECT_EQ("{\"return\":{}}\r\n", ask("{\"execute\":\"blockdev-snapshot-internal-sync\",\"arguments\":"
+                                         "{\"device\":\"disk0\",\"name\":\"s\"}}"));
+    EXPECT_NE(std::string::npos, ask("{\"execute\":\"blockdev-snapshot-internal-sync\",\"arguments\":"
+                                     "{\"device\":\"disk0\",\"name\":\"s\"}}").find("already exists"));
+    EXPECT_NE(std::string::npos, ask("{\"execute\":\"blockdev-snapshot-internal-sync\",\"arguments\":"
+                                     "{\"device\":\"cd\",\"name\":\"s\"}}").find("Read-only"));
+    EXPECT_EQ("s", snapshots());
+    EXPECT_EQ(0u, ask("{\"execute\":\"blockdev-snapshot-delete-internal-sync\",\"arguments\":"
+                      "{\"device\":\"node0\",\"name\":\"s\"}}").find("{\"return\":{\"id\":\"1\",\"name\":\"s\","));
+    EXPECT_EQ("", snapshots());
+    EXPECT_NE(std::string::npos, ask("{\"execute\":\"blockdev-snapshot-delete-internal-sync\",\"arguments\":"
+                                     "{\"device\":\"node0\",\"id\":\"1\"}}").find("does not exist"));
+}
+
+TEST_F(SnapshotJobs, ADiskGrowsAndIsNamedByItsNode)
+{
+    EXPECT_EQ("{\"return\":{}}\r\n", ask("{\"execute\":\"block_resize\",\"arguments\":{\"node-name\":\"node0\","
+                                         "\"size\":2097152}}"));
+    EXPECT_EQ(2u << 20, block_size(drives[0].block));
+    std::string nodes = ask("{\"execute\":\"query-named-block-nodes\"}");
+    EXPECT_NE(std::string::npos, nodes.find("\"node-name\":\"node0\"")) << nodes;
+    EXPECT_NE(std::string::npos, nodes.find("\"virtual-size\":2097152")) << nodes;
+    EXPECT_NE(std::string::npos, nodes.find("\"node-name\":\"cd\"")) << nodes;
+    EXPECT_NE(std::string::npos, ask("{\"execute\":\"block_resize\",\"arguments\":{\"size\":1024}}").find("'device' is missing"));
+    EXPECT_NE(std::string::npos, ask("{\"execute\":\"block_resize\",\"arguments\":{\"device\":\"disk0\",\"size\":1000}}")
+                                     .find("multiple of 512"));
+    EXPECT_NE(std::string::npos, ask("{\"execute\":\"block_resize\",\"arguments\":{\"device\":\"cd\",\"size\":1024}}")
+                                     .find("cannot be changed of 'cd'"));
+}
+
+TEST_F(MonitorTest, CommandsOfQemuThatThereAreNotSayWhatToDo)
+{
+    qmp();
+    std::string said = ask("{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"x\"}}");
+    EXPECT_EQ(0u, said.find("{\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"The command device_add has not been found: "
+                            "devices are not plugged in")) << said;
+    EXPECT_NE(std::string::npos, ask("{\"execute\":\"migrate\"}").find("do not migrate"));
+    EXPECT_EQ(error_of("CommandNotFound", "The command fly has not been found"), ask("{\"execute\":\"fly\"}"));
+    monitor_close(session);
+    open(MONITOR_hmp);
+    EXPECT_EQ(0u, human("device_add virtio-rng-pci").find("device_add: devices are not plugged in"));
+    EXPECT_EQ(0u, human("eject cd").find("eject: no disk can be taken out"));
+}
+
+/* The tree of devices as QEMU's clients look at it. */
+TEST_F(MonitorTest, ObjectsAreListedAndRead)
+{
+    qmp();
+    auto object = [&](const std::string &command, const std::string &args) {
+        return ask("{\"execute\":\"" + command + "\",\"arguments\":{" + args + "}}");
+    };
+    EXPECT_EQ("{\"return\":[{\"name\":\"type\",\"type\":\"string\"},{\"name\":\"machine\",\"type\":\"child<virt-machine>\"},"
+              "{\"name\":\"chardevs\",\"type\":\"child<container>\"},{\"name\":\"objects\",\"type\":\"child<container>\"}]}\r\n",
+              object("qom-list", "\"path\":\"/\""));
+    EXPECT_NE(std::string::npos, object("qom-list", "\"path\":\"/machine\"").find("{\"name\":\"hart[0]\",\"type\":\"child<rv64-riscv-cpu>\"}"));
+    EXPECT_EQ("{\"return\":\"sifive-test\"}\r\n", object("qom-get", "\"path\":\"test0\",\"property\":\"type\""));
+    EXPECT_EQ("{\"return\":\"rv64-riscv-cpu\"}\r\n", object("qom-get", "\"path\":\"/machine/hart[0]\",\"property\":\"type\""));
+    EXPECT_EQ(error_of("DeviceNotFound", "Device '/machine/hart[1]' not found"),
+              object("qom-get", "\"path\":\"/machine/hart[1]\",\"property\":\"type\""));
+    EXPECT_EQ(error_of("GenericError", "Property 'sifive-test.colour' not found"),
+              object("qom-get", "\"path\":\"test0\",\"property\":\"colour\""));
+    EXPECT_NE(std::string::npos, object("device-list-properties", "\"typename\":\"virtio-blk-pci\"")
+                                     .find("{\"name\":\"num-queues\",\"type\":\"uint32\",\"description\":"));
+    EXPECT_EQ(error_of("DeviceNotFound", "Device 'toaster' not found"), object("device-list-properties", "\"typename\":\"toaster\""));
+    EXPECT_EQ("{\"return\":[{\"name\":\"virtio-rng-pci\",\"parent\":\"device\"}]}\r\n",
+              object("qom-list-types", "\"implements\":\"virtio-rng-pci\""));
+}
+
 class SnapshotRaw : public SnapshotDisks
 {
   protected:
@@ -893,7 +1068,7 @@ class SnapshotRaw : public SnapshotDisks
         SnapshotDisks::add_drives(vm);
         EXPECT_TRUE(g_file_set_contents(raw.c_str(), std::string(4096, 'x').c_str(), 4096, nullptr));
         EXPECT_EQ(0, block_close(drives[1].block));
-        drives[1] = { "raw1", open_block(raw, "raw", false), nullptr };
+        drives[1] = { "raw1", open_block(raw, "raw", false), nullptr, nullptr };
     }
     void SetUp() override
     {

@@ -39,6 +39,7 @@ typedef struct BeCode {
     uint32_t size; /* host bytes from entry on, cold part included */
     uint32_t side_size;
     uint32_t n_exits; /* direct ones, each of which link() can point at another unit's code */
+    uint32_t counter_size; /* bytes at the entry that count it; who leaves them out is not counted */
 } BeCode;
 
 /* Host registers at a fault, from the signal frame. */
@@ -103,8 +104,9 @@ typedef struct Backend {
     IrTrap (*enter)(Vcpu *vcpu, const BeCode *unit);
 
     /* Points exit `exit` of `code` at `target` (NULL: back at its stub); atomic for other
-     * threads that run the code. */
-    void (*link)(CodeBuf *buf, BeCode *code, unsigned exit, const void *target);
+     * threads that run the code.  The entries are counted; a `warm` target's only when the exit leads
+     * back or is a call. */
+    void (*link)(CodeBuf *buf, BeCode *code, unsigned exit, const BeCode *target, bool warm);
 
     /* Which exit of `code` vcpu->exit_site names. */
     unsigned (*exit_index)(const BeCode *code, const void *site);

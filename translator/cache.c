@@ -401,11 +401,14 @@ static void link_add(TrLink *l, TrUnit *to)
     }
 }
 
-static void point(const TrLink *l, const void *target)
+/* Units that run in a circle have a jump back, a call or a computed jump among them.  Counting these
+ * finds what is hot, once a unit is known to be warm; what comes out of a region is not in it. */
+static void point(const TrLink *l, const TrUnit *to)
 {
     TrUnit *from = named(l->from);
+    bool warm = to && to->samples && !from->region;
 
-    tr.backend->link(tr.code, &from->code, (unsigned)(l - from->links), target);
+    tr.backend->link(tr.code, &from->code, (unsigned)(l - from->links), to ? &to->code : NULL, warm);
 }
 
 void cache_link_locked(TrUnit *from, unsigned exit, TrUnit *to)
@@ -416,8 +419,18 @@ void cache_link_locked(TrUnit *from, unsigned exit, TrUnit *to)
         link_remove(l);
     }
     link_add(l, to);
-    point(l, to->code.entry);
+    point(l, to);
     tr.stats.links++;
+}
+
+void cache_relink_locked(const TrUnit *unit)
+{
+    const TrLink *l;
+
+    for (TrName name = unit->incoming; name; name = l->next) {
+        l = named(name);
+        point(l, unit);
+    }
 }
 
 static void unlink_incoming(TrUnit *unit)
@@ -499,7 +512,7 @@ void cache_replace_locked(TrUnit *from, TrUnit *to)
 
         link_remove(l);
         link_add(l, to);
-        point(l, to->code.entry);
+        point(l, to);
     }
 }
 

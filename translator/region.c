@@ -281,6 +281,9 @@ void region_hot(TrVcpu *v)
             source_across(NULL, NULL);
         } else {
             *unit->counter = region_interval();
+            if (unit->samples == 1) {
+                cache_relink_locked(unit);
+            }
         }
     }
     v->translating = 0;

@@ -228,6 +228,9 @@ void cache_replace_locked(TrUnit *from, TrUnit *to);
 /* Points exit number `exit` of `from` at `to`. */
 void cache_link_locked(TrUnit *from, unsigned exit, TrUnit *to);
 
+/* Whether a link to the unit is counted may have changed, with its samples. */
+void cache_relink_locked(const TrUnit *unit);
+
 /* Which units to drop. */
 typedef struct TrFilter {
     bool (*wanted)(const TrUnit *unit, void *opaque);

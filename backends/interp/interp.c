@@ -325,12 +325,13 @@ static void interp_restart(CodeBuf *code)
     (void)code;
 }
 
-static void interp_link(CodeBuf *buf, BeCode *code, unsigned exit, const void *target)
+static void interp_link(CodeBuf *buf, BeCode *code, unsigned exit, const BeCode *target, bool warm)
 {
     (void)buf;
     (void)code;
     (void)exit;
     (void)target;
+    (void)warm;
 }
 
 static unsigned interp_exit_index(const BeCode *code, const void *site)

@@ -167,7 +167,8 @@ typedef struct X64Block {
 /* A direct exit of the unit: byte offsets in its code. */
 typedef struct X64Exit {
     uint32_t site; /* of its jump */
-    uint32_t stub; /* of its unlinked path */
+    uint32_t stub : 31; /* of its unlinked path */
+    uint32_t onward : 1; /* neither back nor a call */
 } X64Exit;
 
 /* A jump whose target is not emitted yet. */
@@ -263,6 +264,7 @@ struct X64Gen {
     uint32_t n_cold, cap_cold;
     X64Exit *exit;
     uint32_t n_exits, cap_exits;
+    uint32_t counter_size; /* of the code that counts an entry */
     uint32_t deopt;       /* host offset + 1 of the common part of deopts; 0: none yet */
     uint32_t side_at;     /* host offset of the pointer to the side data */
     uint32_t slow, slow_side_at; /* the same two of accesses by Vcpu.access() */

@@ -152,10 +152,11 @@ static void compare_exit_req(X64Gen *g)
     x64_alu_mi(&g->e, X64_CMP, false, x64_state(X64_VCPU(exit_req)), 0);
 }
 
-static uint32_t new_exit(X64Gen *g, uint32_t site)
+static uint32_t new_exit(X64Gen *g, uint32_t site, unsigned flags)
 {
     g->exit = arena_grow(g->arena, g->exit, g->n_exits, &g->cap_exits, sizeof(*g->exit));
-    g->exit[g->n_exits] = (X64Exit){ .site = site };
+    g->exit[g->n_exits] = (X64Exit){
+        .site = site, .onward = !(flags & (IR_EXIT_POLL | IR_EXIT_CALL)) };
     return g->n_exits++;
 }
 
@@ -170,11 +171,11 @@ static void align_exit(X64Gen *g, unsigned opcode)
     }
 }
 
-static void note_exit(X64Gen *g, uint8_t *jump, uint64_t pc)
+static void note_exit(X64Gen *g, uint8_t *jump, uint64_t pc, unsigned flags)
 {
     X64Cold *c = x64_cold(g, emit_exit_stub, jump);
 
-    c->index = new_exit(g, (uint32_t)(jump - 1 - g->e.start));
+    c->index = new_exit(g, (uint32_t)(jump - 1 - g->e.start), flags);
     c->value = pc;
 }
 
@@ -202,14 +203,14 @@ static void far_exit(X64Gen *g, uint64_t pc)
     x64_rm(&g->e, 0xff, false, 4, x64_state(entry + (int32_t)offsetof(VcpuJump, host)), 0);
 }
 
-static void direct_exit(X64Gen *g, uint64_t pc, bool far)
+static void direct_exit(X64Gen *g, uint64_t pc, unsigned flags)
 {
-    if (far) {
+    if (flags & IR_EXIT_FAR) {
         far_exit(g, pc);
         return;
     }
     align_exit(g, 1);
-    note_exit(g, x64_jmp(&g->e, NULL), pc);
+    note_exit(g, x64_jmp(&g->e, NULL), pc, flags);
 }
 
 static void emit_exit(X64Gen *g, const IrInsn *i)
@@ -219,7 +220,7 @@ static void emit_exit(X64Gen *g, const IrInsn *i)
         compare_exit_req(g);
         x64_cold(g, emit_poll_stub, x64_jcc(&g->e, X64_CC_NE, NULL))->value = (uint64_t)i->imm;
     }
-    direct_exit(g, (uint64_t)i->imm, i->aux & IR_EXIT_FAR);
+    direct_exit(g, (uint64_t)i->imm, i->aux);
 }
 
 RULE_FN(lower_exit)
@@ -499,7 +500,7 @@ static void exit_later(X64Gen *g, X64Cond c, const IrInsn *exit, X64Leave *leave
     X64Cold *cold = x64_cold(g, emit_side_exit, x64_jcc(&g->e, c.cc, NULL));
 
     cold->value = (uint64_t)exit->imm;
-    cold->index = exit->aux & IR_EXIT_FAR;
+    cold->index = exit->aux;
     cold->leave = leave;
     if (skip) {
         x64_patch8(&g->e, skip);
@@ -517,7 +518,7 @@ static void exit_if(X64Gen *g, X64Cond c, IrBlockId b, const IrInsn *exit)
         return;
     }
     align_exit(g, 2);
-    note_exit(g, x64_jcc(&g->e, c.cc, NULL), (uint64_t)exit->imm);
+    note_exit(g, x64_jcc(&g->e, c.cc, NULL), (uint64_t)exit->imm, exit->aux);
 }
 
 /* The way out of a loop's end is hot: it stays here, and the superblock goes on behind it. */
@@ -547,7 +548,7 @@ static void branch_out(X64Gen *g, X64Cond c, const IrEdge *edge)
         exit_later(g, c, exit, leave);
     } else {
         align_exit(g, 2);
-        note_exit(g, x64_jcc(&g->e, c.cc, NULL), (uint64_t)exit->imm);
+        note_exit(g, x64_jcc(&g->e, c.cc, NULL), (uint64_t)exit->imm, exit->aux);
     }
 }
 

@@ -138,6 +138,7 @@ static bool emit_all(X64Gen *g)
     }
     if (g->options->counter) {
         x64_emit_counter(g);
+        g->counter_size = x64_here(g);
     }
     for (uint32_t k = 0; k < g->n_order; k++) {
         if (!g->block[g->order[k]].done && !emit_block(g, g->order[k])) {
@@ -168,7 +169,7 @@ static void finish(X64Gen *g, CodeBuf *code, BeCode *out)
         memcpy(g->e.start + g->slow_side_at, &side, sizeof(side));
     }
     *out = (BeCode){ .entry = codebuf_commit(code, size), .size = size,
-                     .n_exits = g->n_exits, .side = side, .side_size = side_size };
+                     .n_exits = g->n_exits, .counter_size = g->counter_size, .side = side, .side_size = side_size };
 }
 
 static BeStatus compile(CodeBuf *code, const IrFunc *f, const BeOptions *options, BeCode *out)
@@ -250,14 +251,18 @@ static const void *leave(void)
 
 /* ---- Exits ---- */
 
-static void link_exit(CodeBuf *buf, BeCode *code, unsigned exit, const void *target)
+static void link_exit(CodeBuf *buf, BeCode *code, unsigned exit, const BeCode *target, bool warm)
 {
     const X64Exit *x = &((const X64Side *)code->side)->exit[exit];
-    const uint8_t *entry = code->entry, *to = target ? target : entry + x->stub;
+    const uint8_t *entry = code->entry, *to = entry + x->stub;
     uint8_t *at = codebuf_rw(buf, entry + x->site + 1);
     uint64_t *word = (uint64_t *)((uintptr_t)at & ~(uintptr_t)7), bytes = *word;
-    int32_t rel = (int32_t)(to - (entry + x->site + 5));
+    int32_t rel;
 
+    if (target) {
+        to = (const uint8_t *)target->entry + (warm && x->onward ? target->counter_size : 0);
+    }
+    rel = (int32_t)(to - (entry + x->site + 5));
     /* One aligned word holds all of it: other threads see the old or the new jump. */
     memcpy((uint8_t *)&bytes + (at - (uint8_t *)word), &rel, sizeof(rel));
     __atomic_store_n(word, bytes, __ATOMIC_RELEASE);

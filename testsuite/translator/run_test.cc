@@ -17,6 +17,7 @@ namespace
 TrTier tier = TR_TIER_jit;
 bool checking, hot; /* hot: regions are made soon */
 uint32_t work; /* TrConfig.region_work */
+uint32_t threshold; /* TrConfig.hot_threshold */
 
 /* sum = 1 + ... + n in a0, n in a1. */
 uint64_t sum_loop(Asm &c)
@@ -89,6 +90,29 @@ TEST(Region, WhatTakesTooLongIsMadeSmallerOrNotTriedAgain)
     cpu[a1] = 2000;
     EXPECT_EQ(IR_TRAP_syscall, cpu.run(start).trap);
     EXPECT_EQ(slow, counter("slow_regions"));
+}
+
+/* Two units in a circle: once warm, only the one that is jumped back to goes on counting. */
+TEST(Region, JumpsOnwardAreNotCountedForLong)
+{
+    if (threshold < 64) {
+        GTEST_SKIP() << "counters run out at once";
+    }
+    Asm c(fresh_code());
+    uint64_t start = c.pc, before = counter("enters");
+    for (int k = 0; k < 40; k++) {
+        c.addi(a0, a0, 1);
+    }
+    c.addi(a1, a1, -1);
+    c.bne(a1, zero, start);
+    c.ecall();
+
+    Cpu cpu(start);
+    cpu[a1] = threshold - 2;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(40u * (threshold - 2), cpu[a0]);
+    EXPECT_LT(counter("enters") - before, 24u) << "15 for one, 1 for the other, and links";
+    EXPECT_LT(15u, counter("enters") - before);
 }
 
 /* fib(a0) = a0 < 2 ? a0 : fib(a0 - 1) + fib(a0 - 2); a1 has 2, the stack is at sp. */
@@ -1166,7 +1190,7 @@ int main(int argc, char **argv)
         } else if (arg.rfind("--work=", 0) == 0) {
             config.region_work = work = static_cast<uint32_t>(atoi(arg.c_str() + 7));
         } else if (arg.rfind("--hot=", 0) == 0) {
-            config.hot_threshold = static_cast<uint32_t>(atoi(arg.c_str() + 6));
+            config.hot_threshold = threshold = static_cast<uint32_t>(atoi(arg.c_str() + 6));
             hot = true;
         } else {
             fprintf(stderr, "unknown option %s\n", argv[i]);

@@ -33,7 +33,7 @@ NEW_GROUPS = ",zfa,zicond,zacas"  # of newer QEMUs
 TIERS = {
     "interp": ["--tier=interp"],
     "jit": ["--tier=jit", "--tier-threshold=0"],
-    "regions": ["--tier=jit", "--tier-threshold=8"],
+    "regions": ["--tier=jit", "--tier-threshold=16"],
     "early": ["--tier=jit", "--tier-threshold=2"],
     "checked": ["--tier=jit", "--tier-threshold=1", "--check"],
 }

@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "semihosting/semihosting.h"
+#include "userland/semihosting/semihosting.h"
 #include "userland/mem.h"
 
 enum { AGAIN_NS = 5000000 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* userland/semihost.h - semihosting calls of programs (semihosting/semihosting.h).  Threading: any. */
+/* userland/semihost.h - semihosting calls of programs (userland/semihosting/semihosting.h).  Threading: any. */
 #ifndef KETCH_USERLAND_SEMIHOST_H
 #define KETCH_USERLAND_SEMIHOST_H
 

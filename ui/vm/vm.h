@@ -15,7 +15,7 @@
 #include "devices/host/block/block.h"
 #include "devices/host/chardev.h"
 #include "devices/host/net/net.h"
-#include "semihosting/semihosting.h"
+#include "userland/semihosting/semihosting.h"
 #include "translator/machine.h"
 #include "ui/monitor/monitor.h"
 #include "ui/monitor/server.h"

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/ownfd.h"
-#include "semihosting/calls.h"
+#include "userland/semihosting/calls.h"
 
 enum { CONSOLE_FILES = 3, CHUNK = 4096, MODES = 12 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * semihosting/calls.h - one call being made, and the files that calls are about.
+ * userland/semihosting/calls.h - one call being made, and the files that calls are about.
  *
  * A call returns its result, or -errno for one that failed: the guest then gets -1 and may ask for the
  * number; or CALL_AGAIN or CALL_EXIT.
@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#include "semihosting/semihosting.h"
+#include "userland/semihosting/semihosting.h"
 
 enum { SEMIHOST_FILES = 64, CALL_WORDS = 4 };
 
@@ -49,6 +49,6 @@ void files_end(Semihost *s);
 char *call_string(const Call *c, uint64_t addr, uint64_t n, size_t most, int *error);
 
 #define CALL(number, name, words) CallFn call_##name;
-#include "semihosting/calls.def"
+#include "userland/semihosting/calls.def"
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * semihosting/semihosting.h - calls that a program without an operating system makes to whoever runs it:
+ * userland/semihosting/semihosting.h - calls that a program without an operating system makes to whoever runs it:
  * a console, files, the time, the end (Semihosting for AArch32 and AArch64; RISC-V Semihosting).
  *
  * A call is a breakpoint among instructions that no program has otherwise (FeSemihosting); its number

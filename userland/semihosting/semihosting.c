@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a number to a call; the calls that are about no file. */
-#include "semihosting/semihosting.h"
+#include "userland/semihosting/semihosting.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "ir/vcpu.h"
-#include "semihosting/calls.h"
+#include "userland/semihosting/calls.h"
 
 enum {
     WORD = 8,
@@ -27,7 +27,7 @@ static const struct {
     unsigned words;
 } calls[] = {
 #define CALL(number, name, words) [number] = { #name, call_##name, words },
-#include "semihosting/calls.def"
+#include "userland/semihosting/calls.def"
 };
 
 enum { CALLS = sizeof(calls) / sizeof(calls[0]) };

@@ -90,6 +90,17 @@ typedef struct FeSemihosting {
     uint8_t slot_argument;
 } FeSemihosting;
 
+/* Which processor of its kind the guest has: -cpu. */
+typedef struct FeCpuChoice {
+    const char *const *models;      /* names, NULL at the end */
+    /* Before anything is translated.  False: text[0, size) has a sentence.  A whole machine's processors are
+     * chosen by FeSystem.create(). */
+    bool (*choose)(const char *words, char *text, size_t size);
+    void (*help)(void);             /* on standard output */
+    bool (*has)(const char *name);  /* an extension, by the name that choose() takes */
+    bool (*isa)(char *text, size_t size); /* as programs are told it; true when it fits */
+} FeCpuChoice;
+
 typedef struct Frontend {
     const char *name;      /* "riscv64" */
     const IrGuest *guest;
@@ -99,6 +110,7 @@ typedef struct Frontend {
     const FeRegister *registers; /* by number */
     unsigned n_registers;
     const FeSemihosting *semihosting;
+    const FeCpuChoice *cpu;
     unsigned pc_align;     /* a pc that is not a multiple of it is IR_TRAP_misaligned_fetch */
 
     /* Control flow of the instruction in bytes[0, n). */

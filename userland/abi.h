@@ -43,7 +43,8 @@ struct UserAbi {
     int16_t tls_vector;          /* from the thread pointer: the address of glibc's dtv */
     uint64_t frame_size;         /* of a signal frame: AT_MINSIGSTKSZ */
     const char *const *sysroots; /* looked at when there is no -L; NULL at the end */
-    const char *cpuinfo;         /* one processor's paragraph of /proc/cpuinfo, %u its number */
+    const char *cpuinfo;         /* one processor's paragraph of /proc/cpuinfo: its number, twice, and what
+                                    it can (FeCpuChoice.isa) */
 
     uint64_t (*hwcap)(void);
 

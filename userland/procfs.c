@@ -159,12 +159,13 @@ static void write_cpuinfo(FILE *out)
     long n = sysconf(_SC_NPROCESSORS_ONLN);
 
     for (unsigned i = 0; i < (unsigned)(n < 1 ? 1 : n); i++) {
-        char text[1024];
+        char text[1024], isa[512];
 
-        /* The text is the architecture's; its one argument is the number, as often as used. */
+        process.options->guest->cpu->isa(isa, sizeof(isa));
+        /* The text is the architecture's, see UserAbi. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        snprintf(text, sizeof(text), process.abi->cpuinfo, i, i);
+        snprintf(text, sizeof(text), process.abi->cpuinfo, i, i, isa);
 #pragma GCC diagnostic pop
         fputs(text, out);
     }

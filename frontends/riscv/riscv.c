@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "frontends/riscv/lrloop.h"
+#include "frontends/riscv/options.h"
 #include "frontends/riscv/riscv.h"
 
 unsigned rv_fetch(const uint8_t *bytes, size_t n, uint32_t *bits)
@@ -48,6 +49,9 @@ FeShape rv_shape(uint64_t pc, const uint8_t *bytes, size_t n)
         return s;
     }
     insn = rv_decode(bits);
+    if (rv_options_restrict && rv_options_forbid(insn)) {
+        insn = RV_none;
+    }
     s.insn = (uint16_t)insn;
     s.bits = bits;
     switch (insn) {
@@ -194,6 +198,25 @@ static const FeSemihosting semihosting = {
     .slot_argument = RV_SLOT_a1,
 };
 
+static bool choose_cpu(const char *words, char *text, size_t size)
+{
+    RvOptions options;
+    bool ok = rv_options_parse(words, &options, text, size);
+
+    if (ok) {
+        rv_options_choose(&options);
+    }
+    return ok;
+}
+
+static const FeCpuChoice cpu_choice = {
+    .models = rv_options_models,
+    .choose = choose_cpu,
+    .help = rv_options_help,
+    .has = rv_options_has,
+    .isa = rv_options_user_isa,
+};
+
 const Frontend fe_riscv64 = {
     .name = "riscv64",
     .guest = &rv_guest,
@@ -203,6 +226,7 @@ const Frontend fe_riscv64 = {
     .registers = rv_registers,
     .n_registers = RV_REGISTERS,
     .semihosting = &semihosting,
+    .cpu = &cpu_choice,
     .pc_align = 2,
     .shape = rv_shape,
     .sequence = rv_sequence,
@@ -223,6 +247,7 @@ const Frontend fe_riscv64_machine = {
     .registers = rv_machine_registers,
     .n_registers = RV_MACHINE_REGISTERS,
     .semihosting = &semihosting,
+    .cpu = &cpu_choice,
     .pc_align = 2,
     .shape = rv_shape,
     .translate = translate_machine,

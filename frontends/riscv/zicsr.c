@@ -25,7 +25,7 @@ static IrRef read_time(Rv *c)
     }
 
 SLOT_CSR(sscratch, RV_ALL)
-SLOT_CSR(sepc, RV_PC)
+SLOT_CSR(sepc, rv_options_pc())
 SLOT_CSR(scause, RV_ALL)
 SLOT_CSR(stval, RV_ALL)
 

@@ -42,8 +42,7 @@ static bool show_something(const RunOptions *o, const char *self)
         log_help();
         return true;
     case RUN_CPU_HELP:
-        puts("rv64  RV64IMAFDC, Zicsr, Zifencei, Zba, Zbb, Zbs and what `ketch help` lists: default\n"
-             "max   the same");
+        fe_riscv64.cpu->help();
         return true;
     case RUN_PROGRAM:
         break;
@@ -51,9 +50,15 @@ static bool show_something(const RunOptions *o, const char *self)
     return false;
 }
 
-static bool check_cpu(const char *name)
+static bool choose_cpu(const char *self, const char *words)
 {
-    return !name || !strcmp(name, "rv64") || !strcmp(name, "max") || !strcmp(name, "any");
+    char text[1024];
+
+    if (!fe_riscv64.cpu->choose(words, text, sizeof(text))) {
+        fprintf(stderr, "%s: -cpu: %s\n", self, text);
+        return false;
+    }
+    return true;
 }
 
 static TrConfig translator_config(const RunOptions *o)
@@ -141,8 +146,8 @@ int command_run(const char *self, int argc, char **argv)
         g_error_free(error);
     } else if (show_something(&o, self)) {
         status = 0;
-    } else if (!check_cpu(o.cpu)) {
-        fprintf(stderr, "%s: unknown processor model '%s' (-cpu help lists them)\n", self, o.cpu);
+    } else if (!choose_cpu(self, o.cpu)) {
+        status = 1;
     } else if (o.first >= argc) {
         fprintf(stderr, "%s: no program given; usage: %s [OPTIONS] PROGRAM [ARGS]\n", self, self);
     } else if (o.log_file && !log_open(o.log_file, o.after_exec)) {

@@ -33,7 +33,7 @@ typedef struct VmOptions {
     VmAction action;
     const char *board, *dump_tree; /* those that are no part of argv are interned */
     bool aclint;
-    const char *cpu;               /* what stands behind the model's name; NULL: nothing */
+    const char *cpu;               /* the model and its properties; NULL: not given */
     uint64_t memory;               /* bytes */
     unsigned harts;
     const char *name, *process; /* process: for ps; NULL: none */
@@ -66,8 +66,7 @@ MUST_USE bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **err
 void vm_options_fini(VmOptions *o);
 void vm_options_help(void);
 
-/* Names without dashes, and models of -cpu; NULL at the end. */
+/* Names without dashes; NULL at the end. */
 const char *const *vm_option_names(void);
-extern const char *const vm_cpu_models[];
 
 #endif

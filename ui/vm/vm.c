@@ -247,7 +247,7 @@ static void make_monitor(Vm *vm)
                     .machine = vm->machine, .root = vm->board->root, .mem = vm->env.mem,
                     .clock = vm->env.clock, .frontend = &fe_riscv64_machine,
                     .system = &fe_riscv64_system, .started = false,
-                    .options = vm_option_names(), .cpu_models = vm_cpu_models };
+                    .options = vm_option_names(), .cpu_models = fe_riscv64_machine.cpu->models };
 
     add_peers(vm);
     add_roms(vm);
@@ -558,13 +558,6 @@ static void show_devices(const VmOptions *o)
     g_free(name);
 }
 
-static void show_cpus(void)
-{
-    puts("rv64  RV64IMAFDC with M, S and U modes; after a comma NAME=on|off:\n"
-         "      sv39 sv48 sv57 pmp zicbom zicboz smstateen sstc svade\n"
-         "max   the same");
-}
-
 static void show_machines(void)
 {
     for (const BoardType *const *t = board_types; *t; t++) {
@@ -591,7 +584,7 @@ static bool show_something(const VmOptions *o)
         show_machines();
         return true;
     case VM_CPU_HELP:
-        show_cpus();
+        fe_riscv64_machine.cpu->help();
         return true;
     case VM_DEVICE_HELP:
         show_devices(o);

@@ -11,7 +11,10 @@
 
 static uint64_t hwcap(void)
 {
-    return LETTER('I') | LETTER('M') | LETTER('A') | LETTER('F') | LETTER('D') | LETTER('C');
+    const FeCpuChoice *cpu = process.options->guest->cpu;
+
+    return LETTER('I') | LETTER('F') | LETTER('D') | (cpu->has("m") ? LETTER('M') : 0) |
+           (cpu->has("a") ? LETTER('A') : 0) | (cpu->has("c") ? LETTER('C') : 0);
 }
 
 static int64_t imm_s(uint32_t insn)
@@ -130,8 +133,7 @@ const UserAbi user_riscv64 = {
     .frame_size = RV_FRAME_SIZE,
     .sysroots = sysroots,
     .cpuinfo = "processor\t: %u\nhart\t\t: %u\n"
-               "isa\t\t: rv64imafdc_zicbom_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_"
-               "zawrs_zacas_zfa_zfhmin_zba_zbb_zbc_zbkb_zbs\n"
+               "isa\t\t: %s\n"
                "mmu\t\t: sv39\n\n",
     .hwcap = hwcap,
     .vdso = riscv64_vdso,

@@ -26,28 +26,11 @@ typedef struct CpuSet {
     uint8_t byte[MAX_CPUS / 8];
 } CpuSet;
 
-/* What the frontend implements. */
+/* What does not depend on -cpu. */
 static const Pair values[] = {
     { 0, 0 },                     /* MVENDORID */
     { 1, 0 },                     /* MARCHID */
     { 2, 0 },                     /* MIMPID */
-    { 3, 1 },                     /* BASE_BEHAVIOR: IMA */
-    { 4, UINT64_C(1) << 0 |       /* IMA_EXT_0: F and D */
-             UINT64_C(1) << 1 |   /* C */
-             UINT64_C(1) << 3 |   /* Zba */
-             UINT64_C(1) << 4 |   /* Zbb */
-             UINT64_C(1) << 5 |   /* Zbs */
-             UINT64_C(1) << 6 |   /* Zicboz */
-             UINT64_C(1) << 7 |   /* Zbc */
-             UINT64_C(1) << 8 |   /* Zbkb */
-             UINT64_C(1) << 28 |  /* Zfhmin */
-             UINT64_C(1) << 32 |  /* Zfa */
-             UINT64_C(1) << 34 |  /* Zacas */
-             UINT64_C(1) << 35 |  /* Zicond */
-             UINT64_C(1) << 36 |  /* Zihintpause */
-             UINT64_C(1) << 48 |  /* Zawrs */
-             UINT64_C(1) << 50 |  /* Zicntr */
-             UINT64_C(1) << 55 }, /* Zicbom */
     { 5, 3 },                     /* CPUPERF_0: misaligned accesses are fast */
     { 6, 64 },                    /* ZICBOZ_BLOCK_SIZE */
     { 8, 1000000000 },            /* TIME_CSR_FREQ: it counts nanoseconds */
@@ -55,12 +38,59 @@ static const Pair values[] = {
     { 12, 64 },                   /* ZICBOM_BLOCK_SIZE */
 };
 
+/* Bits of IMA_EXT_0. */
+static const struct {
+    unsigned bit;
+    const char *name;
+} extensions[] = {
+    { 0, "d" }, /* with F */
+    { 1, "c" },
+    { 3, "zba" },
+    { 4, "zbb" },
+    { 5, "zbs" },
+    { 6, "zicboz" },
+    { 7, "zbc" },
+    { 8, "zbkb" },
+    { 28, "zfhmin" },
+    { 32, "zfa" },
+    { 34, "zacas" },
+    { 35, "zicond" },
+    { 36, "zihintpause" },
+    { 48, "zawrs" },
+    { 50, "zicntr" },
+    { 55, "zicbom" },
+};
+
+static bool has(const char *name)
+{
+    return process.options->guest->cpu->has(name);
+}
+
+static uint64_t extension_bits(void)
+{
+    uint64_t bits = 0;
+
+    for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++) {
+        bits |= has(extensions[i].name) ? UINT64_C(1) << extensions[i].bit : 0;
+    }
+    return bits;
+}
+
 /* Its value; an unknown key becomes -1. */
 static void probe(Pair *pair)
 {
-    if (pair->key == KEY_HIGHEST_VIRT_ADDRESS) {
+    switch (pair->key) {
+    case KEY_BASE_BEHAVIOR: /* IMA */
+        pair->value = has("m") && has("a");
+        return;
+    case KEY_IMA_EXT_0:
+        pair->value = extension_bits();
+        return;
+    case KEY_HIGHEST_VIRT_ADDRESS:
         pair->value = mem_limit - 1;
         return;
+    default:
+        break;
     }
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
         if (values[i].key == pair->key) {

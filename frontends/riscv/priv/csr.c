@@ -294,16 +294,31 @@ static void write_status(Vcpu *vcpu, unsigned number, uint64_t value, uint64_t m
     rv_system(vcpu)->changed |= RV_CHANGED_CONTEXT;
 }
 
-/* I, M, A, F, D, C, S, U at 64 bits. */
+/* The single letters at 64 bits. */
 static uint64_t read_misa(const Vcpu *vcpu, unsigned number)
 {
+    const RvOptions *o = &rv_system(vcpu)->options;
     uint64_t misa = UINT64_C(2) << 62;
 
-    (void)vcpu, (void)number;
-    for (const char *letter = "IMAFDCSU"; *letter; letter++) {
+    (void)number;
+    for (const char *letter = "IFDSU"; *letter; letter++) {
         misa |= RV_BIT(*letter - 'A');
     }
-    return misa;
+    return misa | (o->m ? RV_BIT('M' - 'A') : 0) | (o->a ? RV_BIT('A' - 'A') : 0) |
+           (o->c ? RV_BIT('C' - 'A') : 0);
+}
+
+/* Without C the low bits read as zero (privileged spec, "Machine Exception Program Counter"). */
+static uint64_t read_mepc(const Vcpu *vcpu, unsigned number)
+{
+    (void)number;
+    return rv_system(vcpu)->mepc & rv_options_pc();
+}
+
+static uint64_t read_sepc(const Vcpu *vcpu, unsigned number)
+{
+    (void)number;
+    return vcpu->slot[RV_SLOT_sepc] & rv_options_pc();
 }
 
 static uint64_t read_mhartid(const Vcpu *vcpu, unsigned number)

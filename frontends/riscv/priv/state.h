@@ -13,7 +13,7 @@
 
 #include <stdatomic.h>
 
-#include "frontends/riscv/priv/options.h"
+#include "frontends/riscv/options.h"
 #include "frontends/riscv/riscv.h"
 #include "frontends/system.h"
 

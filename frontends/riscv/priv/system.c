@@ -9,7 +9,7 @@
 static bool create(Vcpu *vcpu, const FeSystemConfig *config, const char **error)
 {
     RvSystem *s = calloc(1, sizeof(*s));
-    char text[512];
+    char text[1024];
 
     if (!s) {
         *error = "Out of memory.";
@@ -22,6 +22,7 @@ static bool create(Vcpu *vcpu, const FeSystemConfig *config, const char **error)
         *error = strdup(text); /* never freed: Ketch is about to end */
         return false;
     }
+    rv_options_choose(&s->options);
     vcpu->system = s;
     return true;
 }

@@ -217,11 +217,11 @@ void rv_return(Vcpu *vcpu, RvPrivilege from)
     if (from == RV_M) {
         to = (RvPrivilege)((status & RV_STATUS_MPP) >> RV_STATUS_MPP_SHIFT);
         status = (moved(status, RV_STATUS_MPIE, RV_STATUS_MIE) & ~RV_STATUS_MPP) | RV_STATUS_MPIE;
-        vcpu->pc = s->mepc;
+        vcpu->pc = s->mepc & rv_options_pc();
     } else {
         to = status & RV_STATUS_SPP ? RV_S : RV_U;
         status = (moved(status, RV_STATUS_SPIE, RV_STATUS_SIE) & ~RV_STATUS_SPP) | RV_STATUS_SPIE;
-        vcpu->pc = vcpu->slot[RV_SLOT_sepc];
+        vcpu->pc = vcpu->slot[RV_SLOT_sepc] & rv_options_pc();
     }
     if (to != RV_M) {
         status &= ~RV_STATUS_MPRV;

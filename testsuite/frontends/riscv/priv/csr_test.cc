@@ -450,17 +450,21 @@ TEST(Options, MistakesAreNamed)
     struct {
         const char *options, *says;
     } const cases[] = {
-        { "sv49=on", "Unknown CPU property 'sv49'; there are sv39, sv48" },
+        { "sv49=on", "Unknown CPU property 'sv49'; there are m, a, c, zicbom" },
         { "rv64,sv57", "write sv57=on or sv57=off" },
         { "sstc=maybe", "write sstc=on or sstc=off" },
         { "sv57=on,sv48=off", "smaller paging modes" },
-        { "rv65", "Unknown CPU property 'rv65'" },
+        { "rv65", "Unknown CPU model 'rv65'; there are rv64, max" },
+        { "rv64,rv64", "Unknown CPU property 'rv64'" },
+        { "v=on", "no processor with v" },
+        { "rva22u64,d=off", "no processor without d" },
+        { "a=off,zacas=on", "A CPU with zacas has a too" },
         { "=on", "Unknown CPU property ''" },
     };
 
     for (const auto &c : cases) {
         RvOptions options = {};
-        char text[512] = "";
+        char text[1024] = "";
 
         EXPECT_FALSE(rv_options_parse(c.options, &options, text, sizeof(text))) << c.options;
         EXPECT_NE(string(text).find(c.says), string::npos) << text;
@@ -478,6 +482,75 @@ TEST(Options, IsaStringSaysWhatIsOn)
     EXPECT_NE(string(cpu.isa).find("_svade_svadu_svinval"), string::npos) << cpu.isa;
     EXPECT_STREQ(cpu.mmu, "riscv,sv48");
     EXPECT_EQ(cpu.zicboz_block, 64u);
+}
+
+TEST(Options, WhatIsOnAnywayAndWhatIsNeverThereMayBeSaid)
+{
+    RvOptions options = {};
+    char text[1024] = "";
+
+    EXPECT_TRUE(rv_options_parse("max,d=true,zicsr=yes,v=false,h=no", &options, text, sizeof(text))) << text;
+    EXPECT_TRUE(options.zba && options.c);
+}
+
+TEST(Options, ModelsHaveWhatTheyAre)
+{
+    Hart hart("sifive-u54,zba=on");
+    FeCpu cpu = {};
+
+    fe_riscv64_system.describe(hart.vcpu, &cpu);
+    EXPECT_STREQ(cpu.isa, "rv64imafdc_zicntr_zicsr_zifencei_zihintpause_zba_svade");
+    EXPECT_STREQ(cpu.mmu, "riscv,sv39");
+}
+
+/* The instruction in `bits` with these options. */
+bool legal_with(const char *options, uint32_t bits)
+{
+    Hart hart(options);
+    FeShape shape = rv_shape(0x1000, reinterpret_cast<const uint8_t *>(&bits), 4);
+
+    (void)Hart(); /* all of them are there again */
+    return shape.insn != RV_none;
+}
+
+TEST(Options, InstructionsOfWhatIsOffAreIllegal)
+{
+    struct {
+        const char *off;
+        uint32_t bits;
+    } const cases[] = {
+        { "m=off", 0x02b50533 },      /* mul a0, a0, a1 */
+        { "a=off", 0x1005252f },      /* lr.w a0, (a0) */
+        { "a=off", 0x28b5252f },      /* amocas.w a0, a1, (a0): needs A */
+        { "c=off", 0x00000001 },      /* c.nop */
+        { "c=off", 0x00002100 },      /* c.fld fs0, 0(a0) */
+        { "zba=off", 0x20b52533 },    /* sh1add a0, a0, a1 */
+        { "zicboz=off", 0x0045200f }, /* cbo.zero (a0) */
+        { "zicbom=off", 0x0015200f }, /* cbo.clean (a0) */
+    };
+
+    for (const auto &c : cases) {
+        EXPECT_TRUE(legal_with(nullptr, c.bits)) << c.off;
+        EXPECT_FALSE(legal_with(c.off, c.bits)) << c.off;
+        EXPECT_TRUE(legal_with(c.off, 0x00b50533)) << c.off; /* add a0, a0, a1 */
+    }
+}
+
+TEST(Options, MisaHasTheLettersThatAreOn)
+{
+    EXPECT_EQ(Hart("c=off,m=off").get("misa"), 0x8000000000140129u);
+}
+
+TEST(Options, WithoutCompressedInstructionsReturnAddressesAreMultiplesOf4)
+{
+    Hart hart("c=off");
+
+    hart.set("mepc", 0x80000007);
+    hart.set("sepc", 0x80000006);
+    EXPECT_EQ(hart.get("mepc"), 0x80000004u);
+    EXPECT_EQ(hart.get("sepc"), 0x80000004u);
+    rv_return(hart.vcpu, RV_M);
+    EXPECT_EQ(hart.vcpu->pc, 0x80000004u);
 }
 
 } // namespace

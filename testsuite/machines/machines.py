@@ -102,6 +102,36 @@ COMMANDS = [
     ("vm --non-security -drive file={text},format=raw,if=floppy", 1, "'floppy'"),
     ("vm --non-security -drive file={text},format=raw,if=pflash,unit=2", 1, "flash memories 0 and 1"),
     ("vm --non-security -drive file={big},format=raw,if=pflash", 1, "more than"),
+    ("vm --non-security -drive file={text},format=raw,werror=stop", 1, "werror is report"),
+    ("vm --non-security -drive file={text},format=raw,index=3", 1, "index is 0 here"),
+    ("vm --non-security -drive file={text},format=raw,media=tape", 1, "'tape'"),
+    ("vm --non-security -drive file={text},format=raw,throttling.iops-total=9", 1, "'throttling.iops-total=9'"),
+    ("vm --non-security -snapshot -drive file=/nowhere,format=raw", 1, "/nowhere"),
+    ("vm --non-security -blockdev driver=raw,node-name=n", 1, "file.filename=PATH"),
+    ("vm --non-security -blockdev driver=raw,node-name=n,file=m", 1, "no node 'm'"),
+    ("vm --non-security -blockdev driver=nbd,node-name=n", 1, "'nbd'"),
+    ("vm --non-security -blockdev driver=raw,file.filename={text}", 1, "node-name="),
+    ('vm --non-security -blockdev {{"driver":', 1, "Parse error"),
+    ('vm --non-security -blockdev {{"driver":"raw","node-name":"n","file":{{"filename":"{text}"}},"x":[1]}}', 1, "'x=[]'"),
+    ("vm --non-security -M virt,pflash0=n", 1, "id=n"),
+    ("vm --non-security -object pigeon,id=x", 1, "there are: rng-random"),
+    ("vm --non-security -object rng-random,id=x,filename={text}", 1, "random numbers are the host's"),
+    ("vm --non-security -object rng-builtin", 1, "id=ID"),
+    ("vm --non-security -object memory-backend-ram,id=x,size=1G", 1, "134217728"),
+    ("vm --non-security -M virt,memory-backend=x", 1, "id=x"),
+    ("vm --non-security -device virtio-rng-pci,rng=x", 1, "no -object with id=x"),
+    ("vm --non-security -device virtio-9p-pci,fsdev=x,mount_tag=t", 1, "no -fsdev with id=x"),
+    ("vm --non-security -device virtio-rng-pci,disable-legacy=off", 1, "disable-legacy is on"),
+    ("vm --non-security -virtfs local,path=/,mount_tag=t,security_model=mapped-xattr", 1, "'mapped-xattr'"),
+    ("vm --non-security -virtfs local,mount_tag=t", 1, "path=FOLDER"),
+    ("vm --non-security -nic user,model=e1000", 1, "'e1000'"),
+    ("vm --non-security -nic pigeon", 1, "'pigeon'"),
+    ("vm -global virtio-mmio.force-legacy=true", 1, "force-legacy is false"),
+    ("vm -boot order=d", 1, "'order=d'"),
+    ("vm -vga std", 1, "'std'"),
+    ("vm -sandbox on", 1, "'on'"),
+    ("vm -overcommit mem-lock=on", 1, "mem-lock is off"),
+    ("vm -global virtio-mmio.force-legacy=false -boot strict=on -vga none -parallel none -sandbox off", 78, "--non-security"),
     ("vm --non-security -fw_cfg opt/x", 1, "file= and string="),
     ("vm --non-security -serial tcp:localhost:1", 1, "TCP"),
     ("vm --non-security -serial chardev:x", 1, "no such -chardev"),
@@ -398,15 +428,26 @@ def reset_case(options, folder):
 
 
 def disk_case(options, linux, folder):
-    """Two disks, one behind each transport; what the guest writes is in the files."""
+    """Two disks, one behind each transport; what the guest writes is in the files, but not with -snapshot."""
     args = []
     for name in ("mmio", "pci"):
         path = os.path.join(folder, name)
         with open(path, "wb") as f:
             f.write(name.encode().ljust(512, b".") + bytes((1 << 20) - 512))
-        device = "device" if name == "mmio" else name
-        args += ["-drive", f"file={path},format=raw,if=none,id={name}", "-device",
-                 f"virtio-blk-{device},drive={name},serial={name}"]
+    args = ["-drive", f"file={folder}/mmio,format=raw,if=none,id=mmio", "-device", "virtio-blk-device,drive=mmio,serial=mmio",
+            "-blockdev", json.dumps({"driver": "file", "filename": f"{folder}/pci", "node-name": "file"}),
+            "-blockdev", json.dumps({"driver": "raw", "file": "file", "node-name": "pci", "cache": {"direct": False}}),
+            "-object", "iothread,id=io", "-device", "virtio-blk-pci,drive=pci,serial=pci,iothread=io"]
+    with Machine(options.ketch, "-snapshot", *args, linux=linux) as m:
+        m.up()
+        for disk in ("vda", "vdb"):
+            m.run(f"yes | dd of=/dev/{disk} bs=4096 count=16 iflag=fullblock conv=fsync 2>/dev/null")
+            check(m.run(f"head -c 4 /dev/{disk}") == "y\ny", "the guest does not see what it has written")
+        m.send("poweroff -f\n")
+        m.end()
+    for name in ("mmio", "pci"):
+        with open(os.path.join(folder, name), "rb") as f:
+            check(f.read() == name.encode().ljust(512, b".") + bytes((1 << 20) - 512), f"{name}: -snapshot has changed it")
     with Machine(options.ketch, *args, linux=linux) as m:
         m.up()
         for name in ("mmio", "pci"):
@@ -443,9 +484,9 @@ def net_case(options, linux):
     server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        with Machine(options.ketch, "-netdev", "user,id=n", "-device", "virtio-net-device,netdev=n",
-                     linux=linux) as m:
+        with Machine(options.ketch, "-nic", "user,model=virtio-net-device,mac=52:54:00:00:00:07", linux=linux) as m:
             m.up()
+            check(m.run("cat /sys/class/net/eth0/address") == "52:54:00:00:00:07", "its address is another")
             m.run("ip link set eth0 up && ip addr add 10.0.2.15/24 dev eth0")
             got = m.run(f"wget -qO- http://10.0.2.2:{server.server_port}/ | sort | uniq -c")
             check(got == "1000 hello from the host", got)

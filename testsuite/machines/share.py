@@ -48,8 +48,13 @@ class Share:
 
     @contextlib.contextmanager
     def machine(self, options, linux, *more, mount="trans=virtio,version=9p2000.L,msize=131072"):
-        device = ",".join(["virtio-9p-device", f"path={self.path}", "mount_tag=host", *more])
-        with Machine(options.ketch, "-device", device, linux=linux, append="modules=9p") as m:
+        # As scripts for QEMU write it: -virtfs where the guest may write, -fsdev and -device where not.
+        if "writable=on" in more:
+            share = ["-virtfs", f"local,path={self.path},mount_tag=host,security_model=none,readonly=off"]
+        else:
+            share = ["-fsdev", f"local,id=f,path={self.path},security_model=none", "-device",
+                     "virtio-9p-pci,fsdev=f,mount_tag=host"]
+        with Machine(options.ketch, *share, linux=linux, append="modules=9p") as m:
             m.up()
             m.run(f"mkdir /host && mount -t 9p -o {mount} host /host && cd /host")
             yield m

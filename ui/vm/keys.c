@@ -66,6 +66,17 @@ bool keys_take_bool(Keys *k, const char *name, bool *value, GError **error)
     return true;
 }
 
+bool keys_take_only(Keys *k, const char *name, const char *only, GError **error)
+{
+    const char *value = keys_take(k, name);
+
+    if (value && strcmp(value, only)) {
+        g_set_error(error, VM_ERROR, 0, "%s is %s, not '%s'", name, only, value);
+        return false;
+    }
+    return true;
+}
+
 bool keys_end(Keys *k, const char *option, GError **error)
 {
     bool ok = true;

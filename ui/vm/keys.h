@@ -28,6 +28,8 @@ Keys keys_split(const char *text, const char *first);
 const char *keys_take(Keys *k, const char *name); /* NULL: not given */
 /* False and error: given, and not on or off. */
 MUST_USE bool keys_take_bool(Keys *k, const char *name, bool *value, GError **error);
+/* False and error: given, and not `only`, which is how it is here. */
+MUST_USE bool keys_take_only(Keys *k, const char *name, const char *only, GError **error);
 MUST_USE bool keys_end(Keys *k, const char *option, GError **error);
 
 #define VM_ERROR g_quark_from_static_string("ketch-vm")

@@ -38,30 +38,19 @@ static bool unknown_board(const char *name, GError **error)
     return false;
 }
 
-/* Takes NAME=VALUE where there is one value only. */
-static bool take_only(Keys *k, const char *name, const char *only, GError **error)
-{
-    const char *value = keys_take(k, name);
-
-    if (value && strcmp(value, only)) {
-        g_set_error(error, VM_ERROR, 0, "%s is %s, not '%s'", name, only, value);
-        return false;
-    }
-    return true;
-}
-
 /* Which properties of QEMU's board are as they are here. */
 static bool take_fixed_properties(Keys *k, GError **error)
 {
-    return take_only(k, "accel", "tcg", error) && take_only(k, "acpi", "off", error) &&
-           take_only(k, "aia", "none", error) && take_only(k, "usb", "off", error) &&
-           take_only(k, "graphics", "off", error);
+    return keys_take_only(k, "accel", "tcg", error) && keys_take_only(k, "acpi", "off", error) &&
+           keys_take_only(k, "aia", "none", error) && keys_take_only(k, "usb", "off", error) &&
+           keys_take_only(k, "graphics", "off", error);
 }
 
 static bool option_machine(VmOptions *o, const char *arg, GError **error)
 {
     Keys k = keys_split(arg, "type");
     const char *type = keys_take(&k, "type"), *tree = keys_take(&k, "dumpdtb");
+    const char *memory = keys_take(&k, "memory-backend");
     bool ok = take_fixed_properties(&k, error);
 
     if (ok && type && is_help(type)) {
@@ -73,6 +62,13 @@ static bool option_machine(VmOptions *o, const char *arg, GError **error)
     }
     if (ok && tree) {
         o->dump_tree = g_intern_string(tree);
+    }
+    o->memory_backend = memory ? g_intern_string(memory) : o->memory_backend;
+    for (unsigned i = 0; i < BOARD_FLASHES; i++) {
+        static const char *const names[BOARD_FLASHES] = { "pflash0", "pflash1" };
+        const char *drive = keys_take(&k, names[i]);
+
+        o->pflash[i] = drive ? g_intern_string(drive) : o->pflash[i];
     }
     ok = ok && keys_take_bool(&k, "aclint", &o->aclint, error);
     return keys_end(&k, "-M", ok ? error : NULL) && ok;
@@ -167,7 +163,7 @@ static bool option_name(VmOptions *o, const char *arg, GError **error)
 {
     Keys k = keys_split(arg, "guest");
     const char *name = keys_take(&k, "guest"), *process = keys_take(&k, "process");
-    bool ok = take_only(&k, "debug-threads", "on", error);
+    bool ok = keys_take_only(&k, "debug-threads", "on", error);
 
     o->name = name ? g_intern_string(name) : o->name;
     o->process = process ? g_intern_string(process) : o->process;
@@ -211,7 +207,7 @@ static bool option_rtc(VmOptions *o, const char *arg, GError **error)
 {
     Keys k = keys_split(arg, NULL);
     const char *base = keys_take(&k, "base"), *clock = keys_take(&k, "clock");
-    bool ok = take_only(&k, "driftfix", "none", error);
+    bool ok = keys_take_only(&k, "driftfix", "none", error);
 
     if (ok && base && !parse_rtc_base(base, &o->rtc_offset)) {
         ok = wrong(error, "-rtc: base is utc, localtime or a time like 2026-01-31T12:00:00, not", base);
@@ -257,6 +253,11 @@ static bool option_gdb_default(VmOptions *o, const char *arg, GError **error)
         return true;                                                           \
     }
 LIST(drive, drives)
+LIST(blockdev, blockdevs)
+LIST(nic, nics)
+LIST(fsdev, fsdevs)
+LIST(virtfs, virtfs)
+LIST(object, objects)
 LIST(chardev, chardevs)
 LIST(fw_cfg, fw_cfgs)
 
@@ -273,6 +274,7 @@ FLAG(nographic, nographic)
 FLAG(non_security, accept_no_isolation)
 FLAG(no_reboot, no_reboot)
 FLAG(no_shutdown, no_shutdown)
+FLAG(snapshot, snapshot)
 FLAG(daemonize, daemonize)
 FLAG(nodefaults, nodefaults)
 FLAG(stopped, stopped)
@@ -303,6 +305,31 @@ static bool option_serial(VmOptions *o, const char *arg, GError **error)
     return true;
 }
 
+/* Short forms of -drive, for images whose format is clear. */
+static bool add_drive(VmOptions *o, const char *before, const char *path, const char *after)
+{
+    char **parts = g_strsplit(path, ",", -1);
+    char *escaped = g_strjoinv(",,", parts), *text = g_strconcat(before, escaped, after, NULL);
+
+    g_ptr_array_add(o->drives, (void *)(uintptr_t)g_intern_string(text));
+    g_strfreev(parts);
+    g_free(escaped);
+    g_free(text);
+    return true;
+}
+
+static bool option_cdrom(VmOptions *o, const char *arg, GError **error)
+{
+    (void)error;
+    return add_drive(o, "file=", arg, ",format=raw,media=cdrom");
+}
+
+static bool option_pflash(VmOptions *o, const char *arg, GError **error)
+{
+    (void)error;
+    return add_drive(o, "if=pflash,file=", arg, ",format=raw");
+}
+
 static bool add_monitor(VmOptions *o, bool qmp, const char *place)
 {
     VmMonitor m = { qmp, g_intern_string(place) };
@@ -329,7 +356,7 @@ static bool option_mon(VmOptions *o, const char *arg, GError **error)
 {
     Keys k = keys_split(arg, "chardev");
     const char *chardev = keys_take(&k, "chardev"), *mode = keys_take(&k, "mode");
-    bool ok = take_only(&k, "pretty", "off", error);
+    bool ok = keys_take_only(&k, "pretty", "off", error);
     char *place = g_strconcat("chardev:", chardev ? chardev : "", NULL);
 
     (void)keys_take(&k, "id");
@@ -382,7 +409,7 @@ static bool option_accel(VmOptions *o, const char *arg, GError **error)
 {
     Keys k = keys_split(arg, "accel");
     const char *size;
-    bool ok = take_only(&k, "accel", "tcg", error) && take_only(&k, "thread", "multi", error) &&
+    bool ok = keys_take_only(&k, "accel", "tcg", error) && keys_take_only(&k, "thread", "multi", error) &&
               keys_take_bool(&k, "one-insn-per-tb", &o->one_insn, error);
     uint64_t megabytes;
 
@@ -401,6 +428,43 @@ static bool option_no_user_config(VmOptions *o, const char *arg, GError **error)
     (void)o, (void)arg, (void)error;
     return true;
 }
+
+/* ---- Options of QEMU that say what is so here anyway ---- */
+
+typedef struct Fixed {
+    const char *name, *only;
+} Fixed;
+
+/* Each of these keys may be given with its one value. */
+static bool take_all_fixed(const char *option, const char *arg, const char *first, const Fixed *fixed, size_t n,
+                           GError **error)
+{
+    Keys k = keys_split(arg, first);
+    bool ok = true;
+
+    for (size_t i = 0; i < n && ok; i++) {
+        ok = keys_take_only(&k, fixed[i].name, fixed[i].only, error);
+    }
+    if (!ok) {
+        g_prefix_error(error, "%s: ", option);
+    }
+    return keys_end(&k, option, ok ? error : NULL) && ok;
+}
+
+#define FIXED(name, option, first, ...)                                                     \
+    static bool option_##name(VmOptions *o, const char *arg, GError **error)                \
+    {                                                                                       \
+        static const Fixed fixed[] = { __VA_ARGS__ };                                       \
+                                                                                            \
+        (void)o;                                                                            \
+        return take_all_fixed(option, arg, first, fixed, G_N_ELEMENTS(fixed), error);       \
+    }
+FIXED(vga, "-vga", "kind", { "kind", "none" })
+FIXED(parallel, "-parallel", "kind", { "kind", "none" })
+FIXED(global, "-global", NULL, { "virtio-mmio.force-legacy", "false" })
+FIXED(boot, "-boot", NULL, { "strict", "on" }, { "menu", "off" })
+FIXED(overcommit, "-overcommit", NULL, { "mem-lock", "off" }, { "cpu-pm", "off" })
+FIXED(sandbox, "-sandbox", "enable", { "enable", "off" })
 
 static bool take_choice(Keys *k, const char *name, const char *off, const char *on, bool *value, GError **error)
 {
@@ -615,7 +679,9 @@ bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error)
                       .mmu = MMU_SCHEME_flat, .threshold = TR_HOT_THRESHOLD,
                       .drives = g_ptr_array_new(), .devices = g_ptr_array_new(),
                       .chardevs = g_ptr_array_new(), .netdevs = g_ptr_array_new(),
-                      .fw_cfgs = g_ptr_array_new(),
+                      .fw_cfgs = g_ptr_array_new(), .blockdevs = g_ptr_array_new(),
+                      .nics = g_ptr_array_new(), .fsdevs = g_ptr_array_new(), .virtfs = g_ptr_array_new(),
+                      .objects = g_ptr_array_new(),
                       .semihosting.args = g_ptr_array_new_with_free_func(g_free),
                       .monitors = g_array_new(FALSE, FALSE, sizeof(VmMonitor)),
                       .dfilter = g_array_new(FALSE, FALSE, sizeof(TrRange)) };
@@ -651,6 +717,11 @@ void vm_options_fini(VmOptions *o)
     g_ptr_array_free(o->chardevs, TRUE);
     g_ptr_array_free(o->netdevs, TRUE);
     g_ptr_array_free(o->fw_cfgs, TRUE);
+    g_ptr_array_free(o->blockdevs, TRUE);
+    g_ptr_array_free(o->nics, TRUE);
+    g_ptr_array_free(o->fsdevs, TRUE);
+    g_ptr_array_free(o->virtfs, TRUE);
+    g_ptr_array_free(o->objects, TRUE);
     g_array_free(o->dfilter, TRUE);
     g_ptr_array_free(o->semihosting.args, TRUE);
     g_free((char *)(uintptr_t)o->semihosting.chardev);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/check.h"
+#include "devices/boards/board.h"
 #include "translator/translator.h"
 
 typedef enum VmAction {
@@ -41,7 +42,10 @@ typedef struct VmOptions {
     int64_t rtc_offset;            /* seconds from the host's time at the start */
     bool rtc_stands;               /* while the machine does */
     const char *bios, *kernel, *initrd, *append, *dtb;
-    GPtrArray *drives, *devices, *chardevs, *netdevs, *fw_cfgs; /* of const char *, in order; owned, the strings not */
+    GPtrArray *drives, *blockdevs, *devices, *chardevs, *netdevs, *nics, *fsdevs, *virtfs, *objects, *fw_cfgs; /* of const char *, in order; owned, the strings not */
+    const char *pflash[BOARD_FLASHES];      /* ids of drives; NULL: not given */
+    const char *memory_backend;             /* id of an -object; NULL: not given */
+    bool snapshot;                          /* disks keep nothing */
     GArray *monitors;                       /* of VmMonitor; owned */
     const char *serial;                     /* NULL: not given */
     const char *gdb, *loadvm;               /* likewise */

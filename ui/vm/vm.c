@@ -282,7 +282,7 @@ static void free_netdev(void *nd)
 
 static bool make_netdevs(Vm *vm, GError **error)
 {
-    const GPtrArray *texts = vm->options->netdevs;
+    const GPtrArray *texts = vm->nets;
     bool ok = true;
 
     for (unsigned i = 0; i < texts->len && ok; i++) {
@@ -344,7 +344,7 @@ static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError 
         return false;
     }
     io_hold(vm->loop, true); /* what arrives is for the machine that prepare() leaves */
-    if ((o->pidfile && !vm_pidfile(o->pidfile, error)) || !load_plugins(vm, error) || !vm_drives(vm, error) ||
+    if ((o->pidfile && !vm_pidfile(o->pidfile, error)) || !vm_objects(vm, error) || !load_plugins(vm, error) || !vm_drives(vm, error) ||
         !make_netdevs(vm, error) || !vm_chardevs(vm, error) || !vm_semihost(vm, error) || !make_board(vm, error)) {
         return false;
     }
@@ -379,6 +379,8 @@ static void vm_free(Vm *vm)
     g_ptr_array_free(vm->servers, TRUE);
     g_ptr_array_free(vm->consoles, TRUE);
     g_array_free(vm->drives, TRUE);
+    g_clear_pointer(&vm->files, g_array_unref);
+    vm_objects_free(vm);
     g_array_free(vm->peers, TRUE);
     g_array_free(vm->net_peers, TRUE);
     g_array_free(vm->roms, TRUE);

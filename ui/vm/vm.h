@@ -19,6 +19,7 @@
 #include "translator/machine.h"
 #include "ui/monitor/monitor.h"
 #include "ui/monitor/server.h"
+#include "ui/vm/keys.h"
 #include "ui/vm/options.h"
 
 /* A monitor on a chardev, which it may share with the serial port. */
@@ -45,7 +46,10 @@ typedef struct Vm {
     ChardevHost host;
     GPtrArray *chardevs;  /* of Chardev */
     Block *flash[BOARD_FLASHES]; /* drives with if=pflash */
-    GArray *drives;       /* of MonitorDrive; ids and blocks are owned */
+    GArray *drives;       /* of MonitorDrive; blocks are owned */
+    GArray *objects;      /* of VmObject, see objects.c */
+    GPtrArray *devices, *nets; /* -device and -netdev as they are plugged in, with those of -virtfs and -nic; owned */
+    GArray *files;        /* of VmFile, see blockdev.c; NULL: none */
     GPtrArray *netdevs;   /* of Netdev */
     Chardev *serial;
     bool serial_has_monitor; /* "mon:" */
@@ -90,6 +94,11 @@ MachineCall vm_semihost_call(void *vm, unsigned hart, Vcpu *vcpu);
 
 /* -drive: opens the images. */
 MUST_USE bool vm_drives(Vm *vm, GError **error);
+/* Takes what the options of all images are: discard=, aio=, backing=.  False and error. */
+MUST_USE bool vm_image_options(Keys *k, BlockOptions *o, GError **error);
+/* Opens an image as one more drive, without a device.  `snapshot`: what is written to it is lost. */
+MUST_USE bool vm_add_drive(Vm *vm, const char *id, const char *node, const BlockOptions *o, bool snapshot,
+                           GError **error);
 /* A device takes the drive `id`, once; NULL and error. */
 Block *vm_take_drive(Vm *vm, const char *id, GError **error);
 /* -fw_cfg, -device, and a disk for each drive with if=virtio. */
@@ -97,5 +106,21 @@ MUST_USE bool vm_devices(Vm *vm, GError **error);
 /* The files of -device loader; *extra is an array, to be freed. */
 MUST_USE bool vm_loaders(const VmOptions *o, BoardExtra **extra, unsigned *n, GError **error);
 void vm_drives_close(Vm *vm);
+
+/* ---- objects.c ---- */
+
+/* -object, -fsdev, -virtfs, -nic, and what -device says of them: Vm.devices and Vm.nets. */
+MUST_USE bool vm_objects(Vm *vm, GError **error);
+void vm_objects_free(Vm *vm);
+/* What -device means for dev_plug(), to be freed.  NULL and error. */
+char *vm_device_spec(Vm *vm, const char *text, GError **error);
+
+/* ---- blockdev.c ---- */
+
+/* -blockdev: opens those that have a format. */
+MUST_USE bool vm_blockdevs(Vm *vm, GError **error);
+/* Opens the file that is a node `id` as a drive of that name, when there is one.  False and error: it cannot
+ * be opened. */
+MUST_USE bool vm_blockdev_file(Vm *vm, const char *id, GError **error);
 
 #endif

@@ -229,6 +229,27 @@ int64_t mem_munmap(uint64_t addr, uint64_t len)
     return r;
 }
 
+static const char *special_name(const Area *a)
+{
+    if (a->start < mem.brk && a->end > mem.brk_start) {
+        return "[heap]";
+    }
+    for (unsigned i = 0; i < mem.n_names; i++) {
+        if (a->start >= mem.name[i].start && a->start < mem.name[i].end) {
+            return mem.name[i].text;
+        }
+    }
+    return NULL;
+}
+
+/* The first one does not grow, but is as large as it may become. */
+static bool is_stack(const Area *a)
+{
+    const char *name = special_name(a);
+
+    return (a->flags & MAP_GROWSDOWN) || (name && strcmp(name, "[stack]") == 0);
+}
+
 /* PROT_GROWSDOWN: from the start of the area, which must be a stack.  No area grows upwards on
  * these architectures. */
 static int stretch(uint64_t *addr, uint64_t *len, int prot)
@@ -241,7 +262,7 @@ static int stretch(uint64_t *addr, uint64_t *len, int prot)
     if (!a) {
         return -ENOMEM;
     }
-    if ((prot & PROT_GROWSUP) || !(a->flags & MAP_GROWSDOWN)) {
+    if ((prot & PROT_GROWSUP) || !is_stack(a)) {
         return -EINVAL;
     }
     *len += *addr - a->start;
@@ -306,23 +327,33 @@ int64_t mem_mprotect(uint64_t addr, uint64_t len, int prot)
     return r;
 }
 
-/* What lies in [addr, addr + len) also lies at `to`, the last area stretched to new_len. */
+/* What lies in [addr, addr + len) also lies at `to`, the last area stretched to the end of
+ * [to, to + new_len).  Since Linux 6.17 there may be several, and holes. */
 static bool copy_areas(uint64_t addr, uint64_t len, uint64_t to, uint64_t new_len)
 {
-    Area *a = areas_at(&mem.map, addr);
-    Area moved;
+    uint64_t end = addr + (len ? len : 1), at = addr;
 
-    if (!a || !areas_reserve(&mem.map)) {
-        return false;
-    }
-    a = areas_at(&mem.map, addr);
-    moved = *a;
-    moved.offset += a->flags & MAP_ANONYMOUS ? 0 : addr - a->start;
-    moved.start = to;
-    moved.end = to + new_len;
-    moved.has_code = false;
-    areas_insert(&mem.map, &moved);
-    (void)len;
+    do {
+        size_t i = areas_find(&mem.map, at);
+        Area moved;
+
+        if (!areas_reserve(&mem.map)) {
+            return false;
+        }
+        if (i == mem.map.count || mem.map.area[i].start >= end) {
+            break;
+        }
+        moved = mem.map.area[i];
+        at = moved.end;
+        if (moved.start < addr) {
+            moved.offset += moved.flags & MAP_ANONYMOUS ? 0 : addr - moved.start;
+            moved.start = addr;
+        }
+        moved.start = to + (moved.start - addr);
+        moved.end = to + (at < end ? at - addr : new_len);
+        moved.has_code = false;
+        areas_insert(&mem.map, &moved);
+    } while (at < end);
     return true;
 }
 
@@ -622,19 +653,6 @@ void mem_name(uint64_t addr, uint64_t len, const char *name)
         }
         snprintf(n->text, sizeof(n->text), "%s", name);
     }
-}
-
-static const char *special_name(const Area *a)
-{
-    if (a->start < mem.brk && a->end > mem.brk_start) {
-        return "[heap]";
-    }
-    for (unsigned i = 0; i < mem.n_names; i++) {
-        if (a->start >= mem.name[i].start && a->start < mem.name[i].end) {
-            return mem.name[i].text;
-        }
-    }
-    return NULL;
 }
 
 bool mem_next_area(uint64_t addr, MemArea *area)

@@ -201,6 +201,52 @@ static void advising(void)
     SHOW(munlock(p, PAGE));
 }
 
+/* Protections of the pages of [p, p + 16 pages), as /proc/self/maps has them. */
+static void show_pages(const char *p)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    unsigned long lo, hi;
+    char line[512], prot[5], pages[17] = "................";
+
+    while (fgets(line, sizeof(line), maps)) {
+        sscanf(line, "%lx-%lx %4s", &lo, &hi, prot);
+        for (int i = 0; i < 16; i++) {
+            if (lo <= (unsigned long)p + i * PAGE && (unsigned long)p + i * PAGE < hi) {
+                pages[i] = prot[1] == 'w' ? 'w' : prot[0];
+            }
+        }
+    }
+    fclose(maps);
+    puts(pages);
+}
+
+/* Several mappings at once, which Linux does since 6.17, and of one mapping a part. */
+static void moving_several(void)
+{
+    char *from = pages(8), *to = mmap(NULL, 16 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    mprotect(from + PAGE, PAGE, PROT_READ);
+    munmap(from + 3 * PAGE, 2 * PAGE);
+    from[5 * PAGE] = 9;
+    if (mremap(from, 8 * PAGE, 8 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to + 4 * PAGE) == to + 4 * PAGE) {
+        printf("%d\n", to[9 * PAGE]);
+    }
+    show_pages(to);
+    mremap(from + PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+    show_pages(to);
+}
+
+/* The first stack may be protected as a whole; other memory has no such direction. */
+static void the_stack(void)
+{
+    char here, *page = &here - (long)&here % PAGE, *p = pages(1);
+
+    SHOW(mprotect(page, PAGE, PROT_READ | PROT_WRITE | PROT_GROWSDOWN));
+    SHOW(mprotect(page, PAGE, PROT_READ | PROT_WRITE | PROT_GROWSUP));
+    SHOW(mprotect(p, PAGE, PROT_READ | PROT_GROWSDOWN));
+    show_pages(page - 15 * PAGE);
+}
+
 static void the_heap(void)
 {
     char *end = sbrk(0), *more = sbrk(3 * PAGE);
@@ -223,6 +269,8 @@ int main(void)
     beyond_the_end();
     protecting();
     moving();
+    moving_several();
+    the_stack();
     reordering();
     advising();
     the_heap();

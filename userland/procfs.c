@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -40,6 +41,7 @@ static const char *self_file(const char *path);
 const char *proc_path_link(const char *path, char *buf)
 {
     const char *file = path[0] == '/' && path[1] == 'p' ? self_file(path) : NULL;
+    struct stat st;
 
     if (file && strcmp(file, "exe") == 0) {
         return process.exe;
@@ -48,7 +50,7 @@ const char *proc_path_link(const char *path, char *buf)
         snprintf(buf, PATH_MAX, "%s%s", process.sysroot, path) >= PATH_MAX) {
         return path;
     }
-    return faccessat(AT_FDCWD, buf, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? buf : path;
+    return lstat(buf, &st) == 0 ? buf : path;
 }
 
 const char *proc_path(const char *path, char *buf)

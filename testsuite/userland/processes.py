@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guest programs of testsuite/userland/guest about threads, signals, memory, exec and /proc: each is
 built for riscv64, static and dynamic, and checks itself.  It must print "passed" and nothing else,
-and end with status 0."""
+and end with status 0.  exec.c runs once more where faccessat2() is not permitted."""
 
 import glob
 import os
@@ -21,6 +21,7 @@ PREFIX = "/usr/riscv64-linux-gnu"
 # What a tier's name means; "regions" forms them at once.
 TIERS = {"jit": ["--tier=jit"], "interp": ["--tier=interp"],
          "regions": ["--tier=jit", "--tier-threshold=1"]}
+FACCESSAT2 = "439"
 FLAGS = ["-O1", "-g", "-pthread", "-w"]
 TIMEOUT = suite.PATIENCE
 
@@ -42,6 +43,17 @@ def build(source, kind):
     return target, None
 
 
+def without():
+    """The host's program without.c."""
+    source = os.path.join(HERE, "without.c")
+    target = os.path.join(debian.cache_folder("guests"), "without")
+    if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(source):
+        new = f"{target}.{os.getpid()}"
+        subprocess.run(["gcc", "-O1", "-Wall", "-Werror", source, "-o", new], check=True)
+        os.rename(new, target)
+    return target
+
+
 def judge(result):
     if result.status == 0 and result.output == b"passed\n" and not result.errors:
         return None
@@ -59,6 +71,9 @@ def job(source, options):
         for tier in options.tier.split(","):
             command = [options.ketch, "run", *TIERS[tier], "-L", PREFIX, program]
             verdicts.append((f"{name} ({kind}, {tier})", judge(suite.run(command, TIMEOUT))))
+    if name == "guest/exec.c":
+        command = [without(), FACCESSAT2, options.ketch, "run", "-L", PREFIX, program]
+        verdicts.append((f"{name} (no faccessat2)", judge(suite.run(command, TIMEOUT))))
     return verdicts
 
 

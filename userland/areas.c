@@ -230,15 +230,26 @@ static void merge(Areas *map, size_t first, size_t last)
     }
 }
 
-void areas_remove(Areas *map, uint64_t start, uint64_t end)
+/* Makes [start, end) whole areas: the first one's index; *last: of the one behind them. */
+static size_t cut(Areas *map, uint64_t start, uint64_t end, size_t *last)
 {
-    size_t first, last;
+    size_t first, i;
 
     split(map, start);
     split(map, end);
     first = areas_find(map, start);
-    for (last = first; last < map->count && map->area[last].start < end; last++) {
-        map->total -= map->area[last].end - map->area[last].start;
+    for (i = first; i < map->count && map->area[i].start < end; i++) {
+    }
+    *last = i;
+    return first;
+}
+
+void areas_remove(Areas *map, uint64_t start, uint64_t end)
+{
+    size_t last, first = cut(map, start, end, &last);
+
+    for (size_t i = first; i < last; i++) {
+        map->total -= map->area[i].end - map->area[i].start;
     }
     if (last > first) {
         delete_areas(map, first, last);
@@ -260,13 +271,20 @@ void areas_insert(Areas *map, const Area *area)
 
 void areas_protect(Areas *map, uint64_t start, uint64_t end, int prot)
 {
-    size_t first, i;
+    size_t last, first = cut(map, start, end, &last);
 
-    split(map, start);
-    split(map, end);
-    first = areas_find(map, start);
-    for (i = first; i < map->count && map->area[i].start < end; i++) {
+    for (size_t i = first; i < last; i++) {
         map->area[i].prot = (uint8_t)prot;
     }
-    merge(map, first ? first - 1 : 0, i);
+    merge(map, first ? first - 1 : 0, last);
+}
+
+void areas_mark(Areas *map, uint64_t start, uint64_t end, uint32_t flag)
+{
+    size_t last, first = cut(map, start, end, &last);
+
+    for (size_t i = first; i < last; i++) {
+        map->area[i].flags |= flag;
+    }
+    merge(map, first ? first - 1 : 0, last);
 }

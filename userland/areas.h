@@ -64,5 +64,6 @@ uint64_t areas_data(const Areas *map);
 void areas_remove(Areas *map, uint64_t start, uint64_t end);
 void areas_insert(Areas *map, const Area *area); /* replaces what is there */
 void areas_protect(Areas *map, uint64_t start, uint64_t end, int prot);
+void areas_mark(Areas *map, uint64_t start, uint64_t end, uint32_t flag); /* sets it */
 
 #endif

@@ -56,5 +56,8 @@
 #ifndef SYS_lsm_list_modules
 #define SYS_lsm_list_modules 461
 #endif
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
 
 #endif

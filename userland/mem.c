@@ -27,13 +27,15 @@
 #include "translator/translator.h"
 #include "userland/areas.h"
 #include "userland/guard.h"
+#include "userland/hostnr.h"
 #include "userland/task.h"
 
 enum {
     NAMES = 16,
     KEPT_FLAGS = MAP_TYPE | MAP_ANONYMOUS | MAP_GROWSDOWN,
-    /* Beyond the kernel's own numbers, in Area.flags: a System V segment. */
+    /* Beyond the kernel's own numbers, in Area.flags: a System V segment, mseal(). */
     AREA_SHM = 1 << 30,
+    AREA_SEALED = 1 << 29,
 };
 
 typedef struct Name {
@@ -288,8 +290,8 @@ static int64_t protect_locked(uint64_t addr, uint64_t len, int prot)
 int64_t mem_mprotect(uint64_t addr, uint64_t len, int prot)
 {
     uint64_t mapped = addr;
+    int64_t why = -ENOMEM, r;
     bool had_code;
-    int64_t r;
 
     len = bits_align_up(len, MEM_PAGE);
     if (addr % MEM_PAGE) {
@@ -312,9 +314,13 @@ int64_t mem_mprotect(uint64_t addr, uint64_t len, int prot)
     }
     mapped = addr;
     had_code = areas_have_code(&mem.map, addr, addr + len);
-    /* The kernel changes what comes before a hole, then says ENOMEM. */
+    /* The kernel changes what comes before a hole or what is sealed, then says ENOMEM or EPERM. */
     for (size_t i = areas_find(&mem.map, addr);
          i < mem.map.count && mapped < addr + len && mem.map.area[i].start <= mapped; i++) {
+        if (mem.map.area[i].flags & AREA_SEALED) {
+            why = -EPERM;
+            break;
+        }
         mapped = mem.map.area[i].end;
     }
     mapped = mapped > addr + len ? addr + len : mapped;
@@ -322,8 +328,31 @@ int64_t mem_mprotect(uint64_t addr, uint64_t len, int prot)
     pthread_mutex_unlock(&mem.lock);
     if (r == 0) {
         drop_code(had_code, addr, len);
-        r = mapped == addr + len ? 0 : -ENOMEM;
+        r = mapped == addr + len ? 0 : why;
     }
+    return r;
+}
+
+int64_t mem_mseal(uint64_t addr, uint64_t len, uint64_t flags)
+{
+    uint64_t end = addr + bits_align_up(len, MEM_PAGE);
+    bool opened = false;
+    int64_t r;
+
+    if (addr % MEM_PAGE == 0 && len && !mem_in_guest(addr, len)) {
+        return addr + len < addr ? -EINVAL : -ENOMEM;
+    }
+    pthread_mutex_lock(&mem.lock);
+    r = areas_reserve(&mem.map) ? 0 : -ENOMEM;
+    if (r == 0 && addr % MEM_PAGE == 0 && end > addr) {
+        opened = guard_open(addr, end); /* afterwards no protection can be changed */
+    }
+    r = r ? r : HOST_CALL3(SYS_mseal, addr, len, flags);
+    if (r == 0) {
+        areas_mark(&mem.map, addr, end, AREA_SEALED);
+    }
+    pthread_mutex_unlock(&mem.lock);
+    drop_code(opened, addr, end - addr);
     return r;
 }
 

@@ -109,6 +109,7 @@ int64_t mem_munmap(uint64_t addr, uint64_t len);
 int64_t mem_mprotect(uint64_t addr, uint64_t len, int prot);
 int64_t mem_mremap(uint64_t addr, uint64_t len, uint64_t new_len, int flags, uint64_t new_addr);
 int64_t mem_remap_file_pages(uint64_t addr, uint64_t len, int prot, uint64_t page, int flags);
+int64_t mem_mseal(uint64_t addr, uint64_t len, uint64_t flags);
 int64_t mem_madvise(uint64_t addr, uint64_t len, int advice);
 int64_t mem_shmat(int id, uint64_t addr, int flags);
 int64_t mem_shmdt(uint64_t addr);

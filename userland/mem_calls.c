@@ -36,6 +36,12 @@ int64_t sys_mremap(Task *t, const uint64_t a[6])
     return mem_mremap(a[0], a[1], a[2], (int)a[3], a[4]);
 }
 
+int64_t sys_mseal(Task *t, const uint64_t a[6])
+{
+    (void)t;
+    return mem_mseal(a[0], a[1], a[2]);
+}
+
 int64_t sys_madvise(Task *t, const uint64_t a[6])
 {
     (void)t;

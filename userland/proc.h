@@ -11,7 +11,7 @@
 /* CALL(name): a function sys_<name>, SyscallFn, for the Linux call of that name. */
 #define PROC_CALLS(CALL)                                                                        \
     /* mem_calls.c */                                                                           \
-    CALL(mmap) CALL(munmap) CALL(mprotect) CALL(mremap) CALL(madvise) CALL(mincore) CALL(msync) \
+    CALL(mmap) CALL(munmap) CALL(mprotect) CALL(mremap) CALL(madvise) CALL(mseal) CALL(mincore) CALL(msync) \
     CALL(mlock) CALL(mlock2) CALL(munlock) CALL(mlockall) CALL(munlockall) CALL(brk)            \
     CALL(shmat) CALL(shmdt) CALL(remap_file_pages) CALL(prlimit64) CALL(getrlimit)              \
     CALL(setrlimit) CALL(membarrier) CALL(riscv_flush_icache) CALL(riscv_hwprobe)               \

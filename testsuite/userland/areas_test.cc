@@ -15,14 +15,16 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kPages = 64;
+constexpr uint32_t kFlag = 1 << 29;
 
 struct Page {
     int prot;
     uint16_t file;
     uint64_t offset;
+    bool marked;
     bool operator==(const Page &o) const
     {
-        return prot == o.prot && file == o.file && offset == o.offset;
+        return prot == o.prot && file == o.file && offset == o.offset && marked == o.marked;
     }
 };
 
@@ -42,7 +44,7 @@ class Model {
         ASSERT_TRUE(areas_reserve(&map_));
         areas_insert(&map_, &a);
         for (uint64_t p = first; p < first + n; p++) {
-            pages_[p] = Page{prot, file, file ? p * kPage : 0};
+            pages_[p] = Page{prot, file, file ? p * kPage : 0, false};
         }
     }
 
@@ -66,6 +68,17 @@ class Model {
         }
     }
 
+    void Mark(uint64_t first, uint64_t n)
+    {
+        ASSERT_TRUE(areas_reserve(&map_));
+        areas_mark(&map_, first * kPage, (first + n) * kPage, kFlag);
+        for (uint64_t p = first; p < first + n; p++) {
+            if (auto it = pages_.find(p); it != pages_.end()) {
+                it->second.marked = true;
+            }
+        }
+    }
+
     void Check() const
     {
         for (uint64_t p = 0; p < kPages; p++) {
@@ -75,7 +88,8 @@ class Model {
             ASSERT_EQ(a != nullptr, it != pages_.end()) << "page " << p;
             if (a) {
                 Page got{a->prot, a->file,
-                         a->file ? a->offset + (p * kPage - a->start) : 0};
+                         a->file ? a->offset + (p * kPage - a->start) : 0,
+                         (a->flags & kFlag) != 0};
                 ASSERT_TRUE(got == it->second) << "page " << p;
             }
         }
@@ -117,7 +131,10 @@ TEST(Areas, RandomChangesAgreeWithATableOfPages)
     for (int i = 0; i < 3000; i++) {
         uint64_t first = 1 + random() % (kPages - 9), n = 1 + random() % 8;
 
-        switch (random() % 4) {
+        switch (random() % 5) {
+        case 4:
+            m.Mark(first, n);
+            break;
         case 0:
             m.Remove(first, n);
             break;

@@ -247,6 +247,32 @@ static void the_stack(void)
     show_pages(page - 15 * PAGE);
 }
 
+/* mseal, since Linux 6.10: what has been sealed stays. */
+static void sealing(void)
+{
+    char *p = pages(16), *q = pages(2);
+
+    SHOW(syscall(462, p + 1, PAGE, 0));
+    SHOW(syscall(462, p, PAGE, 1));
+    SHOW(syscall(462, p, 0, 0));
+    SHOW(syscall(462, p, -PAGE, 0));
+    SHOW(syscall(462, p + 2 * PAGE, PAGE + 1, 0));
+    SHOW(syscall(462, p + 2 * PAGE, PAGE, 0));
+    SHOW(munmap(p, 4 * PAGE));
+    SHOW(munmap(p + 2 * PAGE, PAGE));
+    SHOW(mprotect(p + 3 * PAGE, PAGE, PROT_READ));
+    SHOW(mprotect(p, 16 * PAGE, PROT_READ));
+    SHOW(mprotect(p + 4 * PAGE, PAGE, PROT_READ));
+    SHOW(mremap(p + 2 * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q));
+    SHOW(mremap(q, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p + 2 * PAGE));
+    SHOW(mmap(p + 3 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+    show_pages(p);
+    SHOW(touch(p + 2 * PAGE, 1));
+    SHOW(munmap(p, 2 * PAGE));
+    munmap(q, PAGE);
+    SHOW(syscall(462, q, 2 * PAGE, 0));
+}
+
 static void the_heap(void)
 {
     char *end = sbrk(0), *more = sbrk(3 * PAGE);
@@ -272,6 +298,7 @@ int main(void)
     moving_several();
     the_stack();
     reordering();
+    sealing();
     advising();
     the_heap();
     return 0;

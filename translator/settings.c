@@ -101,13 +101,14 @@ const char *tr_parse_range(const char *arg, TrRange *out)
     return parse_range(arg, out) ? NULL : "-dfilter: not a range (A..B, A+N or A-N)";
 }
 
-/* QEMU's names for what has another name here. */
+/* QEMU's names for what has another name here, or is part of something else. */
 static const struct {
     const char *qemu;
     const char *ketch;
 } log_aliases[] = {
     { "in_asm", "in" }, { "op", "ir" },           { "op_opt", "opt" },
     { "out_asm", "out" }, { "guest_error", "guest_errors" }, { "nochain", NULL },
+    { "op_ind", "ir" },   { "invalid_mem", "guest_errors" }, { "fpu", "cpu" },
 };
 
 bool tr_parse_log(const char *name, bool *no_chain)

@@ -94,6 +94,8 @@ COMMANDS = [
     Command("run -s 12x good", 1, "12x", True),
     Command("run -p 8192 good", 1, "8192", True),
     Command("run -cpu z80 good", 1, "z80", True),
+    Command("run -cpu rv64,v=on good", 1, "no processor with v", True),
+    Command("run -tb-size none good", 1, "megabytes", True),
     Command("run -g nowhere good", 1, "wanted PORT", True),
     Command("run -g 1234,suspend=perhaps good", 1, "suspend=n", True),
     Command("run -g unix:path=/nonexistent/socket,server=on,wait=off,suspend=n good", 1, "cannot listen", True),

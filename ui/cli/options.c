@@ -194,6 +194,17 @@ static bool option_cache(RunOptions *o, const char *arg, GError **error)
     return !wanted || wrong(error, wanted, arg);
 }
 
+static bool option_tb_size(RunOptions *o, const char *arg, GError **error)
+{
+    uint64_t n;
+
+    if (!size_parse(arg, &n) || n < 1 || n > 1024) {
+        return wrong(error, "-tb-size needs a number of megabytes from 1 to 1024", arg);
+    }
+    o->cache_size = n << 20;
+    return true;
+}
+
 static bool option_one_insn(RunOptions *o, const char *arg, GError **error)
 {
     (void)arg;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Address translation: satp, page tables, protection (RISC-V privileged spec, "Supervisor Address
  * Translation and Protection" and the sections on Sv39, Sv48, Sv57, Svnapot, Svpbmt, Svadu). */
+#include "base/log.h"
 #include "frontends/riscv/priv/state.h"
 
 #define PTE_V RV_BIT(0)
@@ -268,18 +269,44 @@ static Walk begin(Vcpu *vcpu, uint64_t vaddr, MmuAccess access)
     return w;
 }
 
+static FeWalk walk(Walk *w, unsigned size)
+{
+    unsigned levels = levels_for(w);
+
+    if (levels == 0) {
+        return bare(w, size);
+    }
+    if (!is_canonical(w->vaddr, levels)) {
+        return (FeWalk){ .cause = page_fault(w->access) };
+    }
+    return translated(w, levels, size);
+}
+
+static void log_walk(const Walk *w, const FeWalk *found)
+{
+    static const char *const accesses[] = { [MMU_read] = "read", [MMU_write] = "write", [MMU_exec] = "fetch" };
+    const MmuPage *p = &found->page;
+
+    if (!found->ok) {
+        log_line(LOG_mmu, "hart:%u, %s %016llx, cause:%llu\n", w->s->config.hart, accesses[w->access],
+                 (unsigned long long)w->vaddr, (unsigned long long)found->cause);
+        return;
+    }
+    log_line(LOG_mmu, "hart:%u, %s %016llx, page:%016llx, physical:%016llx, size:%llx, rights:%c%c%c\n",
+             w->s->config.hart, accesses[w->access], (unsigned long long)w->vaddr,
+             (unsigned long long)p->vaddr, (unsigned long long)p->paddr, (unsigned long long)p->size,
+             p->read ? 'r' : '-', p->write ? 'w' : '-', p->exec ? 'x' : '-');
+}
+
 FeWalk rv_walk(Vcpu *vcpu, uint64_t vaddr, MmuAccess access, unsigned size)
 {
     Walk w = begin(vcpu, vaddr, access);
-    unsigned levels = levels_for(&w);
+    FeWalk found = walk(&w, size);
 
-    if (levels == 0) {
-        return bare(&w, size);
+    if (log_enabled(LOG_mmu)) {
+        log_walk(&w, &found);
     }
-    if (!is_canonical(vaddr, levels)) {
-        return (FeWalk){ .cause = page_fault(access) };
-    }
-    return translated(&w, levels, size);
+    return found;
 }
 
 bool rv_locate(Vcpu *vcpu, uint64_t vaddr, uint64_t *paddr)

@@ -23,7 +23,7 @@ KetchInsnKind ketch_plugin_insn_kind(const struct qemu_plugin_insn *insn)
     };
     const TrInsn *i = (const TrInsn *)insn;
 
-    return kinds[plugin_target->guest->shape(i->pc, i->bytes, i->size).kind];
+    return kinds[plugin_target->guest->shape(i->pc, tr_insn_bytes(i), i->size).kind];
 }
 
 bool ketch_plugin_place(uint64_t vaddr, KetchPlace *place)

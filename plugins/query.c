@@ -14,7 +14,7 @@ char *qemu_plugin_insn_disas(const struct qemu_plugin_insn *insn)
     const TrInsn *i = (const TrInsn *)insn;
     char text[128];
 
-    plugin_target->guest->disassemble(i->pc, i->bytes, i->size, text, sizeof(text));
+    plugin_target->guest->disassemble(i->pc, tr_insn_bytes(i), i->size, text, sizeof(text));
     return g_strdup(text);
 }
 

@@ -124,14 +124,14 @@ uint32_t plugin_access_mask(enum qemu_plugin_mem_rw rw)
            (rw & QEMU_PLUGIN_MEM_W ? TR_ACCESS_STORE : 0);
 }
 
-static void do_at_tb(struct qemu_plugin_tb *tb, TrAction a)
+static void do_at_tb(struct qemu_plugin_tb *tb, const TrAction *a)
 {
-    tr_do_at_block(block_of(tb), &a);
+    tr_do_at_block(block_of(tb), a);
 }
 
-static void do_at_insn(struct qemu_plugin_insn *insn, TrAction a)
+static void do_at_insn(struct qemu_plugin_insn *insn, const TrAction *a)
 {
-    tr_do_at_insn(insn_of(insn), &a);
+    tr_do_at_insn(insn_of(insn), a);
 }
 
 /* What can be done when a block or an instruction is executed. */
@@ -140,7 +140,9 @@ static void do_at_insn(struct qemu_plugin_insn *insn, TrAction a)
                                                   qemu_plugin_vcpu_udata_cb_t cb,                        \
                                                   enum qemu_plugin_cb_flags flags, void *userdata)       \
     {                                                                                                    \
-        do_at_##at(at, plugin_call(cb, flags, userdata));                                                \
+        TrAction a = plugin_call(cb, flags, userdata);                                                   \
+                                                                                                         \
+        do_at_##at(at, &a);                                                                              \
     }                                                                                                    \
                                                                                                          \
     void qemu_plugin_register_vcpu_##at##_exec_cond_cb(                                                  \
@@ -150,20 +152,24 @@ static void do_at_insn(struct qemu_plugin_insn *insn, TrAction a)
         TrAction a = plugin_call(cb, flags, userdata);                                                   \
                                                                                                          \
         if (add_condition(&a, cond, entry, imm)) {                                                       \
-            do_at_##at(at, a);                                                                           \
+            do_at_##at(at, &a);                                                                          \
         }                                                                                                \
     }                                                                                                    \
                                                                                                          \
     void qemu_plugin_register_vcpu_##at##_exec_inline_per_vcpu(                                          \
         struct qemu_plugin_##at *at, enum qemu_plugin_op op, qemu_plugin_u64 entry, uint64_t imm)        \
     {                                                                                                    \
-        do_at_##at(at, inline_op(op, per_vcpu(entry), imm));                                             \
+        TrAction a = inline_op(op, per_vcpu(entry), imm);                                                \
+                                                                                                         \
+        do_at_##at(at, &a);                                                                              \
     }                                                                                                    \
                                                                                                          \
     void qemu_plugin_register_vcpu_##at##_exec_inline(struct qemu_plugin_##at *at,                       \
                                                       enum qemu_plugin_op op, void *ptr, uint64_t imm)   \
     {                                                                                                    \
-        do_at_##at(at, inline_op(op, (TrWord){ .host = ptr }, imm));                                     \
+        TrAction a = inline_op(op, (TrWord){ .host = ptr }, imm);                                        \
+                                                                                                         \
+        do_at_##at(at, &a);                                                                              \
     }
 
 REGISTER_EXEC(tb)
@@ -224,10 +230,10 @@ size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *dest, si
     const TrInsn *i = insn_of(insn);
 
     if (plugin_running.plugin && plugin_running.plugin->version < 3) {
-        return (size_t)(uintptr_t)i->bytes;
+        return (size_t)(uintptr_t)tr_insn_bytes(i);
     }
     len = len < i->size ? len : i->size;
-    memcpy(dest, i->bytes, len);
+    memcpy(dest, tr_insn_bytes(i), len);
     return len;
 }
 

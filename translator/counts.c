@@ -43,7 +43,6 @@ typedef struct Later {
 typedef struct Counts {
     IrFunc *f;
     IrBlockId block;
-    uint64_t pc;
     uint64_t access_pc[ACCESSES];
     unsigned n_accesses;
     Group group[ACCESSES];
@@ -187,6 +186,15 @@ static void close_one(int64_t offset)
     }
 }
 
+/* Of the instruction that the insn is part of. */
+static uint64_t pc_at(IrRef ref)
+{
+    while (ref && ir_insn(c.f, ref)->op != IR_OP_insn) {
+        ref = ir_insn(c.f, ref)->prev;
+    }
+    return ref ? (uint64_t)ir_insn(c.f, ref)->imm : c.f->block[c.block].pc;
+}
+
 static void look_at(IrRef ref)
 {
     const IrInsn *i = ir_insn(c.f, ref);
@@ -195,14 +203,11 @@ static void look_at(IrRef ref)
     case IR_OP_addstate: case IR_OP_addhost:
         note_addition(ref);
         break;
-    case IR_OP_insn:
-        c.pc = (uint64_t)i->imm;
-        break;
     case IR_OP_load: case IR_OP_store: case IR_OP_amo: case IR_OP_cas:
         if (c.n_accesses == ACCESSES) {
             close_all();
         } else {
-            c.access_pc[c.n_accesses++] = c.pc;
+            c.access_pc[c.n_accesses++] = pc_at(ref);
         }
         break;
     case IR_OP_ldstate: case IR_OP_ststate:
@@ -210,11 +215,16 @@ static void look_at(IrRef ref)
         to_slot(ref);
         break;
     default:
-        if (ir_op_info[i->op].effects & (IR_CALL | IR_TRAPS | IR_TERM)) {
-            close_all();
-        }
+        close_all();
         break;
     }
+}
+
+/* look_at() does something there.  At most insns it does not. */
+static bool matters(IrOp op)
+{
+    return ir_op_info[op].effects & (IR_CALL | IR_TRAPS | IR_TERM) || op == IR_OP_addstate ||
+           op == IR_OP_addhost || op == IR_OP_ldstate || op == IR_OP_ststate;
 }
 
 static void find_groups(void)
@@ -223,7 +233,9 @@ static void find_groups(void)
     for (c.block = 0; c.block < c.f->n_blocks; c.block++) {
         close_all();
         IR_FOR_EACH (c.f, c.block, ref) {
-            look_at(ref);
+            if (matters(ir_insn(c.f, ref)->op)) {
+                look_at(ref);
+            }
         }
     }
 }

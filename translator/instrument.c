@@ -44,6 +44,7 @@ static struct {
 static Stop *stops[STOPS];
 static Arena *memory;
 static const TrAction *latest; /* that was kept */
+static TrStep *alone; /* the last list of one step */
 static size_t memory_empty;
 static size_t memory_size;
 static IrGuest guest; /* the frontend's, with the helpers below */
@@ -315,18 +316,33 @@ void instrument_forget(void)
 {
     memset(stops, 0, sizeof(stops));
     latest = NULL;
+    alone = NULL;
     arena_reset(memory, memory_empty);
     table_start(FIRST_SIZE);
 }
 
 /* ---- What the client adds ---- */
 
+static bool same_word(const TrWord *a, const TrWord *b)
+{
+    return a->offset == b->offset && a->host == b->host;
+}
+
+/* By members: reading more than one of what was just written at once would wait for the writes. */
+static bool same(const TrAction *a, const TrAction *b)
+{
+    return a->what == b->what && a->mask == b->mask && a->imm == b->imm && same_word(&a->word, &b->word) &&
+           a->data == b->data && a->call == b->call && a->access == b->access && a->emit == b->emit &&
+           a->regs == b->regs && a->only_when == b->only_when && a->if_not == b->if_not &&
+           same_word(&a->if_word, &b->if_word) && a->if_imm == b->if_imm && a->owner == b->owner;
+}
+
 /* Most are as the one before: instructions that are counted, for instance. */
 static const TrAction *keep(const TrAction *action)
 {
     TrAction *copy;
 
-    if (!latest || memcmp(latest, action, sizeof(*action)) != 0) {
+    if (!latest || !same(latest, action)) {
         copy = ARENA_NEW(memory, TrAction, 1);
         *copy = *action;
         latest = copy;
@@ -334,14 +350,34 @@ static const TrAction *keep(const TrAction *action)
     return latest;
 }
 
+/* A list of one step. */
+static TrStep *step_new(const TrAction *action)
+{
+    TrStep *step = ARENA_NEW(memory, TrStep, 1);
+
+    *step = (TrStep){ step, action };
+    return step;
+}
+
+/* Lists of one step are the same one where they do the same, until a second one comes. */
 static void append(TrActions *list, const TrAction *action)
 {
-    TrStep *step = ARENA_NEW(memory, TrStep, 1), *last = list->last;
+    const TrAction *kept = keep(action);
+    TrStep *step;
 
-    *step = (TrStep){ last ? last->next : step, keep(action) };
-    if (last) {
-        last->next = step;
+    if (!list->last) {
+        if (!alone || alone->action != kept) {
+            alone = step_new(kept);
+        }
+        list->last = alone;
+        return;
     }
+    if (list->last->next == list->last) {
+        list->last = step_new(list->last->action);
+    }
+    step = step_new(kept);
+    step->next = list->last->next;
+    list->last->next = step;
     list->last = step;
 }
 
@@ -447,20 +483,19 @@ static void scan(Scan *s, uint64_t pc, unsigned max)
 static TrBlock *block_new(const Scan *s)
 {
     TrBlock *b = ARENA_NEW(memory, TrBlock, 1);
-    const uint8_t *bytes;
     uint64_t pc = s->pc;
+    uint32_t at = 0;
 
     *b = (TrBlock){ .pc = s->pc, .page = source_page_of(s->pc), .n_insns = s->n, .size = s->size };
     b->bytes = arena_alloc(memory, s->padded);
     memcpy(b->bytes, s->bytes, s->padded);
     b->insn = ARENA_NEW(memory, TrInsn, s->n);
-    bytes = b->bytes;
     for (unsigned i = 0; i < s->n; i++) {
         uint32_t length = s->shape[i].length;
 
-        b->insn[i] = (TrInsn){ .block = b, .pc = pc, .bytes = bytes, .size = length };
+        b->insn[i] = (TrInsn){ .block = b, .pc = pc, .bytes_at = at, .size = length };
         pc += length;
-        bytes += padded(length);
+        at += padded(length);
     }
     return b;
 }

@@ -67,7 +67,7 @@ typedef struct TrWord {
     uint64_t offset;
 } TrWord;
 
-/* Without padding: equal ones, one after the other, are kept once. */
+/* Equal ones, one after the other, are kept once. */
 typedef struct TrAction {
     TrWhat what;
     TrRegs regs;     /* call */
@@ -90,7 +90,7 @@ typedef struct TrStep {
     const TrAction *action;
 } TrStep;
 
-/* What is to be done at a place, in order. */
+/* What is to be done at a place, in order.  A single step may be that of other places, too. */
 typedef struct TrActions {
     TrStep *last;
 } TrActions;
@@ -98,7 +98,7 @@ typedef struct TrActions {
 struct TrInsn {
     TrBlock *block;
     uint64_t pc;
-    const uint8_t *bytes;
+    uint32_t bytes_at; /* in the block's */
     uint32_t size;
     TrActions before, accesses;
 };
@@ -112,6 +112,12 @@ struct TrBlock {
     TrInsn *insn;
     TrActions start;
 };
+
+/* Zeroes follow up to whole words. */
+static inline const uint8_t *tr_insn_bytes(const TrInsn *insn)
+{
+    return insn->block->bytes + insn->bytes_at;
+}
 
 #define TR_NO_ADDRESS UINT64_MAX
 

@@ -228,7 +228,7 @@ FeShape source_look_again(uint64_t pc)
     const FeShape *known = instrument_shape(insn);
 
     if (!open_window(pc) || !known || c->n_bytes < insn->size ||
-        memcmp(c->bytes, insn->bytes, insn->size) != 0) {
+        memcmp(c->bytes, tr_insn_bytes(insn), insn->size) != 0) {
         return source_look(pc);
     }
     return *known;

@@ -5,6 +5,7 @@ list of cases, progress, the closing line."""
 import argparse
 import concurrent.futures
 import contextlib
+import hashlib
 import os
 import re
 import shlex
@@ -82,6 +83,23 @@ def status_text(status):
     if status == TIMED_OUT:
         return "timed out"
     return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+
+
+def built(target, command, inputs):
+    """The file that `command -o FILE` makes of the inputs, and None; or None and the compiler's complaint.  It
+    is kept, beside what was made of others for the same target."""
+    key = hashlib.sha256("\0".join(command).encode())
+    for path in sorted(inputs):
+        with open(path, "rb") as f:
+            key.update(f.read())
+    path = f"{target}-{key.hexdigest()[:12]}"
+    if not os.path.exists(path):
+        new = f"{path}.{os.getpid()}"  # another run may do the same
+        made = subprocess.run([*command, "-o", new], capture_output=True, text=True, check=False)
+        if made.returncode:
+            return None, made.stderr.strip().splitlines()[0]
+        os.rename(new, path)
+    return path, None
 
 
 def parser(doc):

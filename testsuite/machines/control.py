@@ -395,7 +395,7 @@ def daemon_case(options, folder):
     r = suite.run([*command, "-name", "guest=toy,process=toy-vm", "-uuid", "01234567-89AB-cdef-0123-456789abcdef",
                    "-chardev", f"socket,id=c,path={names[0]},server=on,wait=off", "-mon", "chardev=c,mode=control",
                    "-qmp", f"unix:{names[1]},server=on", "-qmp", f"unix:{names[2]},server=on",
-                   "-smp", "4,sockets=1,cores=2,threads=2", "-rtc", "base=2020-01-01T00:00:00,clock=vm", "-nodefaults"], 60)
+                   "-smp", "4,sockets=1,cores=2,threads=2", "-rtc", "base=2020-01-01T00:00:00,clock=vm", "-nodefaults"])
     check(r.status == 0 and b"no isolation" in r.errors, f"{r.status}: {r.errors}")
     with open(pidfile, encoding="ascii") as f:
         pid = int(f.read())
@@ -407,7 +407,7 @@ def daemon_case(options, folder):
         with open(f"/proc/{pid}/comm", encoding="ascii") as f:
             check(f.read() == "toy-vm\n", "its name is another")
         check("stands = on" in monitor(options, names[0], "info", "qtree"), "the clock does not stand")
-        again = suite.run([*command, "-bios", "none"], 60)
+        again = suite.run([*command, "-bios", "none"])
         check(again.status == 1 and b"another process has it" in again.errors, f"{again.errors}")
         monitor(options, names[0], "quit")
         suite.wait_for(lambda: not os.path.exists(pidfile), "the file with its number stays")
@@ -462,7 +462,7 @@ def firmware_cases(options, folder):
 def devices_case(options, linux, folder):
     """The guest gives memory up and gets it back; sees its cable pulled out, by either name, and its disk grow."""
     path, disk = os.path.join(folder, "devices"), os.path.join(folder, "grows.qcow2")
-    suite.run([options.ketch, "image", "create", "-f", "qcow2", disk, "1M"], 60)
+    suite.run([options.ketch, "image", "create", "-f", "qcow2", disk, "1M"])
 
     def qmp(text):
         return json.loads(monitor(options, path, text))

@@ -194,7 +194,7 @@ def refused_case(options):
         rows = re.findall(r'^REFUSE\("(\S+)", +"(.*)"\)', f.read(), re.MULTILINE)
     check(len(rows) > 40, f"{len(rows)} rows")
     for name, why in rows:
-        r = suite.run([options.ketch, "vm", name, "x"], 20)
+        r = suite.run([options.ketch, "vm", name, "x"])
         check(r.status == 1 and r.errors.decode() == f"ketch vm: option '{name}': {why}\n", f"{name}: {r.errors}")
 
 

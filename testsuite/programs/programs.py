@@ -47,7 +47,7 @@ class Programs:
         self.native = debian.sysroot("amd64", cases.NATIVE_PACKAGES)
         self.qemu = debian.qemu_riscv64() if options.qemu is None else options.qemu.split()
         self.can_enter = suite.run(["unshare", "--mount"] + (
-            [] if os.geteuid() == 0 else ["--map-root-user"]) + ["true"], 10).status == 0
+            [] if os.geteuid() == 0 else ["--map-root-user"]) + ["true"]).status == 0
 
     def run(self, case, how, timeout):
         """(status, output, {file: digest}) in a fresh working folder; how(work, new) -> command."""
@@ -116,6 +116,9 @@ class Programs:
                 verdicts.append((title, "skip: takes long; --full runs it"))
                 continue
             got = self.under_ketch(case, tier)
+            for _ in range(case.tries - 1):
+                if got != want:
+                    want, got = self.oracle(case), self.under_ketch(case, tier)
             verdicts.append((title, self.difference(case, want, got, tier)))
         return verdicts
 

@@ -11,7 +11,6 @@ import glob
 import os
 import re
 import shutil
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
@@ -27,19 +26,10 @@ TIMEOUT = suite.PATIENCE
 
 
 def build(source, compiler, kind):
-    """The binary, newer than its source, or the compiler's complaint."""
+    """The binary, or the compiler's complaint."""
     name = os.path.splitext(os.path.relpath(source, HERE))[0].replace("/", "-")
-    target = os.path.join(debian.cache_folder("guests"), f"{name}.{kind}")
-    inputs = [source, *glob.glob(os.path.join(os.path.dirname(source), "*.h"))]
-    if os.path.exists(target) and all(os.path.getmtime(target) > os.path.getmtime(i) for i in inputs):
-        return target, None
-    new = f"{target}.{os.getpid()}"  # another run may do the same
-    command = [*compiler, *FLAGS, "-o", new, source]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    if made.returncode:
-        return None, made.stderr.strip().splitlines()[0]
-    os.rename(new, target)
-    return target, None
+    return suite.built(os.path.join(debian.cache_folder("guests"), f"{name}.{kind}"), [*compiler, *FLAGS, source],
+                       [source, *glob.glob(os.path.join(os.path.dirname(source), "*.h"))])
 
 
 def directives(source):

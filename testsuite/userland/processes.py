@@ -7,7 +7,6 @@ and end with status 0.  exec.c runs once more where faccessat2() is not permitte
 import glob
 import os
 import shutil
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
@@ -27,20 +26,11 @@ TIMEOUT = suite.PATIENCE
 
 
 def build(source, kind):
-    """The binary, newer than its source, or None and the compiler's complaint."""
+    """The binary, or None and the compiler's complaint."""
     name = os.path.splitext(os.path.basename(source))[0]
-    target = os.path.join(debian.cache_folder("guests"), f"{name}-{kind}")
-    inputs = [source, os.path.join(HERE, "guest", "check.h")]
-    if os.path.exists(target) and all(os.path.getmtime(target) > os.path.getmtime(i) for i in inputs):
-        return target, None
-    new = f"{target}.{os.getpid()}"  # another run may do the same
     extra = ["-static"] if kind == "static" else []
-    made = subprocess.run([COMPILER, *FLAGS, *extra, source, "-o", new, "-lm"],
-                          capture_output=True, text=True, check=False)
-    if made.returncode:
-        return None, made.stderr.strip().splitlines()[0]
-    os.rename(new, target)
-    return target, None
+    return suite.built(os.path.join(debian.cache_folder("guests"), f"{name}-{kind}"),
+                       [COMPILER, *FLAGS, *extra, source, "-lm"], [source, os.path.join(HERE, "guest", "check.h")])
 
 
 def without():

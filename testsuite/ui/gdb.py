@@ -184,14 +184,14 @@ class Guest:
         """Waits for what it says before its loop or its system call, and then until it is there."""
         suite.wait_for(lambda: "waits" in self.said(), "it does not say that it waits")
         before = suite.processor_seconds(self.child.pid)
-        suite.wait_for(lambda: self.reads() or suite.processor_seconds(self.child.pid) > before + 0.2,
+        suite.wait_for(lambda: self.sleeps() or suite.processor_seconds(self.child.pid) > before + 0.2,
                        "it does not run")
 
-    def reads(self):
-        """Whether its first thread waits in read(0, ...), or, where that is a secret, at all."""
+    def sleeps(self):
+        """Whether its first thread waits in read(0, ...) or rt_sigtimedwait(), or, where that is a secret, at all."""
         try:
             with open(f"/proc/{self.child.pid}/syscall", encoding="ascii") as f:
-                return f.read().startswith("0 0x0 ")
+                return f.read().startswith(("0 0x0 ", "128 "))
         except PermissionError:
             with open(f"/proc/{self.child.pid}/stat", encoding="ascii", errors="replace") as f:
                 return f.read().rsplit(")", 1)[1].split()[0] == "S"

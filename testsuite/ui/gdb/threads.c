@@ -85,6 +85,7 @@ static void wait_for_any(void)
 
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, NULL);
+    printf("waits\n");
     sigwait(&all, &sig);
     printf("waited for %d\n", sig);
     sigprocmask(SIG_UNBLOCK, &all, NULL);

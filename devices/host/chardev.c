@@ -6,6 +6,7 @@
 #include "devices/host/chardev_impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,7 +45,7 @@ static size_t append_locked(Chardev *c, const uint8_t *data, size_t n)
 }
 
 /* What goes nowhere counts as written. */
-static size_t write_locked(Chardev *c, const uint8_t *data, size_t n)
+static size_t pass_locked(Chardev *c, const uint8_t *data, size_t n)
 {
     bool was_empty = c->used == 0;
     size_t taken;
@@ -61,6 +62,21 @@ static size_t write_locked(Chardev *c, const uint8_t *data, size_t n)
         return taken;
     }
     return n;
+}
+
+static size_t write_locked(Chardev *c, const uint8_t *data, size_t n)
+{
+    size_t taken = pass_locked(c, data, n);
+
+    for (size_t done = 0; c->log >= 0 && done < taken;) {
+        ssize_t r = write(c->log, data + done, taken - done);
+
+        if (r < 0 && errno != EINTR) {
+            break;
+        }
+        done += r > 0 ? (size_t)r : 0;
+    }
+    return taken;
 }
 
 size_t chardev_write(ChardevPort *port, const void *data, size_t n)
@@ -203,20 +219,38 @@ static ChardevPort *focus_of(Chardev *c)
     return port;
 }
 
+/* All ports: what came for one before the focus went on is still its own.  True: some have no room. */
+static bool deliver_all(Chardev *c)
+{
+    bool queued = false;
+
+    for (unsigned i = 0;; i++) {
+        ChardevPort *port;
+
+        pthread_mutex_lock(&c->lock);
+        port = i < c->n_ports ? c->port[i] : NULL;
+        pthread_mutex_unlock(&c->lock);
+        if (!port) {
+            return queued;
+        }
+        deliver(port);
+        queued = queued || port->queued;
+    }
+}
+
 /* Whether to read on depends on the queue of the focus; the ports' queues are this thread's. */
 static void pump(Chardev *c)
 {
     ChardevPort *port = focus_of(c);
+    bool queued;
 
-    /* Said before the port is asked: room that it gets meanwhile brings us here again. */
+    /* Said before the ports are asked: room that they get meanwhile brings us here again. */
     pthread_mutex_lock(&c->lock);
     c->starved = true;
     pthread_mutex_unlock(&c->lock);
-    if (port) {
-        deliver(port);
-    }
+    queued = deliver_all(c);
     pthread_mutex_lock(&c->lock);
-    c->starved = c->starved && (!port || port->queued > 0);
+    c->starved = c->starved && (!port || queued);
     if (c->watch_in) {
         io_set_events(c->watch_in, port && port->queued < sizeof(port->queue) ? POLLIN : 0);
     }
@@ -405,7 +439,8 @@ static bool check_options(const ChardevKind *kind, char **options, GError **erro
     bool ok = true;
 
     for (char **o = options; *o && ok; o++) {
-        ok = option_fits(*o, "mux=on|off") || g_str_has_prefix(*o, "id=");
+        ok = option_fits(*o, "mux=on|off") || g_str_has_prefix(*o, "id=") || option_fits(*o, "logfile=PATH") ||
+             option_fits(*o, "logappend=on|off");
         for (char **k = known; *k && !ok; k++) {
             ok = option_fits(*o, *k);
         }
@@ -416,6 +451,34 @@ static bool check_options(const ChardevKind *kind, char **options, GError **erro
     }
     g_strfreev(known);
     return ok;
+}
+
+/* "server" is server=on, "nowait" wait=off. */
+static void write_out(char **options)
+{
+    for (char **o = options; *o; o++) {
+        if (!strchr(*o, '=') && **o) {
+            bool no = g_str_has_prefix(*o, "no");
+            char *whole = g_strconcat(*o + (no ? 2 : 0), no ? "=off" : "=on", NULL);
+
+            g_free(*o);
+            *o = whole;
+        }
+    }
+}
+
+static bool open_log(Chardev *c, char **options, GError **error)
+{
+    const char *path = chardev_option(options, "logfile");
+    bool append = !g_strcmp0(chardev_option(options, "logappend"), "on");
+
+    if (path) {
+        c->log = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : O_TRUNC), 0666);
+    }
+    if (path && c->log < 0) {
+        g_set_error(error, CHARDEV_ERROR, 0, "log file '%s': %s", path, g_strerror(errno));
+    }
+    return !path || c->log >= 0;
 }
 
 static bool set_up(Chardev *c, char **parts, GError **error)
@@ -429,8 +492,10 @@ static bool set_up(Chardev *c, char **parts, GError **error)
         g_free(known);
         return false;
     }
+    write_out(parts + 1);
     c->mux = c->mux || !g_strcmp0(chardev_option(parts + 1, "mux"), "on");
-    return check_options(c->kind, parts + 1, error) && c->kind->open(c, parts + 1, error);
+    return check_options(c->kind, parts + 1, error) && open_log(c, parts + 1, error) &&
+           c->kind->open(c, parts + 1, error);
 }
 
 Chardev *chardev_new(IoLoop *loop, const char *id, const char *text, bool mux,
@@ -441,7 +506,7 @@ Chardev *chardev_new(IoLoop *loop, const char *id, const char *text, bool mux,
     bool ok;
 
     *c = (Chardev){ .id = g_strdup(id), .loop = loop, .host = host, .in = -1, .out = -1,
-                    .listening = -1, .size = CHARDEV_OUT, .mux = mux, .starved = true };
+                    .listening = -1, .log = -1, .size = CHARDEV_OUT, .mux = mux, .starved = true };
     pthread_mutex_init(&c->lock, NULL);
     c->buffer = g_malloc(c->size);
     ok = parts[0] && set_up(c, parts, error);
@@ -473,6 +538,9 @@ void chardev_free(Chardev *c)
     }
     if (c->restore_terminal) {
         chardev_restore_terminal();
+    }
+    if (c->log >= 0) {
+        close(c->log);
     }
     pthread_mutex_destroy(&c->lock);
     g_free(c->unlink_path);

@@ -52,9 +52,10 @@ typedef struct ChardevHost {
     void (*quit)(void *opaque);   /* Ctrl-a x */
     void (*commit)(void *opaque); /* Ctrl-a s */
     void *opaque;
+    uint8_t escape;               /* instead of Ctrl-a; 0: that */
 } ChardevHost;
 
-/* `text` is "KIND[,NAME=VALUE...]", without an id.  With `mux` (or mux=on) it has the Ctrl-a keys.
+/* `text` is "KIND[,NAME=VALUE...]", without an id; "NAME" and "noNAME" are NAME=on and NAME=off.  With `mux` (or mux=on) it has the Ctrl-a keys.
  * NULL and error.  `host` outlives it. */
 Chardev *chardev_new(IoLoop *loop, const char *id, const char *text, bool mux,
                      const ChardevHost *host, GError **error);

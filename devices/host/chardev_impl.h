@@ -41,6 +41,7 @@ struct Chardev {
     bool escape;                /* the last byte was Ctrl-a */
     bool starved;               /* input waits for chardev_accept() */
     bool restore_terminal;
+    int log;                    /* a file that gets all output, too; -1: none */
 };
 
 /* Loop thread: the byte as it came in; true: it is for the port with the focus. */

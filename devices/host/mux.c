@@ -2,17 +2,27 @@
 /* The Ctrl-a keys of a chardev that several share, as in QEMU. */
 #include "devices/host/chardev_impl.h"
 
-enum { ESCAPE = 1 }; /* Ctrl-a */
+static uint8_t escape_of(const Chardev *c)
+{
+    return c->host && c->host->escape ? c->host->escape : 1; /* Ctrl-a */
+}
 
+/* "C-a", or the key itself. */
 static void key_help(Chardev *c)
 {
-    chardev_print(c, "\r\n"
-                     "C-a h    this help\r\n"
-                     "C-a x    power the machine off and leave\r\n"
-                     "C-a s    write what disks still hold back\r\n"
-                     "C-a b    send a break\r\n"
-                     "C-a c    from the console to the monitor and on\r\n"
-                     "C-a C-a  send C-a\r\n");
+    uint8_t key = escape_of(c);
+    char *name = key < 32 ? g_strdup_printf("C-%c", g_ascii_tolower(key + 64)) : g_strdup_printf("%c", key);
+    char *text = g_strdup_printf("\r\n"
+                                 "%1$s h    this help\r\n"
+                                 "%1$s x    power the machine off and leave\r\n"
+                                 "%1$s s    write what disks still hold back\r\n"
+                                 "%1$s b    send a break\r\n"
+                                 "%1$s c    from the console to the monitor and on\r\n"
+                                 "%1$s %1$s  send %1$s\r\n", name);
+
+    chardev_print(c, text);
+    g_free(text);
+    g_free(name);
 }
 
 static void key_quit(Chardev *c)
@@ -55,7 +65,7 @@ static const struct {
 bool chardev_mux_key(Chardev *c, uint8_t byte)
 {
     if (!c->escape) {
-        c->escape = byte == ESCAPE;
+        c->escape = byte == escape_of(c);
         return !c->escape;
     }
     c->escape = false;
@@ -65,5 +75,5 @@ bool chardev_mux_key(Chardev *c, uint8_t byte)
             return false;
         }
     }
-    return byte == ESCAPE;
+    return byte == escape_of(c);
 }

@@ -72,7 +72,7 @@ struct SocketTest : testing::Test {
   std::string path = std::string(mkdtemp(folder)) + "/socket";
   int fd = -1;
   std::atomic<int> quits{0};
-  ChardevHost host = {[](void *o) { static_cast<SocketTest *>(o)->quits++; }, nullptr, this};
+  ChardevHost host = {[](void *o) { static_cast<SocketTest *>(o)->quits++; }, nullptr, this, 0};
 
   void open(bool mux)
   {
@@ -246,6 +246,62 @@ TEST(Chardev, FileHoldsAllThatWasWritten)
   ASSERT_EQ(0, stat(path.c_str(), &st));
   EXPECT_EQ(off_t(text.size()), st.st_size);
   unlink(path.c_str());
+}
+
+// As old scripts write them: "server,nowait".
+TEST_F(SocketTest, SwitchesHaveShortForms)
+{
+  GError *error = nullptr;
+  c = chardev_new(l.loop, "c", ("socket,path=" + path + ",server,nowait,nomux").c_str(), false, &host, &error);
+  ASSERT_TRUE(c) << error->message;
+  connect();
+  EXPECT_FALSE(chardev_is_mux(c));
+  EXPECT_EQ(nullptr, chardev_new(l.loop, "d", "socket,path=x,telnet", false, nullptr, &error));
+  EXPECT_NE(nullptr, strstr(error->message, "'telnet=on'"));
+  g_clear_error(&error);
+}
+
+TEST_F(SocketTest, AnotherKeyMayBeTheOne)
+{
+  Sink a, b;
+  host.escape = 0x14;  // Ctrl-t
+  open(true);
+  ASSERT_TRUE(chardev_attach(&a.port, c, &Sink::ops, &a));
+  ASSERT_TRUE(chardev_attach(&b.port, c, &Sink::ops, &b));
+  send("\001x\024cy");
+  EXPECT_TRUE(soon([&] { return b.count == 1; }));
+  send("\024h");
+  EXPECT_NE(std::string::npos, receive(60).find("C-t h"));
+  chardev_detach(&a.port);
+  chardev_detach(&b.port);
+  EXPECT_EQ("\001x", a.got);
+  EXPECT_EQ("y", b.got);
+  EXPECT_EQ(0, quits);
+}
+
+TEST(Chardev, AllOutputIsInTheLogFile)
+{
+  std::string path = testing::TempDir() + "ketch-log-" + std::to_string(getpid());
+  for (const char *more : {"", ",logappend=on"}) {
+    Loop l;
+    Sink s;
+    Chardev *c = chardev_new(l.loop, "c", ("null,logfile=" + path + more).c_str(), false, nullptr, nullptr);
+    ASSERT_TRUE(c && chardev_attach(&s.port, c, &Sink::ops, &s));
+    chardev_write(&s.port, "hello ", 6);
+    chardev_write(&s.port, "log\n", 4);
+    chardev_detach(&s.port);
+    chardev_free(c);
+  }
+  gchar *text = nullptr;
+  ASSERT_TRUE(g_file_get_contents(path.c_str(), &text, nullptr, nullptr));
+  EXPECT_STREQ("hello log\nhello log\n", text);
+  g_free(text);
+  unlink(path.c_str());
+  Loop l;
+  GError *error = nullptr;
+  EXPECT_EQ(nullptr, chardev_new(l.loop, "c", "null,logfile=/nowhere/x", false, nullptr, &error));
+  EXPECT_NE(nullptr, strstr(error->message, "/nowhere/x"));
+  g_clear_error(&error);
 }
 
 TEST(Chardev, RingbufKeepsTheLast)

@@ -118,6 +118,35 @@ def forward_case(options, linux, restrict):
         m.run("! nc -w 3 10.0.2.2 1 </dev/null")
 
 
+def user_case(options, linux, folder):
+    """What a network of the kind user does besides: files by TFTP, commands of the host, names told by DHCP, ports that
+    are forwarded while it runs."""
+    shared, sock, port = os.path.join(folder, "tftp"), os.path.join(folder, "user"), free_port(socket.SOCK_STREAM)
+    os.mkdir(shared)
+    with open(os.path.join(shared, "file"), "wb") as f:
+        f.write(b"by TFTP\n" * 200)
+    network = (f"user,id=n,net=10.9.0.0/24,tftp={shared},bootfile=file,dnssearch=one.example,dnssearch=two.example,"
+               "domainname=toy.example,guestfwd=tcp:10.9.0.100:99-cmd:echo from the host,ipv6-net=fd00:9::/64")
+    with booted(options, linux, *USER, network, "-qmp", f"unix:{sock},server=on,wait=off") as m:
+        m.run("ip link set eth0 up")
+        m.run(r"printf '#!/bin/sh\nenv\n' > /show && chmod +x /show")
+        told = m.run("udhcpc -i eth0 -n -q -s /show -O search -O domain -O bootfile 2>&1")
+        m.run("ip addr add 10.9.0.15/24 dev eth0")
+        for what in ("search=one.example two.example", "domain=toy.example", "boot_file=file"):
+            check(what in told, f"no {what} in: {told}")
+        got = m.run("tftp -g -r file -l /tmp/got 10.9.0.2 2>/dev/null && sort /tmp/got | uniq -c")
+        check(got == "200 by TFTP", f"the file is {got}")
+        check(m.run("nc 10.9.0.100 99 </dev/null") == "from the host", "the command was not started")
+        services(m)
+        for line, answer in 2 * [(f"hostfwd_add tcp::{port}-:7000", ""), (f"hostfwd_remove n tcp::{port}", "")] + [
+                (f"hostfwd_remove tcp::{port}", "not forwarded"), ("hostfwd_add n here", "not tcp"),
+                ("hostfwd_add x tcp::1-:1", "no network 'x'")]:
+            said = suite.run([options.ketch, "monitor", sock, line], 60).output.decode()
+            check(answer in said and bool(answer) == bool(said), f"{line}: {said}")
+            if "add tcp" in line:
+                check(sent_back(("127.0.0.1", port), b"hello") == b"hello", "the new port does not lead to the guest")
+
+
 def cable_case(options, linux, kind):
     """Two machines, joined by a pair of sockets."""
     ends = socket.socketpair(socket.AF_UNIX, kind)
@@ -203,8 +232,9 @@ def main(case, ketch, kernel, initrd):
         sys.exit(str(e))
 
 
-def linux_cases(options, linux, _):
+def linux_cases(options, linux, folder):
     return [
+        ("network, user", lambda: user_case(options, linux, folder)),
         ("network, forwarded ports", lambda: forward_case(options, linux, False)),
         ("network, restricted", lambda: forward_case(options, linux, True)),
         ("network, cable of datagrams", lambda: cable_case(options, linux, socket.SOCK_DGRAM)),

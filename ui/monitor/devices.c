@@ -145,6 +145,44 @@ void hmp_set_link(Hmp *h)
     say(h, error);
 }
 
+/* Without a name: the first network that forwards ports at all. */
+static Netdev *forwarding_netdev(Hmp *h, const char *name)
+{
+    const MonitorVm *vm = &h->monitor->vm;
+    Netdev *nd = name ? netdev_named(vm, name) : NULL;
+
+    for (size_t i = 0; i < vm->n_netdevs && !name && !nd; i++) {
+        nd = strcmp(vm->netdevs[i].kind, "user") ? NULL : vm->netdevs[i].netdev;
+    }
+    return nd;
+}
+
+static void forward(Hmp *h, bool add)
+{
+    const char *first = h->argv[0], *second = first ? h->argv[1] : NULL;
+    Netdev *nd = forwarding_netdev(h, second ? first : NULL);
+    GError *error = NULL;
+
+    if (!first || (second && h->argv[2])) {
+        g_string_append(h->out, "it takes the id of a -netdev, which may be left out, and a port\n");
+    } else if (!nd) {
+        g_string_append_printf(h->out, "there is no network '%s' of the kind user\n", second ? first : "");
+    } else {
+        (void)!netdev_forward(nd, second ? second : first, add, &error);
+        say(h, error);
+    }
+}
+
+void hmp_hostfwd_add(Hmp *h)
+{
+    forward(h, true);
+}
+
+void hmp_hostfwd_remove(Hmp *h)
+{
+    forward(h, false);
+}
+
 void hmp_ringbuf_read(Hmp *h)
 {
     const char *name = h->argv[0], *text = name ? h->argv[1] : NULL;

@@ -397,6 +397,17 @@ static bool option_netdev(VmOptions *o, const char *arg, GError **error)
     return true;
 }
 
+static bool option_echr(VmOptions *o, const char *arg, GError **error)
+{
+    uint64_t key;
+
+    if (!size_parse(arg, &key) || key < 1 || key > 126) {
+        return wrong(error, "-echr needs the number of a key, from 1 to 126, not", arg);
+    }
+    o->escape = (uint8_t)key;
+    return true;
+}
+
 static bool option_display(VmOptions *o, const char *arg, GError **error)
 {
     (void)o;

@@ -51,6 +51,7 @@ typedef struct VmOptions {
     const char *gdb, *loadvm;               /* likewise */
     const char *device_help;                /* VM_DEVICE_HELP: of this type; NULL: of all */
     VmSemihostOptions semihosting;
+    uint8_t escape;                         /* of consoles; 0: Ctrl-a */
     bool nographic;
     MmuScheme mmu;
     TrTier tier;

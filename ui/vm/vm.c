@@ -337,7 +337,7 @@ static bool vm_make(Vm *vm, const VmOptions *o, const sigset_t *signals, GError 
                 .signals = signalfd(-1, signals, SFD_CLOEXEC) };
     vm->env = (DevEnv){ .clock = clock_new(), .link = find_link, .request = request,
                         .opaque = vm };
-    vm->host = (ChardevHost){ quit, commit, vm };
+    vm->host = (ChardevHost){ quit, commit, vm, o->escape };
     vm->loop = io_new();
     if (!vm->env.clock || !vm->loop) {
         g_set_error(error, VM_ERROR, 0, "no thread could be made: %s", g_strerror(errno));

@@ -512,6 +512,22 @@ char *netdev_connections(Netdev *nd)
     return text;
 }
 
+bool netdev_forward(Netdev *nd, const char *text, bool add, GError **error)
+{
+    bool (*fn)(Netdev *nd, const char *text, GError **error) = add ? nd->kind->add_forward : nd->kind->remove_forward;
+    bool ok;
+
+    if (!fn) {
+        g_set_error(error, NETDEV_ERROR, 0, "netdev '%s' is of kind %s, which forwards no ports", nd->id, nd->name);
+        return false;
+    }
+    pthread_mutex_lock(&nd->lock);
+    ok = fn(nd, text, error);
+    pthread_mutex_unlock(&nd->lock);
+    wake(nd); /* it has another descriptor to wait for */
+    return ok;
+}
+
 void netdev_stats(Netdev *nd, NetStats *stats)
 {
     pthread_mutex_lock(&nd->lock);

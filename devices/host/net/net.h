@@ -93,6 +93,10 @@ void netdev_ready(Netdev *nd);
 /* What goes through it now, as lines of text; to be freed.  NULL: this kind does not know. */
 char *netdev_connections(Netdev *nd);
 
+/* Forwards one more port of the host, as hostfwd= does, or (`add` false) one less: "tcp|udp:[ADDR]:PORT".
+ * False and error. */
+MUST_USE bool netdev_forward(Netdev *nd, const char *text, bool add, GError **error);
+
 typedef struct NetStats {
     uint64_t sent, sent_bytes, received, received_bytes, dropped;
 } NetStats;

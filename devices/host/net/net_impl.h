@@ -27,6 +27,9 @@ typedef struct NetdevKind {
     /* What the device takes; NULL: it does not matter.  True: send() gets headers with
      * NET_NEEDS_CSUM. */
     bool (*set_offloads)(Netdev *nd, unsigned taken);
+    /* See netdev_forward(); NULL: nothing is forwarded. */
+    bool (*add_forward)(Netdev *nd, const char *text, GError **error);
+    bool (*remove_forward)(Netdev *nd, const char *text, GError **error);
     char *(*connections)(Netdev *nd); /* see netdev_connections(); NULL: it does not know */
 } NetdevKind;
 

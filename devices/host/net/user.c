@@ -22,6 +22,7 @@ typedef struct Timer {
 
 typedef struct User {
     Slirp *slirp;
+    struct in_addr dhcp_start; /* the guest's usual address */
     Timer timer[MAX_TIMERS];
 } User;
 
@@ -150,6 +151,55 @@ static bool belongs(const char *name, const SlirpConfig *c, struct in_addr a, GE
                error);
 }
 
+static bool parse_address6(char **options, const char *name, struct in6_addr *address, GError **error)
+{
+    const char *text = netdev_option(options, name);
+
+    return !text || inet_pton(AF_INET6, text, address) == 1 || bad(name, text, "not an IPv6 address", error);
+}
+
+/* PREFIX[/64]; the host and the name server are its 2 and 3. */
+static bool parse_net6(char **options, SlirpConfig *c, GError **error)
+{
+    const char *text = netdev_option(options, "ipv6-net");
+    char **parts = g_strsplit(text ? text : "fec0::", "/", 2);
+    bool good = inet_pton(AF_INET6, parts[0], &c->vprefix_addr6) == 1 && (!parts[1] || !strcmp(parts[1], "64"));
+
+    g_strfreev(parts);
+    if (!good) {
+        return bad("ipv6-net", text, "not an IPv6 prefix of 64 bits", error);
+    }
+    c->vprefix_len = 64;
+    memset(&c->vprefix_addr6.s6_addr[8], 0, 8);
+    c->vhost6 = c->vnameserver6 = c->vprefix_addr6;
+    c->vhost6.s6_addr[15] = 2;
+    c->vnameserver6.s6_addr[15] = 3;
+    return parse_address6(options, "ipv6-host", &c->vhost6, error) &&
+           parse_address6(options, "ipv6-dns", &c->vnameserver6, error);
+}
+
+static bool parse_tftp(char **options, SlirpConfig *c, GError **error)
+{
+    c->tftp_path = netdev_option(options, "tftp");
+    c->tftp_server_name = netdev_option(options, "tftp-server-name");
+    c->bootfile = netdev_option(options, "bootfile");
+    return !c->tftp_path || g_file_test(c->tftp_path, G_FILE_TEST_IS_DIR) ||
+           bad("tftp", c->tftp_path, "not a folder", error);
+}
+
+/* dnssearch=, as an array that ends with NULL; to be freed, the names not. */
+static const char **search_list(char **options)
+{
+    GPtrArray *names = g_ptr_array_new();
+    const char *name;
+
+    while ((name = netdev_option_next(&options, "dnssearch"))) {
+        g_ptr_array_add(names, (void *)(uintptr_t)name);
+    }
+    g_ptr_array_add(names, NULL);
+    return (const char **)g_ptr_array_free(names, FALSE);
+}
+
 static bool parse_config(char **options, SlirpConfig *c, GError **error)
 {
     bool restricted;
@@ -162,11 +212,8 @@ static bool parse_config(char **options, SlirpConfig *c, GError **error)
     c->vnameserver = in_net(c, 3);
     c->vdhcp_start = in_net(c, 15);
     c->vhostname = netdev_option(options, "hostname");
-    inet_pton(AF_INET6, "fec0::", &c->vprefix_addr6);
-    inet_pton(AF_INET6, "fec0::2", &c->vhost6);
-    inet_pton(AF_INET6, "fec0::3", &c->vnameserver6);
-    c->vprefix_len = 64;
-    if (!parse_address(options, "host", &c->vhost, error) ||
+    c->vdomainname = netdev_option(options, "domainname");
+    if (!parse_net6(options, c, error) || !parse_tftp(options, c, error) || !parse_address(options, "host", &c->vhost, error) ||
         !parse_address(options, "dns", &c->vnameserver, error) ||
         !parse_address(options, "dhcpstart", &c->vdhcp_start, error) ||
         !belongs("host", c, c->vhost, error) || !belongs("dns", c, c->vnameserver, error) ||
@@ -196,7 +243,7 @@ typedef struct Forward {
 } Forward;
 
 /* tcp|udp:[ADDR]:PORT-[GUESTADDR]:PORT */
-static bool parse_forward(const char *text, const SlirpConfig *c, Forward *f)
+static bool parse_forward(const char *text, struct in_addr guest_default, Forward *f)
 {
     char **ends = g_strsplit(text, "-", 2);
     char **host = g_strsplit(ends[0] ? ends[0] : "", ":", 3);
@@ -206,7 +253,7 @@ static bool parse_forward(const char *text, const SlirpConfig *c, Forward *f)
     if (good) {
         f->udp = !strcmp(host[0], "udp");
         f->host.s_addr = htonl(INADDR_LOOPBACK);
-        f->guest = c->vdhcp_start;
+        f->guest = guest_default;
         good = (f->udp || !strcmp(host[0], "tcp") || !*host[0]) &&
                (!*host[1] || inet_pton(AF_INET, host[1], &f->host) == 1) &&
                parse_port(host[2], &f->host_port) &&
@@ -219,18 +266,57 @@ static bool parse_forward(const char *text, const SlirpConfig *c, Forward *f)
     return good;
 }
 
-static bool add_forwards(User *u, char **options, const SlirpConfig *c, GError **error)
+static bool add_forward(User *u, const char *text, GError **error)
+{
+    Forward f;
+
+    if (!parse_forward(text, u->dhcp_start, &f)) {
+        return bad("hostfwd", text, "not tcp|udp:[ADDR]:PORT-[GUESTADDR]:PORT", error);
+    }
+    return slirp_add_hostfwd(u->slirp, f.udp, f.host, f.host_port, f.guest, f.guest_port) == 0 ||
+           bad("hostfwd", text, "the host's port is taken or not allowed", error);
+}
+
+static bool add_forwards(User *u, char **options, GError **error)
 {
     const char *text;
 
     while ((text = netdev_option_next(&options, "hostfwd"))) {
-        Forward f;
-
-        if (!parse_forward(text, c, &f)) {
-            return bad("hostfwd", text, "not tcp|udp:[ADDR]:PORT-[GUESTADDR]:PORT", error);
+        if (!add_forward(u, text, error)) {
+            return false;
         }
-        if (slirp_add_hostfwd(u->slirp, f.udp, f.host, f.host_port, f.guest, f.guest_port) < 0) {
-            return bad("hostfwd", text, "the host's port is taken or not allowed", error);
+    }
+    return true;
+}
+
+/* tcp:ADDR:PORT-cmd:COMMAND */
+static bool add_command(User *u, const char *text, GError **error)
+{
+    const char *command = strstr(text, "-cmd:");
+    char *place = g_strndup(text, command ? (size_t)(command - text) : 0);
+    char **parts = g_strsplit(place, ":", 3);
+    struct in_addr address;
+    bool good;
+    int port;
+
+    good = command && command[strlen("-cmd:")] && g_strv_length(parts) == 3 && !strcmp(parts[0], "tcp") &&
+           inet_pton(AF_INET, parts[1], &address) == 1 && parse_port(parts[2], &port);
+    g_strfreev(parts);
+    g_free(place);
+    if (!good) {
+        return bad("guestfwd", text, "not tcp:ADDR:PORT-cmd:COMMAND", error);
+    }
+    return slirp_add_exec(u->slirp, command + strlen("-cmd:"), &address, port) == 0 ||
+           bad("guestfwd", text, "the address is not free in the guest's network", error);
+}
+
+static bool add_commands(User *u, char **options, GError **error)
+{
+    const char *text;
+
+    while ((text = netdev_option_next(&options, "guestfwd"))) {
+        if (!add_command(u, text, error)) {
+            return false;
         }
     }
     return true;
@@ -251,6 +337,7 @@ static void user_close(Netdev *nd)
 static bool user_open(Netdev *nd, char **options, GError **error)
 {
     SlirpConfig c = { 0 };
+    const char **search;
     User *u;
 
     if (!parse_config(options, &c, error)) {
@@ -258,10 +345,13 @@ static bool user_open(Netdev *nd, char **options, GError **error)
     }
     u = g_new0(User, 1);
     netdev_set_state(nd, u);
+    u->dhcp_start = c.vdhcp_start;
+    c.vdnssearch = search = search_list(options);
     u->slirp = slirp_new(&c, &callbacks, nd);
+    g_free(search);
     if (!u->slirp) {
         g_set_error(error, NETDEV_ERROR, 0, "libslirp does not accept these options");
-    } else if (add_forwards(u, options, &c, error)) {
+    } else if (add_forwards(u, options, error) && add_commands(u, options, error)) {
         return true;
     }
     user_close(nd);
@@ -346,6 +436,27 @@ static char *user_connections(Netdev *nd)
     return slirp_connection_info(u->slirp);
 }
 
+static bool user_add_forward(Netdev *nd, const char *text, GError **error)
+{
+    return add_forward(netdev_state(nd), text, error);
+}
+
+/* tcp|udp:[ADDR]:PORT, as it was added. */
+static bool user_remove_forward(Netdev *nd, const char *text, GError **error)
+{
+    const User *u = netdev_state(nd);
+    char *whole = g_strconcat(text, "-:1", NULL);
+    Forward f;
+    bool good = parse_forward(whole, u->dhcp_start, &f);
+
+    g_free(whole);
+    if (!good) {
+        return bad("hostfwd", text, "not tcp|udp:[ADDR]:PORT", error);
+    }
+    return slirp_remove_hostfwd(u->slirp, f.udp, f.host, f.host_port) == 0 ||
+           bad("hostfwd", text, "this port is not forwarded", error);
+}
+
 const NetdevKind netdev_kind_user = {
     .open = user_open,
     .close = user_close,
@@ -354,4 +465,6 @@ const NetdevKind netdev_kind_user = {
     .act = user_act,
     .offloads = user_offloads,
     .connections = user_connections,
+    .add_forward = user_add_forward,
+    .remove_forward = user_remove_forward,
 };

@@ -15,7 +15,7 @@ typedef struct Guard {
     bool on;
 } Guard;
 
-_Atomic size_t guard_count;
+_Atomic size_t guard_count, guard_sets;
 
 /* Sorted by page. */
 static Guard *guards;
@@ -69,6 +69,7 @@ void guard_code(uint64_t page)
         HOST_CALL3(SYS_mprotect, page, MEM_PAGE, PROT_READ) == 0) {
         g->on = true;
         guard_count++;
+        guard_sets++;
     }
 }
 

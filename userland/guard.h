@@ -9,7 +9,7 @@
  * it is left alone.
  *
  * Owns:       the table of such pages and their host protection.
- * Threading:  under the lock of the memory map; guard_count may be read without.
+ * Threading:  under the lock of the memory map; guard_count and guard_sets may be read without.
  */
 #ifndef KETCH_USERLAND_GUARD_H
 #define KETCH_USERLAND_GUARD_H
@@ -23,6 +23,10 @@ enum { GUARD_WRITES = 256 };
 
 /* Pages that are read-only now. */
 extern _Atomic size_t guard_count;
+
+/* How often a page has become one.  Who had a range opened, and was refused it while this has changed, may
+ * have met a guard that another thread has set since: it tries again. */
+extern _Atomic size_t guard_sets;
 
 /* Code is about to be fetched from this page, which the guest may write. */
 void guard_code(uint64_t page);

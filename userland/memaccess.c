@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include "userland/guard.h"
 #include "userland/host.h"
 #include "userland/mem.h"
 
@@ -13,20 +14,34 @@ bool mem_read(void *dst, uint64_t gaddr, size_t n)
 
 bool mem_write(uint64_t gaddr, const void *src, size_t n)
 {
+    size_t sets;
+    bool done;
+
     if (!mem_in_guest(gaddr, n)) {
         return false;
     }
-    mem_open(gaddr, n);
-    return host_copy((void *)(uintptr_t)gaddr, src, n);
+    do {
+        sets = guard_sets;
+        mem_open(gaddr, n);
+        done = host_copy((void *)(uintptr_t)gaddr, src, n);
+    } while (!done && sets != guard_sets);
+    return done;
 }
 
 bool mem_zero(uint64_t gaddr, size_t n)
 {
+    size_t sets;
+    bool done;
+
     if (!mem_in_guest(gaddr, n)) {
         return false;
     }
-    mem_open(gaddr, n);
-    return host_zero((void *)(uintptr_t)gaddr, n);
+    do {
+        sets = guard_sets;
+        mem_open(gaddr, n);
+        done = host_zero((void *)(uintptr_t)gaddr, n);
+    } while (!done && sets != guard_sets);
+    return done;
 }
 
 ssize_t mem_strlen(uint64_t gaddr, size_t max)
@@ -62,11 +77,18 @@ ssize_t mem_strcpy_in(char *dst, uint64_t gaddr, size_t size)
 
 bool mem_cas_u32(uint64_t gaddr, uint32_t expected, uint32_t desired, uint32_t *old)
 {
+    size_t sets;
+    bool done;
+
     if (!mem_in_guest(gaddr, 4)) {
         return false;
     }
-    mem_open(gaddr, 4);
-    return host_cas_u32((void *)(uintptr_t)gaddr, expected, desired, old);
+    do {
+        sets = guard_sets;
+        mem_open(gaddr, 4);
+        done = host_cas_u32((void *)(uintptr_t)gaddr, expected, desired, old);
+    } while (!done && sets != guard_sets);
+    return done;
 }
 
 uintptr_t mem_fixup(uintptr_t pc)

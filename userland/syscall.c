@@ -12,6 +12,7 @@
 #include <sys/time.h>
 
 #include "base/log.h"
+#include "userland/guard.h"
 
 /* Says once per number that a call is not there.  Numbers beyond the set share its last bit. */
 static bool first_time(uint64_t nr)
@@ -137,7 +138,7 @@ static int64_t pass_found(Task *t, const SysRow *row, uint64_t *host, unsigned i
     return pass_host(t, row, host);
 }
 
-static int64_t pass(Task *t, const SysRow *row, const uint64_t *args)
+static int64_t pass_once(Task *t, const SysRow *row, const uint64_t *args)
 {
     uint64_t host[SYSCALL_ARGS] = { 0 };
     unsigned find = SYSCALL_ARGS;
@@ -156,6 +157,19 @@ static int64_t pass(Task *t, const SysRow *row, const uint64_t *args)
         }
     }
     return find < SYSCALL_ARGS ? pass_found(t, row, host, find) : pass_host(t, row, host);
+}
+
+/* What the kernel was about to write may have become guarded code again before it came to that. */
+static int64_t pass(Task *t, const SysRow *row, const uint64_t *args)
+{
+    size_t sets;
+    int64_t r;
+
+    do {
+        sets = guard_sets;
+        r = pass_once(t, row, args);
+    } while (r == -EFAULT && sets != guard_sets);
+    return r;
 }
 
 int64_t syscall_run(Task *t, const SysRow *row, const uint64_t args[SYSCALL_ARGS])

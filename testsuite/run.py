@@ -43,6 +43,7 @@ SUITES = [
     Suite("observing", "observe/observe.py", (), ()),
     Suite("plugins", "plugins/plugins.py", (), ()),
     Suite("bundled", "plugins/bundled/bundled.py", (), ()),
+    Suite("qemu_tests", "qemu/qemu_tests.py", ("--tier=jit,regions",), ("--plugins",)),
     Suite("semihosting", "semihosting/semihosting.py", (), ()),
     Suite("machine_plugins", "plugins/machine.py", (), ()),
     Suite("programs", "programs/programs.py", ("--tier=jit",), ("--full",)),

@@ -15,6 +15,7 @@ Debian's archive keys.  Idempotent: what is there already costs no network.
 
 import contextlib
 import fcntl
+import hashlib
 import glob
 import os
 import shutil
@@ -239,10 +240,16 @@ def download_source(folder, release, package):
                       + "\n".join(errors))
 
 
+# What the suites take of QEMU's source: plugins, tests that guests run, the scripts for gdb.
+QEMU_SOURCES = ["*/contrib/plugins/*.c", "*/tests/*plugin*/*.c", "*/include/qemu/*.h", "*/tests/tcg/minilib/*",
+                "*/tests/tcg/multiarch/*", "*/tests/tcg/riscv64/*", "*/tests/guest-debug/*"]
+
+
 def source(release, package, patterns):
-    """The folder with the files of the package's original source that match tar's `patterns`."""
+    """The folder with the files of the package's original source that match tar's `patterns`; other patterns
+    mean that it is fetched again."""
     top = cache_folder(f"source-{release}-{package}")
-    unpacked = os.path.join(top, "unpacked")
+    unpacked = os.path.join(top, "unpacked-" + hashlib.sha256("\n".join(patterns).encode()).hexdigest()[:8])
     with open(os.path.join(top, "lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(unpacked):

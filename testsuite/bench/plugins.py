@@ -15,7 +15,6 @@ import tempfile
 import debian
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-SOURCES = ["*/tests/*plugin*/*.c", "*/include/qemu/*.h"]
 RELEASES = {"7.2": "bookworm", "10.0": "trixie"}
 
 
@@ -34,7 +33,7 @@ def compile_plugin(source, include, name):
 
 def plugins_of(version):
     """Paths of `insn` and memory.c for a QEMU."""
-    top = debian.source(RELEASES[version], "qemu", SOURCES)
+    top = debian.source(RELEASES[version], "qemu", debian.QEMU_SOURCES)
     include = os.path.join(top, "include", "qemu")
     insn = [os.path.join(top, folder, "insn.c") for folder in ("tests/plugin", "tests/tcg/plugins")]
     insn = next(path for path in insn if os.path.exists(path))

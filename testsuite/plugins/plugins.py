@@ -25,7 +25,6 @@ import debian  # noqa: E402
 
 GUEST_CC = ["riscv64-linux-gnu-gcc", "-O2", "-nostdlib", "-static", "-march=rv64gc", "-mabi=lp64d",
             "-fno-stack-protector"]
-SOURCES = ["*/contrib/plugins/*.c", "*/tests/*plugin*/*.c", "*/include/qemu/*.h"]
 TIERS = {"jit": [], "regions": ["--tier-threshold", "30"], "interp": ["--tier", "interp"]}
 SECONDS = suite.PATIENCE
 
@@ -104,7 +103,7 @@ class Setup:
 
     def qemu_plugins(self, version, release):
         """name -> path of all of QEMU's that compile for Linux."""
-        top = debian.source(release, "qemu", SOURCES)
+        top = debian.source(release, "qemu", debian.QEMU_SOURCES)
         include = os.path.join(top, "include", "qemu")
         found = {}
         for folder in ("contrib/plugins", "tests/plugin", "tests/tcg/plugins"):

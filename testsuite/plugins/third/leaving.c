@@ -13,8 +13,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 static _Atomic uint64_t calls, late;
 static uint64_t limit = 1000;
 static bool again;
-static _Atomic bool gone;
-static bool asked;
+static _Atomic bool asked, gone;
 static qemu_plugin_id_t self;
 
 static void begin(qemu_plugin_id_t id);
@@ -44,9 +43,10 @@ static void anew(qemu_plugin_id_t id)
 static void at_insn(unsigned vcpu, void *data)
 {
     late += gone;
-    if (++calls < limit || __atomic_exchange_n(&asked, true, __ATOMIC_RELAXED)) {
+    if (++calls < limit || asked) {
         return;
     }
+    asked = true;
     if (again) {
         qemu_plugin_reset(self, anew);
     } else {

@@ -54,6 +54,7 @@ typedef struct Context {
     uint64_t *read, *write;
     Filled *filled;
     size_t n_filled, cap_filled;
+    bool any_local, any_local_exec; /* there may be entries, pages for fetches, that are not global */
     Filter touched;      /* pages filled, in steps of what one page of the table says */
     Filter large;        /* where pages are larger than the table's, in steps of LARGE_BITS */
     Exec exec[EXECS];
@@ -220,11 +221,11 @@ static void forget_exec(Mmu *mmu, Context *c, bool global)
             c->exec[i].vpage = 0;
         }
     }
+    c->any_local_exec = false;
     c->number = c->stamp = ++mmu->numbers;
 }
 
-/* Everything, or what is not global. */
-static void flush(Mmu *mmu, Context *c, bool global)
+static void forget_entries(const Mmu *mmu, Context *c, bool global)
 {
     size_t kept = 0;
 
@@ -237,13 +238,24 @@ static void flush(Mmu *mmu, Context *c, bool global)
         }
     }
     c->n_filled = kept;
+    c->any_local = false;
     if (!kept) {
         c->touched = (Filter){ .n = 0 };
     }
     if (global) { /* else pages for fetches remain, too */
         c->large = (Filter){ .n = 0 };
     }
-    forget_exec(mmu, c, global);
+}
+
+/* Everything, or what is not global: a kernel has nothing of that when the process changes. */
+static void flush(Mmu *mmu, Context *c, bool global)
+{
+    if (global || c->any_local) {
+        forget_entries(mmu, c, global);
+    }
+    if (global || c->any_local_exec) {
+        forget_exec(mmu, c, global);
+    }
 }
 
 static bool in_large(const Context *c, uint64_t vaddr)
@@ -472,6 +484,7 @@ static void note_filled(Mmu *mmu, Context *c, uint64_t vpage, bool global)
         CHECK(c->filled, "out of memory for the MMU");
     }
     c->filled[c->n_filled++] = (Filled){ vpage, global };
+    c->any_local |= !global;
     filter_add(&c->touched, chunk_of(vpage));
 }
 
@@ -739,6 +752,7 @@ bool mmu_fetch(Vcpu *vcpu, uint64_t pc, uint64_t *paddr)
     if (!r || (!r->host && !r->code)) {
         return fault(mmu, pc, MMU_exec, mmu->config.fe->bus_error);
     }
+    mmu->fetch->any_local_exec |= !page.global;
     if (page.size >= PHYS_PAGE) {
         *exec = (Exec){ vpage + 1, *paddr - pc % PHYS_PAGE, page.global };
         note_large(mmu->fetch, &page);

@@ -99,7 +99,7 @@ uint8_t *mmu_host(const Vcpu *vcpu, uint64_t vaddr, bool write);
 /* The physical address of code at `pc`, which is in RAM or ROM. */
 MUST_USE bool mmu_fetch(Vcpu *vcpu, uint64_t pc, uint64_t *paddr);
 
-/* The number of the context for fetches: another one after it has been flushed, never 0. */
+/* The number of the context for fetches: another one after pages of it have been flushed, never 0. */
 uint64_t mmu_fetch_number(const Vcpu *vcpu);
 
 /* No vcpu has write entries for the page at physical address `paddr` any more.  No vcpu runs. */

@@ -41,6 +41,7 @@ struct Entry {
     uint64_t paddr;
     bool write;
     uint64_t size = 4096; /* of the page that this is in */
+    bool global = false;
 };
 
 /* By root, then page. */
@@ -59,7 +60,7 @@ FeWalk walk(Vcpu *, uint64_t vaddr, MmuAccess access, unsigned)
         w.ok = true;
         uint64_t size = e->second.size, in_page = vaddr & (size - 1) & ~0xfffull;
         w.page = { vaddr & ~(size - 1), e->second.paddr - in_page, size, true, e->second.write, true,
-                   false };
+                   e->second.global };
     }
     return w;
 }
@@ -74,9 +75,9 @@ void map(uint64_t vaddr, uint64_t paddr, bool write = true, uint64_t in = 1)
     tables[in][vaddr >> 12] = { paddr, write };
 }
 
-void use_root(Vcpu *vcpu, uint64_t r)
+void use_root(Vcpu *vcpu, uint64_t r, bool shared = false)
 {
-    MmuKey key = { r, 0, false };
+    MmuKey key = { r, 0, shared };
 
     root = r;
     mmu_switch(vcpu, &key, &key);
@@ -799,6 +800,47 @@ TEST_F(System, RememberedPagesAreOfOneContext)
 }
 
 /* A store asks for itself: pages that were only loaded from, and such that a load has found for it. */
+/* A kernel's view, with a page of code and one of data for each process beside what is global. */
+TEST_F(System, OneContextForAllRoots)
+{
+    enum : uint64_t { OWN_CODE = CODE + 0x10000, OWN_DATA = DATA + 0x10000 };
+    const uint64_t first = code_at;
+    for (uint64_t r = 1; r <= 2; r++) {
+        Asm own(OWN_CODE);
+        own.host = reinterpret_cast<uint64_t>(ram) + first + r * 0x1000 - OWN_CODE;
+        own.li(a0, static_cast<int>(r));
+        own.ecall();
+        map(OWN_CODE, RAM + first + r * 0x1000, false, r);
+        map(OWN_DATA, DATA_PHYS + r * 0x1000, true, r);
+        poke(DATA_PHYS + r * 0x1000, 100 + r);
+        tables[r][CODE >> 12] = { RAM + first, true, 4096, true };
+        tables[r][DATA >> 12] = { DATA_PHYS, true, 4096, true };
+    }
+    Asm c = code();
+    c.ld(a1, s0, 0);
+    c.ecall();
+    auto load = [&](uint64_t at) {
+        x(s0) = at;
+        EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+        return x(a1);
+    };
+    poke(DATA_PHYS, 99);
+    use_root(vcpu, 1, true);
+    EXPECT_EQ(99u, load(DATA));
+    for (uint64_t round = 0; round < 30; round++) {
+        uint64_t r = 1 + round % 2, before = mmu_fetch_number(vcpu);
+        use_root(vcpu, r, true);
+        bool own_code = round % 10 > 4, had_own_code = (round + 9) % 10 > 4 && round;
+        EXPECT_EQ(had_own_code, before != mmu_fetch_number(vcpu)) << round;
+        EXPECT_EQ(99u, load(DATA));
+        EXPECT_EQ(100 + r, load(OWN_DATA));
+        if (own_code) {
+            EXPECT_EQ(IR_TRAP_syscall, run(OWN_CODE).trap);
+            EXPECT_EQ(r, x(a0));
+        }
+    }
+}
+
 TEST_F(System, RememberedPagesThatMustNotBeWritten)
 {
     Nearby n = emit_nearby(code());
@@ -924,6 +966,34 @@ TEST_F(System, RememberedPagesThatGetCode)
         }
     }
     tr_vcpu_free(other);
+}
+
+/* The extension Svvptc: no fence. */
+TEST_F(System, APageThatIsThereLater)
+{
+    Asm c = code();
+    uint64_t at = c.sd(a0, s0, 8);
+    c.ld(a1, s0, 8);
+    c.jalr(zero, s1, 0);
+    Asm later = code(0x2000);
+    later.ecall();
+    for (uint64_t round = 0; round < 30; round++) {
+        uint64_t page = NOTHING + round * 0x2000, target = page + 0x1000;
+        x(s0) = page;
+        x(s1) = target;
+        x(a0) = round + 1;
+        EXPECT_EQ(IR_TRAP_fault, run(CODE).trap);
+        EXPECT_EQ(at, vcpu->pc);
+        map(page, DATA_PHYS, false);
+        EXPECT_EQ(IR_TRAP_fault, run(CODE).trap) << "it may not be written";
+        map(page, DATA_PHYS);
+        EXPECT_EQ(IR_TRAP_fetch, run(CODE).trap);
+        EXPECT_EQ(target, vcpu->pc);
+        EXPECT_EQ(round + 1, x(a1));
+        map(target, RAM + code_at + 0x2000);
+        EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+        EXPECT_EQ(target, vcpu->pc);
+    }
 }
 
 TEST_F(System, FetchWhereNothingIs)

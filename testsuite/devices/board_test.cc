@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Boards as a whole: their memory map under random accesses, and what is loaded into them when it is
-// broken.  KETCH_DEVICE_FUZZ: how many accesses, KETCH_SEED: of which sequence.
+// broken.  KETCH_DEVICE_FUZZ: how many accesses, KETCH_LOAD_FUZZ: how many broken files of a kind, KETCH_SEED: of
+// which sequence.
 #include <elf.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -232,7 +233,7 @@ TEST_P(BoardTest, DamagedProgramsAreRefusedByName)
     EXPECT_NE("", use("")) << name;
     for (size_t cut = 1; cut < good.size(); cut += 1 + good.size() / 30)
       use(good.substr(0, cut));
-    for (int i = 0; i < 60; i++) {
+    for (uint64_t i = 0; i < Number("KETCH_LOAD_FUZZ", 60); i++) {
       std::string bad = good;
       for (unsigned k = 0; k < 1 + rng() % 3; k++)
         bad[rng() % std::min<size_t>(bad.size(), 220)] = char(rng() % 2 ? rng() : ~0u);
@@ -265,7 +266,7 @@ TEST_P(BoardTest, DamagedDeviceTreesAreRefusedByName)
   EXPECT_EQ("", use(good));
   for (size_t cut = 0; cut < good.size(); cut += 1 + good.size() / 100)
     EXPECT_NE("", use(good.substr(0, cut))) << cut;
-  for (int i = 0; i < 200; i++) {
+  for (uint64_t i = 0; i < Number("KETCH_LOAD_FUZZ", 200); i++) {
     std::string bad = good;
     for (unsigned k = 0; k < 1 + rng() % 4; k++)
       bad[rng() % 2 ? rng() % 64 : rng() % bad.size()] = char(rng());

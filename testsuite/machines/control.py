@@ -65,6 +65,18 @@ def snapshot_case(options, linux, folder):
             disk_is(m, "behind")
             check(monitor(options, qmp, "loadvm", saved) == "", "loadvm says something")
         check("saved" in monitor(options, qmp, "info", "snapshots"), "the snapshot of the disk is not shown")
+        for command, after in (("save", "x=changed; rm /tmp/file; put behind 2>&-"), ("load", "true"), ("delete", "true")):
+            where = {} if command == "delete" else {"vmstate": "d"}
+            job = {"job-id": command, "tag": "inside", "devices": ["d"], **where}
+            monitor(options, qmp, json.dumps({"execute": f"snapshot-{command}", "arguments": job}))
+            jobs = json.loads(monitor(options, qmp, '{"execute": "query-jobs"}'))
+            check(not [j for j in jobs if "error" in j], f"{jobs}")
+            m.send("\n")
+            m.expect("ready> ")
+            check(m.run("echo $x; cat /tmp/file") == "kept\ntext", f"snapshot-{command}: something is not as it was")
+            disk_is(m, "before")
+            m.run(after)
+        check("inside" not in monitor(options, qmp, "info", "snapshots"), "the snapshot is not deleted")
         monitor(options, qmp, "quit")
         m.end()
     r = suite.run([options.ketch, "image", "check", disk])

@@ -629,3 +629,24 @@ size_t chardev_ringbuf_read(Chardev *c, void *to, size_t n)
     pthread_mutex_unlock(&c->lock);
     return i;
 }
+
+bool chardev_ringbuf_write(Chardev *c, const void *data, size_t n)
+{
+    pthread_mutex_lock(&c->lock);
+    if (c->keeps) {
+        write_locked(c, data, n);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return c->keeps;
+}
+
+static void break_once(void *opaque, short ready)
+{
+    (void)ready;
+    chardev_tell(opaque, CHARDEV_break, false);
+}
+
+void chardev_send_break(Chardev *c)
+{
+    io_run_once(c->loop, break_once, c);
+}

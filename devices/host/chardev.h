@@ -86,6 +86,11 @@ char *chardev_kind_names(void);
 
 /* Takes what a "ringbuf" holds, oldest first; other kinds: 0. */
 size_t chardev_ringbuf_read(Chardev *chardev, void *to, size_t n);
+/* Appends to it, as a port does.  False: it is of another kind. */
+MUST_USE bool chardev_ringbuf_write(Chardev *chardev, const void *data, size_t n);
+
+/* The port with the focus gets a break, soon. */
+void chardev_send_break(Chardev *chardev);
 
 /* Puts the terminal back as it was before "stdio"; from a signal handler, too. */
 void chardev_restore_terminal(void);

@@ -248,6 +248,17 @@ TEST(Chardev, FileHoldsAllThatWasWritten)
   unlink(path.c_str());
 }
 
+// As the monitor's chardev-send-break has it.
+TEST_F(SocketTest, ABreakCanBeSentFromHere)
+{
+  Sink a;
+  open(false);
+  ASSERT_TRUE(chardev_attach(&a.port, c, &Sink::ops, &a));
+  chardev_send_break(c);
+  EXPECT_TRUE(soon([&] { return a.breaks == 1; }));
+  chardev_detach(&a.port);
+}
+
 // As old scripts write them: "server,nowait".
 TEST_F(SocketTest, SwitchesHaveShortForms)
 {

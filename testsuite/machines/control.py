@@ -450,6 +450,15 @@ def monitor_case(options, folder):
               "info pci does not show the network card")
         check(re.search(r"TCP\[HOST_FORWARD\] .* 127\.0\.0\.1 +\d+ ", monitor(options, path, "info", "usernet")),
               "no forwarded port in info usernet")
+        core, tree = os.path.join(folder, "core"), os.path.join(folder, "people.dtb")
+        check(monitor(options, path, "dump-guest-memory", core) + monitor(options, path, "dumpdtb", tree) == "",
+              "the dumps say something")
+        with open(core, "rb") as f, open(tree, "rb") as g, open(FIRMWARE, "rb") as firmware:
+            head = firmware.read(64)
+            check(f.read(4) == b"\x7fELF" and g.read(4) == b"\xd0\r\xfe\xed", "the dumps are something else")
+            f.seek(4096)
+            check(f.read(64) == head, "the core file has other code than the firmware")
+        check(os.stat(core).st_blocks * 512 < 16 << 20, "pages of zeros are in the core file")
         r = suite.run([options.ketch, "monitor", path, "fly"])
         check(b"unknown command: 'fly'" in r.output, f"{r.output}")
         monitor(options, path, "quit")

@@ -80,19 +80,82 @@ bool monitor_set_link(Monitor *m, const char *name, bool up, GError **error)
 
 enum { RINGBUF_MOST = 64 << 20 };
 
-uint8_t *monitor_ringbuf_read(Monitor *m, const char *name, size_t size, size_t *n, GError **error)
+static Chardev *chardev_named(Monitor *m, const char *name, GError **error)
 {
     const MonitorVm *vm = &m->vm;
 
     for (size_t i = 0; i < vm->n_chardevs; i++) {
         if (!strcmp(vm->chardevs[i].id, name)) {
-            uint8_t *bytes = g_malloc(MIN(size, RINGBUF_MOST));
-
-            *n = chardev_ringbuf_read(vm->chardevs[i].chardev, bytes, MIN(size, RINGBUF_MOST));
-            return bytes;
+            return vm->chardevs[i].chardev;
         }
     }
     g_set_error(error, MONITOR_ERROR, MONITOR_DeviceNotFound, "Device '%s' not found", name);
+    return NULL;
+}
+
+uint8_t *monitor_ringbuf_read(Monitor *m, const char *name, size_t size, size_t *n, GError **error)
+{
+    Chardev *c = chardev_named(m, name, error);
+    uint8_t *bytes = c ? g_malloc(MIN(size, RINGBUF_MOST)) : NULL;
+
+    if (c) {
+        *n = chardev_ringbuf_read(c, bytes, MIN(size, RINGBUF_MOST));
+    }
+    return bytes;
+}
+
+JsonNode *qmp_ringbuf_write(MonitorSession *s, JsonObject *args, GError **error)
+{
+    const char *name = json_object_get_string_member(args, "device"), *data = json_object_get_string_member(args, "data");
+    const char *format = json_object_get_string_member_with_default(args, "format", "utf8");
+    Chardev *c = chardev_named(s->monitor, name, error);
+    gsize n = strlen(data);
+    guchar *bytes;
+
+    if (c && strcmp(format, "utf8") && strcmp(format, "base64")) {
+        g_set_error(error, MONITOR_ERROR, MONITOR_GenericError, "Parameter 'format' is utf8 or base64, not '%s'", format);
+    } else if (c) {
+        bytes = strcmp(format, "utf8") ? g_base64_decode(data, &n) : (guchar *)g_strdup(data);
+        if (!chardev_ringbuf_write(c, bytes, n)) {
+            g_set_error(error, MONITOR_ERROR, MONITOR_GenericError, "'%s' is no ringbuf", name);
+        }
+        g_free(bytes);
+    }
+    return NULL;
+}
+
+static void send_break(Monitor *m, const char *name, GError **error)
+{
+    Chardev *c = chardev_named(m, name, error);
+
+    if (c) {
+        chardev_send_break(c);
+    }
+}
+
+JsonNode *qmp_send_break(MonitorSession *s, JsonObject *args, GError **error)
+{
+    send_break(s->monitor, json_object_get_string_member(args, "id"), error);
+    return NULL;
+}
+
+/* ---- The device tree ---- */
+
+static void dump_tree(Monitor *m, const char *path, GError **error)
+{
+    gsize size = 0;
+    const char *data = m->vm.device_tree ? g_bytes_get_data(m->vm.device_tree, &size) : NULL;
+
+    if (!data) {
+        g_set_error(error, MONITOR_ERROR, MONITOR_GenericError, "This machine doesn't have an FDT");
+    } else {
+        (void)!g_file_set_contents(path, data, (gssize)size, error);
+    }
+}
+
+JsonNode *qmp_dumpdtb(MonitorSession *s, JsonObject *args, GError **error)
+{
+    dump_tree(s->monitor, json_object_get_string_member(args, "filename"), error);
     return NULL;
 }
 
@@ -103,6 +166,38 @@ static void say(Hmp *h, GError *error)
     if (error) {
         g_string_append_printf(h->out, "%s\n", error->message);
         g_error_free(error);
+    }
+}
+
+/* The one argument; NULL, and told: there is none, or more. */
+static const char *one_argument(Hmp *h, const char *what)
+{
+    if (h->argv[0] && !h->argv[1]) {
+        return h->argv[0];
+    }
+    g_string_append_printf(h->out, "%s is expected\n", what);
+    return NULL;
+}
+
+void hmp_dumpdtb(Hmp *h)
+{
+    const char *path = one_argument(h, "the name of one FILE");
+    GError *error = NULL;
+
+    if (path) {
+        dump_tree(h->monitor, path, &error);
+        say(h, error);
+    }
+}
+
+void hmp_send_break(Hmp *h)
+{
+    const char *name = one_argument(h, "the id of one chardev");
+    GError *error = NULL;
+
+    if (name) {
+        send_break(h->monitor, name, &error);
+        say(h, error);
     }
 }
 

@@ -72,6 +72,7 @@ typedef struct MonitorVm {
     size_t n_netdevs, n_chardevs;
     const MonitorRom *roms;
     size_t n_roms;
+    GBytes *device_tree; /* NULL: none */
     const char *const *options, *const *cpu_models; /* of ketch vm, NULL at the end; NULL: none */
     bool started; /* false: -S, nothing runs until `cont` */
 } MonitorVm;

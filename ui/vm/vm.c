@@ -247,6 +247,7 @@ static void make_monitor(Vm *vm)
                     .machine = vm->machine, .root = vm->board->root, .mem = vm->env.mem,
                     .clock = vm->env.clock, .frontend = &fe_riscv64_machine,
                     .system = &fe_riscv64_system, .started = false,
+                    .device_tree = vm->board->device_tree,
                     .options = vm_option_names(), .cpu_models = fe_riscv64_machine.cpu->models };
 
     add_peers(vm);

@@ -512,6 +512,19 @@ class RingbufTest : public MonitorTest
     }
 };
 
+TEST_F(RingbufTest, IsWrittenByPrograms)
+{
+    qmp();
+    EXPECT_EQ("{\"return\":{}}\r\n",
+              ask("{\"execute\":\"ringbuf-write\",\"arguments\":{\"device\":\"ring\",\"data\":\"one \"}}"));
+    EXPECT_EQ("{\"return\":{}}\r\n", ask("{\"execute\":\"ringbuf-write\",\"arguments\":{\"device\":\"ring\",\"data\":"
+                                         "\"dHdv\",\"format\":\"base64\"}}"));
+    EXPECT_EQ("{\"return\":\"one two\"}\r\n",
+              ask("{\"execute\":\"ringbuf-read\",\"arguments\":{\"device\":\"ring\",\"size\":9}}"));
+    EXPECT_EQ(error_of("DeviceNotFound", "Device 'none' not found"),
+              ask("{\"execute\":\"chardev-send-break\",\"arguments\":{\"id\":\"none\"}}"));
+}
+
 TEST_F(RingbufTest, IsReadByProgramsAndPeople)
 {
     put("one\ntwo\xff");
@@ -1032,6 +1045,46 @@ TEST_F(MonitorTest, CommandsOfQemuThatThereAreNotSayWhatToDo)
     open(MONITOR_hmp);
     EXPECT_EQ(0u, human("device_add virtio-rng-pci").find("device_add: devices are not plugged in"));
     EXPECT_EQ(0u, human("eject cd").find("eject: no disk can be taken out"));
+}
+
+/* An ELF core file: the hart's pc in its note, RAM as it is, zeros as holes. */
+TEST_F(MonitorTest, MemoryAndRegistersGoToACoreFile)
+{
+    std::string path = testing::TempDir() + "ketch-core";
+    auto dump = [&](const std::string &more) {
+        return ask("{\"execute\":\"dump-guest-memory\",\"arguments\":{\"paging\":false,\"protocol\":\"file:" + path + "\"" +
+                   more + "}}");
+    };
+    qmp();
+    EXPECT_EQ("{\"return\":{}}\r\n", dump(""));
+    std::string core = slurp(path);
+    EXPECT_EQ(0u, core.find("\x7f" "ELF\x02\x01\x01"));
+    auto word = [&](size_t at) {
+        uint64_t v = 0;
+        memcpy(&v, &core[at], 8);
+        return v;
+    };
+    EXPECT_EQ(RAM_SIZE, word(64 + 56 + 32)) << "p_filesz of the second segment";
+    EXPECT_EQ((uint64_t)RAM, word(64 + 56 + 24));
+    uint64_t at = word(64 + 56 + 8);
+    ASSERT_EQ(at + RAM_SIZE, core.size());
+    EXPECT_EQ(0, memcmp(ram, &core[at], RAM_SIZE));
+    EXPECT_EQ(machine_hart(machine, 0)->pc, word(word(64 + 8) + 20 + 112));
+
+    EXPECT_EQ("{\"return\":{}}\r\n", dump(",\"begin\":2147487744,\"length\":8"));
+    core = slurp(path);
+    EXPECT_EQ(std::string("\x11\x22\x33\x44\x55\x66\x77\x88"), core.substr(core.size() - 8));
+    for (auto [more, why] : std::vector<std::array<const char *, 2>>{
+             { ",\"begin\":5", "begin and length" }, { ",\"begin\":4096,\"length\":8", "no RAM is there" },
+             { ",\"format\":\"kdump-zlib\"", "format is elf" }, { ",\"detach\":true", "detach: false" } }) {
+        std::string said = dump(more);
+        EXPECT_NE(std::string::npos, said.find(why)) << said;
+    }
+    path = "/nowhere/x";
+    EXPECT_NE(std::string::npos, dump("").find("No such file"));
+    EXPECT_EQ(error_of("GenericError", "This machine doesn't have an FDT"),
+              ask("{\"execute\":\"dumpdtb\",\"arguments\":{\"filename\":\"/nowhere/x\"}}"));
+    unlink((testing::TempDir() + "ketch-core").c_str());
 }
 
 /* The tree of devices as QEMU's clients look at it. */

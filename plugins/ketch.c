@@ -311,9 +311,24 @@ static KetchValue without_sign(KetchIr *ir, KetchValue v)
     return ketch_ir_op(ir, &(KetchOp){ IR_OP_shr }, 64, down);
 }
 
-/* Makes the value of the next number of the run from another one of it, when it can be. */
-static bool derive(const KetchStream *s, Root value, StreamSite *site)
+static void begin_run(KetchIr *ir, KetchStream *s)
 {
+    append_word(ir, s, ketch_ir_const(ir, 64, ~(uint64_t)s->n_sites));
+    s->next = s->n_sites;
+    s->n_roots = 0;
+}
+
+/* Makes the value of the next number of the run from another one of it, or of nothing, when it can be. */
+static bool derive(KetchIr *ir, KetchStream *s, Root value, StreamSite *site)
+{
+    if (!value.root) {
+        site->back = s->next == NO_NUMBER ? STREAM_FIRST : STREAM_CONSTANT;
+        site->offset = value.more;
+        if (s->next == NO_NUMBER) {
+            begin_run(ir, s);
+        }
+        return true;
+    }
     for (unsigned k = 0; s->next != NO_NUMBER && k < s->n_roots; k++) {
         const Root *r = &s->root[k];
 
@@ -332,8 +347,7 @@ static void append_value(KetchIr *ir, KetchStream *s, KetchValue v, Root root)
 
     root.number = s->n_sites;
     if (s->next != root.number || conditional) {
-        append_word(ir, s, ketch_ir_const(ir, 64, ~(uint64_t)root.number));
-        s->n_roots = 0;
+        begin_run(ir, s);
     }
     append_word(ir, s, plugin_target->n_vcpus ? without_sign(ir, v) : v);
     if (s->n_roots < ROOTS) {
@@ -352,7 +366,7 @@ void ketch_ir_append(KetchIr *ir, KetchStream *s, uint64_t pc, uint32_t what, Ke
         begin_block(ir, s);
     }
     root.root = tr_emit_root(emit_of(ir), v.ref, &root.more);
-    if (!tr_emit_conditional(emit_of(ir)) && derive(s, root, &site)) {
+    if (!tr_emit_conditional(emit_of(ir)) && derive(ir, s, root, &site)) {
         s->next++;
     } else {
         append_value(ir, s, v, root);

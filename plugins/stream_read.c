@@ -160,7 +160,7 @@ typedef struct Run {
     const StreamSite *sites;
     size_t n_sites;
     size_t first;  /* record of the run */
-    size_t known;  /* records of it up to the last one that has a word */
+    size_t known;  /* records up to the last one that has a word, or the run's first */
     uint32_t next; /* number */
 } Run;
 
@@ -176,25 +176,56 @@ static void add(Run *run, uint64_t value)
     g_array_append_val(run->records, record);
 }
 
-/* A value of the stream, and those that are made from the run's. */
-static bool add_values(Run *run, uint64_t value)
+static bool is_too_long(const Run *run)
+{
+    return run->records->len - run->first > STREAM_MAX_RUN;
+}
+
+/* Those that are made of constants or from the run's. */
+static bool add_made(Run *run)
 {
     const StreamSite *site;
 
-    if (run->next >= run->n_sites || run->records->len - run->first > STREAM_MAX_RUN) {
+    while (run->next < run->n_sites && (site = &run->sites[run->next])->back && site->back != STREAM_FIRST) {
+        size_t n = run->records->len;
+        uint64_t from = 0;
+
+        if (is_too_long(run)) {
+            return false;
+        }
+        if (site->back != STREAM_CONSTANT) {
+            if (site->back > n - run->first) {
+                return false;
+            }
+            from = record_of(run, n - site->back)->value;
+        }
+        add(run, from + (uint64_t)site->offset);
+    }
+    return true;
+}
+
+/* A value of the stream. */
+static bool add_values(Run *run, uint64_t value)
+{
+    if (run->next >= run->n_sites || is_too_long(run)) {
         return false;
     }
     add(run, value);
     run->known = run->records->len;
-    while (run->next < run->n_sites && (site = &run->sites[run->next])->back) {
-        size_t n = run->records->len;
+    return add_made(run);
+}
 
-        if (site->back > n - run->first || n - run->first > STREAM_MAX_RUN) {
-            return false;
-        }
-        add(run, record_of(run, n - site->back)->value + (uint64_t)site->offset);
+/* What has no word by now is made of constants. */
+static bool begin(Run *run, uint32_t number)
+{
+    run->next = number;
+    run->first = run->records->len;
+    run->known = run->first + 1;
+    if (number >= run->n_sites || run->sites[number].back != STREAM_FIRST) {
+        return true;
     }
-    return true;
+    add(run, (uint64_t)run->sites[number].offset);
+    return add_made(run);
 }
 
 /* The run has ended before the instruction at pc; `address`: see stream_file.h. */
@@ -224,8 +255,9 @@ static bool split(Run *run, const uint64_t *words, size_t n)
             run->next = (uint32_t)run->n_sites;
             i += 2;
         } else if ((int64_t)words[i] < 0) {
-            run->next = (uint32_t)~words[i];
-            run->first = run->records->len;
+            if (!begin(run, (uint32_t)~words[i])) {
+                return false;
+            }
         } else if (!add_values(run, value_of(words[i]))) {
             return false;
         }

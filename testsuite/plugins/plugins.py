@@ -276,6 +276,10 @@ THIRD = [
     (["sampling", "leaving,after=20000,again=on"], ("mix", "threads"),
      rf"leaving: reset, 0 late\nleaving: uninstalled, 0 late\n{SAMPLED}"),
     (["leaving,after=1000000000", "leaving"], ("mix",), r"leaving: has not left, 0 late\n"),
+    *((["sampling", f"leaving,{how}"], ("threads",), rf"leaving: uninstalled, 0 late\n{SAMPLED}")
+      for how in ("from=access,after=1000", "from=syscall,after=2", "from=return,after=2", "from=init,after=3")),
+    (["sampling", "leaving,from=block,after=3,again=on"], ("mix",),
+     rf"leaving: reset, 0 late\nleaving: uninstalled, 0 late\n{SAMPLED}"),
 ]
 
 

@@ -138,8 +138,8 @@ def damaged_traces(run):
             if result.status not in (0, 1) or (result.status and b"ketch trace: " not in result.errors):
                 return f"changed at {cut}: {result.status} {result.errors}"
     with open(os.path.join(run.folder, "old"), "wb") as f:
-        f.write(data.replace(b"KETCHST2", b"KETCHST1"))
-    for name, sentence in (("old", b"has format 1 of traces"), ("/dev/null", b"is not a trace")):
+        f.write(data.replace(b"KETCHST3", b"KETCHST2"))
+    for name, sentence in (("old", b"has format 2 of traces"), ("/dev/null", b"is not a trace")):
         result = run.ketch("trace", "stat", name)
         if result.status != 1 or sentence not in result.errors:
             return f"{name}: {result.errors}"

@@ -3,7 +3,15 @@
  * dirty bits, large pages, Svnapot, Svpbmt; PMP ranges against a model byte by byte. */
 #include "testsuite/frontends/riscv/priv/hart.h"
 
+#include <unistd.h>
+
+#include <fstream>
 #include <random>
+#include <sstream>
+
+extern "C" {
+#include "base/log.h"
+}
 
 namespace
 {
@@ -152,6 +160,26 @@ TEST_P(EveryMode, TablesOutsideOfRamAreAccessFaults)
         for (MmuAccess access : kAccesses)
             EXPECT_EQ(p.fault(kAddress, access), kAccessFault[access]);
     }
+}
+
+TEST(Walk, IsLogged)
+{
+    std::string path = testing::TempDir() + "/ketch-walk-" + std::to_string(getpid());
+    std::stringstream text;
+    Paged p(3);
+
+    p.map(kAddress & ~UINT64_C(0xfff), V | R | AD);
+    ASSERT_TRUE(log_open(path.c_str(), false));
+    ASSERT_TRUE(log_enable("mmu", nullptr));
+    p.hart.walk(kAddress, MMU_read);
+    p.hart.walk(kAddress, MMU_write);
+    log_mask = 0;
+    text << std::ifstream(path).rdbuf();
+    unlink(path.c_str());
+    EXPECT_NE(text.str().find("hart:3, read 0000000012345678, page:0000000012345000, physical:"), std::string::npos)
+        << text.str();
+    EXPECT_NE(text.str().find("size:1000, rights:r--\n"), std::string::npos) << text.str();
+    EXPECT_NE(text.str().find("hart:3, write 0000000012345678, cause:15\n"), std::string::npos) << text.str();
 }
 
 TEST(Walk, BitsThatMakeALeafInvalid)

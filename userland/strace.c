@@ -235,6 +235,9 @@ int64_t syscall_traced(Task *t, const SysRow *row, const uint64_t args[SYSCALL_A
     }
     shown = first_half(&text, t, row, args);
     r = syscall_run(t, row, args);
+    if (row->result == SK_none) {
+        return r; /* a thread has ended, which is on its line already */
+    }
     if (text.length == 0) {
         pid_t open = set_open(0);
 

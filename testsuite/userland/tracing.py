@@ -113,6 +113,14 @@ def strace(options, folder, tier):
     return None if result.status == 0 else suite.status_text(result.status)
 
 
+def thread_end(options, folder, tier):
+    """A call that a thread does not return from has one line."""
+    binary = compile_text(HEAD + "syscall(SYS_exit, 3);}\n", folder)
+    result = suite.run([options.ketch, "run", f"--tier={tier}", "-strace", binary], cwd=folder)
+    last = result.errors.decode("latin-1").splitlines()[-1]
+    return None if re.fullmatch(r"\d+ exit\(3\) = \?", last) else f"the last line is {last!r}"
+
+
 def strace_json(options, folder, tier):
     binary = compile_text(HEAD + 'unlink("a\\n\\xff\\"b"); kill(getpid(), 0); _exit(7);}\n', folder)
     result = suite.run([options.ketch, "run", f"--tier={tier}", "-d", "strace_json", binary],
@@ -158,7 +166,7 @@ def log_file(options, folder, tier):
 
 def main():
     options = suite.parser(__doc__).parse_args()
-    cases = [(check, tier) for check in (strace, strace_json, sysroot, log_file) for tier in options.tier.split(",")]
+    cases = [(check, tier) for check in (strace, thread_end, strace_json, sysroot, log_file) for tier in options.tier.split(",")]
     if not shutil.which(COMPILER):
         print(f"0 passed, 0 failed, {len(cases)} skipped")
         return 0

@@ -81,6 +81,9 @@ size_t chardev_write(ChardevPort *port, const void *data, size_t n);
 /* The port has room again. */
 void chardev_accept(ChardevPort *port);
 
+/* A line of text for each kind: -chardev help. */
+void chardev_help(void);
+
 /* "stdio, pty, ...": the kinds that there are; to be freed. */
 char *chardev_kind_names(void);
 

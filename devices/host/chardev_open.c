@@ -214,6 +214,14 @@ const ChardevKind *chardev_kind(const char *name)
     return NULL;
 }
 
+void chardev_help(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        g_print("%-8s %s%s%s%s\n", kinds[i].name, kinds[i].help, *kinds[i].options ? " (" : "", kinds[i].options,
+                *kinds[i].options ? ")" : "");
+    }
+}
+
 char *chardev_kind_names(void)
 {
     GString *text = g_string_new(NULL);

@@ -155,6 +155,11 @@ COMMANDS = [
     ("vm -M help", 0, "virt"),
     ("vm -device help", 0, "virtio-blk-device"),
     ("vm -device virtio-blk-pci,help", 0, "drive="),
+    ("vm -chardev help", 0, "ringbuf"),
+    ("vm -object help", 0, "rng-random"),
+    ("vm -accel help", 0, "tcg"),
+    ("vm -display help", 0, "none"),
+    ("vm -netdev help", 0, "guestfwd="),
 ]
 
 

@@ -84,6 +84,13 @@ static const struct {
     { "memory-backend-ram", make_memory }, { "memory-backend-memfd", make_memory },
 };
 
+void vm_objects_help(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(object_kinds); i++) {
+        g_print("%s\n", object_kinds[i].name);
+    }
+}
+
 static bool make_object(Vm *vm, Keys *k, GError **error)
 {
     const char *name = keys_take(k, "qom-type"), *id = keys_take(k, "id");

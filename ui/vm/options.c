@@ -257,8 +257,6 @@ LIST(blockdev, blockdevs)
 LIST(nic, nics)
 LIST(fsdev, fsdevs)
 LIST(virtfs, virtfs)
-LIST(object, objects)
-LIST(chardev, chardevs)
 LIST(fw_cfg, fw_cfgs)
 
 #define FLAG(name, member)                                                     \
@@ -386,15 +384,43 @@ static bool option_device(VmOptions *o, const char *arg, GError **error)
     return true;
 }
 
+/* "help", or one more of the list. */
+static bool list_or_help(VmOptions *o, GPtrArray *list, const char *arg, VmAction help)
+{
+    if (is_help(arg)) {
+        o->action = help;
+    } else {
+        g_ptr_array_add(list, (void *)(uintptr_t)arg);
+    }
+    return true;
+}
+
 static bool option_netdev(VmOptions *o, const char *arg, GError **error)
 {
     (void)error;
+    return list_or_help(o, o->netdevs, arg, VM_NETDEV_HELP);
+}
+
+static bool option_chardev(VmOptions *o, const char *arg, GError **error)
+{
+    (void)error;
+    return list_or_help(o, o->chardevs, arg, VM_CHARDEV_HELP);
+}
+
+static bool option_object(VmOptions *o, const char *arg, GError **error)
+{
+    (void)error;
+    return list_or_help(o, o->objects, arg, VM_OBJECT_HELP);
+}
+
+/* True: it asks for the one value that there is. */
+static bool print_if_help(VmOptions *o, const char *arg, const char *text)
+{
     if (is_help(arg)) {
-        o->action = VM_NETDEV_HELP;
-    } else {
-        g_ptr_array_add(o->netdevs, (void *)(uintptr_t)arg);
+        o->action = VM_PRINT;
+        o->print = text;
     }
-    return true;
+    return is_help(arg);
 }
 
 static bool option_echr(VmOptions *o, const char *arg, GError **error)
@@ -410,15 +436,14 @@ static bool option_echr(VmOptions *o, const char *arg, GError **error)
 
 static bool option_display(VmOptions *o, const char *arg, GError **error)
 {
-    (void)o;
-    return !strcmp(arg, "none") || wrong(error, "-display is none, not", arg);
+    return print_if_help(o, arg, "none") || !strcmp(arg, "none") || wrong(error, "-display is none, not", arg);
 }
 
 /* ---- How it runs ---- */
 
 static bool option_accel(VmOptions *o, const char *arg, GError **error)
 {
-    Keys k = keys_split(arg, "accel");
+    Keys k = keys_split(print_if_help(o, arg, "tcg") ? "tcg" : arg, "accel");
     const char *size;
     bool ok = keys_take_only(&k, "accel", "tcg", error) && keys_take_only(&k, "thread", "multi", error) &&
               keys_take_bool(&k, "one-insn-per-tb", &o->one_insn, error);

@@ -13,7 +13,7 @@
 
 typedef enum VmAction {
     VM_RUN, VM_HELP, VM_VERSION, VM_LOG_HELP, VM_MACHINE_HELP, VM_CPU_HELP, VM_DEVICE_HELP,
-    VM_NETDEV_HELP,
+    VM_NETDEV_HELP, VM_CHARDEV_HELP, VM_OBJECT_HELP, VM_PRINT,
 } VmAction;
 
 /* -semihosting-config. */
@@ -32,6 +32,7 @@ typedef struct VmMonitor {
 /* Strings are argv's. */
 typedef struct VmOptions {
     VmAction action;
+    const char *print;             /* the text of VM_PRINT */
     const char *board, *dump_tree; /* those that are no part of argv are interned */
     bool aclint;
     const char *cpu;               /* the model and its properties; NULL: not given */

@@ -595,6 +595,15 @@ static bool show_something(const VmOptions *o)
     case VM_NETDEV_HELP:
         netdev_help();
         return true;
+    case VM_CHARDEV_HELP:
+        chardev_help();
+        return true;
+    case VM_OBJECT_HELP:
+        vm_objects_help();
+        return true;
+    case VM_PRINT:
+        puts(o->print);
+        return true;
     case VM_RUN:
         break;
     }

@@ -112,6 +112,7 @@ void vm_drives_close(Vm *vm);
 /* -object, -fsdev, -virtfs, -nic, and what -device says of them: Vm.devices and Vm.nets. */
 MUST_USE bool vm_objects(Vm *vm, GError **error);
 void vm_objects_free(Vm *vm);
+void vm_objects_help(void); /* -object help */
 /* What -device means for dev_plug(), to be freed.  NULL and error. */
 char *vm_device_spec(Vm *vm, const char *text, GError **error);
 

@@ -134,7 +134,7 @@ static size_t fetch(uint64_t pc, uint8_t *buf, size_t want, bool *writable)
 
 size_t source_bytes(const TrUnit *unit, uint64_t pc, uint8_t *buf, size_t want)
 {
-    bool writable;
+    bool writable = false;
 
     return tr.system ? fetch_pages(unit, pc, buf, want, &writable)
                      : tr.config.fetch(tr.config.opaque, pc, buf, want, &writable);

@@ -161,9 +161,10 @@ static void can_write(void *opaque, short ready)
 
 static void flush_last_words(Chardev *c)
 {
-    struct pollfd p = { c->out, POLLOUT, 0 };
+    struct pollfd p = { .events = POLLOUT };
 
     pthread_mutex_lock(&c->lock);
+    p.fd = c->out;
     while (c->used && c->out >= 0 && !c->keeps && poll(&p, 1, LAST_WORDS_MS) > 0 &&
            (p.revents & POLLOUT) && (flush_some_locked(c) || c->used)) {
     }

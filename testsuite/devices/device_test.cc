@@ -225,6 +225,7 @@ TEST_P(EveryDevice, SurvivesAnyLoadedState)
   Reach reach(h, dev, 12, true);
   for (int round = 0; round < 300; round++) {
     dev_pause(h.root, true);
+    pthread_mutex_lock(dev->lock);
     dev_each_field(dev, [](void *opaque, const DevField *f, void *data) {
       auto &rng = *static_cast<std::mt19937_64 *>(opaque);
       for (unsigned i = 0; i < f->count; i++) {
@@ -233,11 +234,9 @@ TEST_P(EveryDevice, SurvivesAnyLoadedState)
         memcpy(static_cast<char *>(data) + size_t(i) * f->stride, &v, f->size);
       }
     }, &rng);
-    if (dev->type->loaded) {
-      pthread_mutex_lock(dev->lock);
+    if (dev->type->loaded)
       dev->type->loaded(dev);
-      pthread_mutex_unlock(dev->lock);
-    }
+    pthread_mutex_unlock(dev->lock);
     dev_pause(h.root, false);
     for (int i = 0; i < 40; i++)
       reach.step();

@@ -27,8 +27,10 @@ void run_forget(TrVcpu *v)
 
 static void remember(TrVcpu *v, uint64_t pc, const TrUnit *unit)
 {
-    v->vcpu.jump_cache[vcpu_jump_index(pc)] =
-        (VcpuJump){ pc ^ v->vcpu.jump_tag, unit->code.entry };
+    const char *entry = unit->code.entry;
+
+    v->vcpu.jump_cache[vcpu_jump_index(pc)] = (VcpuJump){
+        pc ^ v->vcpu.jump_tag, entry + (unit->returned_to ? unit->code.counter_size : 0) };
     v->cached = true;
 }
 

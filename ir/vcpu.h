@@ -26,6 +26,7 @@ enum {
     VCPU_SLOTS = 80,
     VCPU_BIAS = 128,            /* bytes from the Vcpu to where the host's state register points */
     VCPU_JUMP_CACHE = 16384,    /* entries; a power of two */
+    VCPU_JUMP_TAG_SHIFT = 57,   /* Vcpu.jump_tag has bits from here on, and no pc more than its sign */
 };
 
 /* One guest pc and the host code for it; `host` is where an unmatched pc must not jump. */

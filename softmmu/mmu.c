@@ -32,6 +32,7 @@ enum {
 typedef struct Filter {
     uint64_t word[FILTER_BITS / 64];
     unsigned n; /* bits that are set */
+    uint64_t first, last; /* when there are any */
 } Filter;
 
 typedef struct Exec {
@@ -58,6 +59,7 @@ typedef struct Context {
     Filter touched;      /* pages filled, in steps of what one page of the table says */
     Filter large;        /* where pages are larger than the table's, in steps of LARGE_BITS */
     Exec exec[EXECS];
+    Filter fetched; /* all pages that were fetched from under this number */
     MmuRecents recent;
 } Context;
 
@@ -66,7 +68,6 @@ typedef struct Mmu {
     Context context[CONTEXTS];
     Context *data, *fetch;
     uint64_t uses, numbers;
-    Filter jumps; /* pages whose pcs may be in the jump cache */
     MmuFault fault;
 } Mmu;
 
@@ -92,6 +93,8 @@ static void filter_add(Filter *f, uint64_t n)
     unsigned bit = filter_bit(n);
     uint64_t one = UINT64_C(1) << bit % 64;
 
+    f->first = f->n && f->first < n ? f->first : n;
+    f->last = f->n && f->last > n ? f->last : n;
     f->n += !(f->word[bit / 64] & one);
     f->word[bit / 64] |= one;
 }
@@ -100,7 +103,7 @@ static bool filter_may_have(const Filter *f, uint64_t n)
 {
     unsigned bit = filter_bit(n);
 
-    return f->word[bit / 64] >> bit % 64 & 1;
+    return n >= f->first && n <= f->last && (f->word[bit / 64] >> bit % 64 & 1);
 }
 
 /* ---- Entries ---- */
@@ -222,6 +225,7 @@ static void forget_exec(Mmu *mmu, Context *c, bool global)
         }
     }
     c->any_local_exec = false;
+    c->fetched = (Filter){ .n = 0 };
     c->number = c->stamp = ++mmu->numbers;
 }
 
@@ -263,22 +267,34 @@ static bool in_large(const Context *c, uint64_t vaddr)
     return filter_may_have(&c->large, vaddr >> LARGE_BITS);
 }
 
-/* The pcs of one page are a row of slots; the last one before it may be of an instruction that lies on
- * both. */
-static void forget_jumps(Mmu *mmu, Vcpu *vcpu, uint64_t vpage)
+static bool was_fetched(const Mmu *mmu, uint64_t vpage)
 {
-    uint64_t pc = vpage << PHYS_PAGE_BITS;
+    bool any = false;
 
-    if (!filter_may_have(&mmu->jumps, vpage) && !filter_may_have(&mmu->jumps, vpage - 1)) {
+    for (unsigned i = 0; i < CONTEXTS && !any; i++) {
+        any = mmu->context[i].used && filter_may_have(&mmu->context[i].fetched, vpage);
+    }
+    return any;
+}
+
+/* The pcs of one page are a row of slots, which others have, too; the last one before it may be of an
+ * instruction that lies on both. */
+static void forget_jumps(const Mmu *mmu, Vcpu *vcpu, uint64_t vpage)
+{
+    enum { TAG_BITS = 64 - VCPU_JUMP_TAG_SHIFT };
+    uint64_t pc = vpage << PHYS_PAGE_BITS;
+    VcpuJump *row = &vcpu->jump_cache[vcpu_jump_index(pc)];
+
+    if (!was_fetched(mmu, vpage) && !was_fetched(mmu, vpage - 1)) {
         return;
     }
-    if (mmu->jumps.n > FILTER_BITS / 2) {
-        memset(vcpu->jump_cache, 0, sizeof(vcpu->jump_cache));
-        mmu->jumps = (Filter){ .n = 0 };
+    for (unsigned i = 0; i < PHYS_PAGE / 2; i++) {
+        if ((row[i].pc ^ pc) << TAG_BITS >> TAG_BITS < PHYS_PAGE) {
+            row[i] = (VcpuJump){ 0, NULL };
+        }
     }
-    memset(&vcpu->jump_cache[vcpu_jump_index(pc)], 0, PHYS_PAGE / 2 * sizeof(VcpuJump));
     vcpu->jump_cache[vcpu_jump_index(pc - 2)] = (VcpuJump){ 0, NULL };
-    vcpu->jump_cache[0].pc = VCPU_NO_PC;
+    vcpu->jump_cache[0].pc = vcpu->jump_cache[0].host ? vcpu->jump_cache[0].pc : VCPU_NO_PC;
 }
 
 static void flush_page(Mmu *mmu, Context *c, uint64_t vaddr)
@@ -297,7 +313,9 @@ static void flush_page(Mmu *mmu, Context *c, uint64_t vaddr)
     if (exec->vpage == vpage + 1) {
         exec->vpage = 0;
     }
-    if (filter_may_have(&mmu->jumps, vpage)) {
+    if (c->fetched.n > FILTER_BITS / 2) {
+        forget_exec(mmu, c, true); /* it would say yes to much that was not fetched from */
+    } else if (filter_may_have(&c->fetched, vpage)) {
         c->stamp = ++mmu->numbers;
     }
 }
@@ -344,11 +362,6 @@ void mmu_flush_root(Vcpu *vcpu, bool (*match)(uint64_t root, uint64_t arg), uint
         }
     }
     update_stamp(vcpu);
-}
-
-void mmu_jumps_forgotten(Vcpu *vcpu)
-{
-    mmu_of(vcpu)->jumps = (Filter){ .n = 0 };
 }
 
 /* ---- Contexts ---- */
@@ -496,7 +509,8 @@ static void note_large(Context *c, const MmuPage *page)
         return;
     }
     if (last - n >= FILTER_BITS) {
-        memset(&c->large, 0xff, sizeof(c->large));
+        c->large = (Filter){ .n = FILTER_BITS, .first = 0, .last = UINT64_MAX };
+        memset(c->large.word, 0xff, sizeof(c->large.word));
         return;
     }
     for (; n <= last; n++) {
@@ -740,7 +754,7 @@ bool mmu_fetch(Vcpu *vcpu, uint64_t pc, uint64_t *paddr)
     const PhysRegion *r;
     MmuPage page;
 
-    filter_add(&mmu->jumps, vpage);
+    filter_add(&mmu->fetch->fetched, vpage);
     if (exec->vpage == vpage + 1) {
         *paddr = exec->paddr + pc % PHYS_PAGE;
         return true;

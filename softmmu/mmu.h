@@ -105,7 +105,4 @@ uint64_t mmu_fetch_number(const Vcpu *vcpu);
 /* No vcpu has write entries for the page at physical address `paddr` any more.  No vcpu runs. */
 void mmu_protect(Vcpu *vcpu, uint64_t paddr);
 
-/* The jump cache has been emptied. */
-void mmu_jumps_forgotten(Vcpu *vcpu);
-
 #endif

@@ -17,9 +17,6 @@ void run_forget(TrVcpu *v)
         return;
     }
     v->cached = false;
-    if (tr.system) {
-        mmu_jumps_forgotten(vcpu);
-    }
     /* pc 0 belongs in entry 0 only, so a zeroed entry elsewhere is empty. */
     memset(vcpu->jump_cache, 0, sizeof(vcpu->jump_cache));
     vcpu->jump_cache[0].pc = VCPU_NO_PC;

@@ -9,10 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    TAGS = 126,
-    TAG_SHIFT = 57, /* addresses have all bits from here on equal */
-};
+enum { TAGS = 126 };
 
 static uint64_t address_of(uint32_t half)
 {
@@ -176,7 +173,7 @@ void system_tag(TrVcpu *v)
     if (!*recent || *recent > v->n_tags || !is_tag(v, *recent, &tag)) {
         *recent = (uint8_t)tag_number(v, &tag);
     }
-    v->vcpu.jump_tag = (uint64_t)*recent << TAG_SHIFT;
+    v->vcpu.jump_tag = (uint64_t)*recent << VCPU_JUMP_TAG_SHIFT;
 }
 
 /* ---- Code that is written ---- */

@@ -443,6 +443,23 @@ TEST_F(System, FlushingAnAddressOfALargePage)
     EXPECT_EQ(0x8000u, x(a2));
 }
 
+/* 32 TiB: as Sv57 has them, and more. */
+TEST_F(System, FlushingAnAddressOfAPageLargerThanFilters)
+{
+    Asm c = code();
+    c.ld(a0, s0, 0);
+    c.ecall();
+    x(s0) = DATA;
+    for (uint64_t round = 0; round < 4; round++) {
+        uint64_t paddr = DATA_PHYS + round * 0x1000;
+        poke(paddr, round);
+        tables[1][DATA >> 12] = { paddr, true, 1ull << 45 };
+        mmu_flush_page(vcpu, DATA - (round << 34));
+        EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+        EXPECT_EQ(round, x(a0));
+    }
+}
+
 /* Accesses that share a base register may share a look into the tables, but not a page. */
 TEST_F(System, AccessesWithOneBase)
 {
@@ -619,6 +636,37 @@ TEST_F(System, JumpsToOtherPages)
     x(a1) = 100;
     EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
     EXPECT_EQ(400u, x(a0));
+}
+
+/* Hot code goes to another page, which is another one after some code was dropped. */
+TEST_F(System, AnotherPageAfterCodeWasDropped)
+{
+    Asm c = code(), f = code(0x1000), g = code(0x2000);
+    uint64_t loop = c.jal(ra, CODE + 0x1000);
+    c.addi(a1, a1, -1);
+    c.bne(a1, zero, loop);
+    c.ecall();
+    f.addi(a0, a0, 1);
+    f.ret();
+    g.addi(a0, a0, 2);
+    g.ret();
+    for (int round = 0; round < 4; round++) {
+        Asm other = code(0x3000);
+        other.li(a2, round);
+        other.ecall();
+        phys_written(mem, RAM + code_at + 0x3000, 8);
+        fence();
+        run(CODE + 0x3000);
+        EXPECT_EQ(static_cast<uint64_t>(round), x(a2));
+        if (round == 3) {
+            map(CODE + 0x1000, RAM + code_at + 0x2000);
+            mmu_flush_page(vcpu, CODE + 0x1000);
+        }
+        x(a0) = 0;
+        x(a1) = 100;
+        EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
+        EXPECT_EQ(round == 3 ? 200u : 100u, x(a0));
+    }
 }
 
 /* An instruction on two pages that are not neighbours, and what comes when the second changes. */

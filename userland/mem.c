@@ -445,8 +445,8 @@ static int64_t remap_locked(uint64_t addr, uint64_t len, uint64_t new_len, int f
             return r;
         }
     }
-    new_addr = find_hole(new_len);
-    return new_addr ? remap_move(addr, len, new_len, flags, new_addr) : -ENOMEM;
+    r = flags & MREMAP_DONTUNMAP ? place(new_addr, new_len, 0) : (int64_t)find_hole(new_len);
+    return r > 0 ? remap_move(addr, len, new_len, flags, (uint64_t)r) : -ENOMEM;
 }
 
 static bool is_mapped(uint64_t addr)

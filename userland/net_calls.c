@@ -90,7 +90,8 @@ static bool give_length(uint64_t gaddr, int64_t length)
 int64_t sys_sendmmsg(Task *t, const uint64_t *a)
 {
     unsigned count = message_count(a[2]), done = 0;
-    int64_t r = 0;
+    /* Of no message at all the host says what is wrong with the socket. */
+    int64_t r = count ? 0 : HOST_CALL4(SYS_sendmmsg, a[0], NULL, 0, a[3]);
 
     while (done < count) {
         uint64_t gaddr = a[1] + done * (uint64_t)MMSG_SIZE;
@@ -146,6 +147,10 @@ int64_t sys_recvmmsg(Task *t, const uint64_t *a)
     uint64_t flags = a[3] & ~(uint64_t)MSG_WAITFORONE;
     struct timespec end;
     int64_t r = a[4] ? read_timeout(a[4], &end) : 0;
+
+    if (r >= 0 && !count) {
+        r = host_call(SYS_recvmmsg, a[0], 0, 0, a[3], 0, 0);
+    }
 
     while (r >= 0 && done < count) {
         uint64_t gaddr = a[1] + done * (uint64_t)MMSG_SIZE;

@@ -158,12 +158,13 @@ static void data_fault(Task *t, const TrStop *stop)
     uint64_t addr = (uint64_t)(uintptr_t)stop->info.si_addr;
     MemArea area;
 
+    /* An address that is none at all: the host does not tell which, and calls it SIGBUS when the
+     * base is its stack or frame pointer. */
+    if (stop->info.si_code == SI_KERNEL && process.abi->data_address(t, &addr)) {
+        sig_fault(t, SIGSEGV, SEGV_MAPERR, addr);
+        return;
+    }
     if (stop->info.si_signo == SIGSEGV) {
-        /* An address that is none at all: the host does not tell which. */
-        if (stop->info.si_code == SI_KERNEL && process.abi->data_address(t, &addr)) {
-            sig_fault(t, SIGSEGV, SEGV_MAPERR, addr);
-            return;
-        }
         if (mem_grow_stack(addr)) {
             return;
         }

@@ -78,6 +78,28 @@ static void load_fault(uint64_t bad, int code)
     CHECK_EQ(result, 0x1234 + 1024);
 }
 
+/* The base may be in any register; with so many in use, on the host in its frame pointer, too. */
+static void every_base(uint64_t bad)
+{
+    new_a0 = bad; /* which the compiler may have there */
+#define BASE(reg, n)                                                                        \
+    __asm__ volatile("xori a1, %0, 0x10\n xori a2, %0, 0x20\n xori a3, %0, 0x30\n"          \
+                     "xori a4, %0, 0x40\n xori a5, %0, 0x50\n xori a6, %0, 0x60\n"          \
+                     "xori a7, %0, 0x70\n xori s2, %0, 0x80\n xori s3, %0, 0x90\n"          \
+                     "xori s4, %0, 0xa0\n xori s5, %0, 0xb0\n xori s6, %0, 0xc0\n"          \
+                     "xori s7, %0, 0xd0\n xori s8, %0, 0xe0\n xori s9, %0, 0xf0\n"          \
+                     "lw t3, 8(" reg ")"                                                    \
+                     :                                                                      \
+                     : "r"(bad)                                                             \
+                     : "a1", "a2", "a3", "a4", "a5", "a6", "a7", "s2", "s3", "s4", "s5",    \
+                       "s6", "s7", "s8", "s9", "t3", "memory");                             \
+    want(SIGSEGV, SEGV_MAPERR, bad + 8 + 0x10 * n);
+    BASE("a1", 1) BASE("a2", 2) BASE("a3", 3) BASE("a4", 4) BASE("a5", 5) BASE("a6", 6) BASE("a7", 7)
+    BASE("s2", 8) BASE("s3", 9) BASE("s4", 10) BASE("s5", 11) BASE("s6", 12) BASE("s7", 13)
+    BASE("s8", 14) BASE("s9", 15)
+#undef BASE
+}
+
 static volatile char *volatile page;
 
 static void every_access(void)
@@ -185,6 +207,8 @@ int main(void)
     load_fault(0x3000000000, SEGV_MAPERR);
     load_fault(0x0123456789abcdef, SEGV_MAPERR); /* no address at all on the host */
     load_fault(0xffffffffffff0000, SEGV_MAPERR);
+    every_base(0x8000000000000000);
+    every_base(0x3000000000);
     mprotect((void *)page, 4096, PROT_NONE);
     load_fault((uint64_t)page, SEGV_ACCERR);
     mprotect((void *)page, 4096, PROT_READ);

@@ -144,6 +144,12 @@ static void moving(void)
     HOLDS(p != MAP_FAILED && strcmp(p, "moved") == 0 && *q == 0);
     munmap(q, 8 * PAGE);
     munmap(p, PAGE);
+    p = pages(1);
+    q = pages(64);
+    munmap(q, 64 * PAGE);
+    HOLDS(syscall(SYS_mremap, p, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, q) == (long)q);
+    munmap(p, PAGE);
+    munmap(q, PAGE);
 }
 
 /* Other pages of the same file in place. */

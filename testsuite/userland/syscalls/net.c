@@ -120,6 +120,10 @@ static void udp(void)
         parts[i].iov_len = 8;
         many[i].msg_len = 0;
     }
+    SHOW(recvmmsg(-1, NULL, 0, 0, NULL));
+    SHOW(sendmmsg(-1, NULL, 0, 0));
+    SHOW(recvmmsg(a, NULL, 0, 0, NULL));
+    SHOW(sendmmsg(a, NULL, 0, 0));
     SHOW(recvmmsg(a, many, 3, 0, NULL));
     printf("%d %d %d\n", many[0].msg_len, many[1].msg_len, many[2].msg_len);
     SHOW(recvmmsg(a, many, 4, MSG_WAITFORONE, &wait));

@@ -7,19 +7,21 @@
 
 #include "frontends/riscv/insns.h"
 
-typedef enum Kind { SWITCH, ALWAYS_ON, ALWAYS_OFF } Kind;
+typedef enum Kind { SWITCH, SEVERAL, ALWAYS_ON, ALWAYS_OFF } Kind;
 
 typedef struct Option {
     const char *name, *letters, *needs, *help;
     Kind kind;
-    size_t at; /* SWITCH: offset in RvOptions */
+    size_t at;           /* SWITCH: offset in RvOptions */
+    const char *members; /* SEVERAL: names with commas */
 } Option;
 
 static const Option table[] = {
 #define OPTION(name, default_value, letters, needs, help) \
-    { #name, letters, needs, help, SWITCH, offsetof(RvOptions, name) },
-#define ALWAYS(name, letters) { #name, letters, NULL, NULL, ALWAYS_ON, 0 },
-#define NEVER(name) { #name, NULL, NULL, NULL, ALWAYS_OFF, 0 },
+    { #name, letters, needs, help, SWITCH, offsetof(RvOptions, name), NULL },
+#define GROUP(name, members, help) { #name, NULL, NULL, help, SEVERAL, 0, members },
+#define ALWAYS(name, letters) { #name, letters, NULL, NULL, ALWAYS_ON, 0, NULL },
+#define NEVER(name) { #name, NULL, NULL, NULL, ALWAYS_OFF, 0, NULL },
 #include "frontends/riscv/options.def"
 };
 
@@ -88,6 +90,9 @@ static bool is_there(const RvOptions *options, const RvInsn *insn)
 {
     const Option *row = find(insn->group, strlen(insn->group));
 
+    if (strcmp(insn->group, "zkned") == 0) {
+        return options->zkne || options->zknd;
+    }
     if (strcmp(insn->group, "rvcd") == 0) {
         return options->c;
     }
@@ -139,7 +144,7 @@ static bool unknown_property(const char *word, size_t length, char *text, size_t
 
     add(text, size, &at, "Unknown CPU property '%.*s'; there are", (int)length, word);
     for (size_t i = 0; i < OPTIONS; i++) {
-        if (table[i].kind == SWITCH) {
+        if (table[i].help) {
             add(text, size, &at, "%s %s", between, table[i].name);
             between = ",";
         }
@@ -177,6 +182,18 @@ static bool read_switch(const char *word, size_t length, bool *value)
     return false;
 }
 
+static void set_members(const Option *group, bool value, RvOptions *options, RvOptions *asked)
+{
+    for (const char *at = group->members; *at;) {
+        size_t length = strcspn(at, ",");
+        const Option *row = find(at, length);
+
+        *value_of(options, row) = value;
+        *value_of(asked, row) = true;
+        at += length + (at[length] == ',');
+    }
+}
+
 /* One "name=value" of `length` characters; notes in `asked` that it was there. */
 static bool parse_word(const char *word, size_t length, RvOptions *options, RvOptions *asked,
                        char *text, size_t size)
@@ -197,6 +214,8 @@ static bool parse_word(const char *word, size_t length, RvOptions *options, RvOp
     if (row->kind == SWITCH) {
         *value_of(options, row) = value;
         *value_of(asked, row) = true;
+    } else if (row->kind == SEVERAL) {
+        set_members(row, value, options, asked);
     } else if (value != (row->kind == ALWAYS_ON)) {
         snprintf(text, size, "CPU property '%.*s': Ketch has no processor %s %s.", (int)length, word,
                  value ? "with" : "without", row->name);
@@ -329,8 +348,9 @@ void rv_options_help(void)
     }
     printf("\nBehind the model, with a comma: NAME=on or NAME=off.\n");
     for (size_t i = 0; i < OPTIONS; i++) {
-        if (table[i].kind == SWITCH) {
-            printf("%-11s %s%s\n", table[i].name, table[i].help, is_on(&defaults, &table[i]) ? "" : " (off)");
+        if (table[i].help) {
+            printf("%-11s %s%s\n", table[i].name, table[i].help,
+                   table[i].kind == SWITCH && !is_on(&defaults, &table[i]) ? " (off)" : "");
         }
     }
 }

@@ -51,6 +51,13 @@ static const struct {
     { 6, "zicboz" },
     { 7, "zbc" },
     { 8, "zbkb" },
+    { 9, "zbc" }, /* Zbkc is a part of it */
+    { 10, "zbkx" },
+    { 11, "zknd" },
+    { 12, "zkne" },
+    { 13, "zknh" },
+    { 14, "zksed" },
+    { 15, "zksh" },
     { 28, "zfhmin" },
     { 32, "zfa" },
     { 34, "zacas" },

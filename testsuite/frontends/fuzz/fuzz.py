@@ -27,9 +27,9 @@ from isa import read_isa  # noqa: E402
 
 MEMORY = 256
 CPU = ("rv64,zba=true,zbb=true,zbc=true,zbs=true,zbkb=true,zfhmin=true,zfa=true,zacas=true,"
-       "zicond=true,zicbom=true,zicboz=true,zawrs=true")
+       "zicond=true,zicbom=true,zicboz=true,zawrs=true,zkn=true,zks=true")
 OLD_CPU = "rv64,zba=true,zbb=true,zbc=true,zbs=true,zbkb=true,Zfhmin=true"
-NEW_ONLY = {"zfa", "zacas", "zicond", "zicbo", "zawrs", "zihintpause"}
+NEW_ONLY = {"zbkx", "zknd", "zkne", "zkned", "zknh", "zksed", "zksh", "zfa", "zacas", "zicond", "zicbo", "zawrs", "zihintpause"}
 BRANCHES = {"beq", "bne", "blt", "bge", "bltu", "bgeu"}
 NAMES = ("zero ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 "
          "t3 t4 t5 t6").split()
@@ -385,7 +385,7 @@ def main():
                 continue
             group = Group(name, chosen, by_name, oracle, args, args.keep or temporary)
             for tier in (args.tier.split(",") if args.tier else [None]) if group.count else []:
-                ketch = shlex.split(args.ketch) + (["--tier=" + tier] if tier else [])
+                ketch = shlex.split(args.ketch) + ["-cpu", "max"] + (["--tier=" + tier] if tier else [])
                 bad = group.failures(ketch, args.limit)
                 print("%-12s %-7s %6d cases, %d differ" % (name, tier or "", group.count, bad),
                       flush=True)

@@ -14,7 +14,7 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 TOOLS = "riscv64-linux-gnu-"
-MARCH = "rv64gc_zba_zbb_zbs_zbc_zbkb_zicbom_zicboz_zicbop_zihintpause_zawrs_zfhmin_svinval"
+MARCH = "rv64gc_zba_zbb_zbs_zbc_zbkb_zbkx_zkn_zks_zicbom_zicboz_zicbop_zihintpause_zawrs_zfhmin_svinval"
 
 
 def assemble(lines, folder):

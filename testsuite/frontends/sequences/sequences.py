@@ -29,7 +29,7 @@ from isa import read_isa  # noqa: E402
 from sequence import KINDS, SKIPPED, Sequence  # noqa: E402
 
 GROUPS = "rvf,rvd,rvcd,zfhmin,rv64i,m,a,c,zba,zbb,zbs,zbc,zbkb"
-NEW_GROUPS = ",zfa,zicond,zacas"  # of newer QEMUs
+NEW_GROUPS = ",zfa,zicond,zacas,zbkx,zknd,zkne,zkned,zknh,zksed,zksh"  # of newer QEMUs
 TIERS = {
     "interp": ["--tier=interp"],
     "jit": ["--tier=jit", "--tier-threshold=0"],
@@ -115,7 +115,7 @@ def main():
         program = build(args.keep or temporary, rows, args)
         want = run(oracle, program)[0]
         for tier in args.tier.split(","):
-            ketch = shlex.split(args.ketch) + TIERS[tier]
+            ketch = [*shlex.split(args.ketch), "-cpu", "max", *TIERS[tier]]
             if args.show:
                 show(program, oracle, ketch, args.show)
                 continue

@@ -61,11 +61,6 @@ IrBlockId ir_block_new(IrFunc *f, uint64_t pc)
     return f->n_blocks++;
 }
 
-IrEdge *ir_edge(const IrFunc *f, const IrInsn *term, unsigned which)
-{
-    return &f->edge[(uint64_t)term->imm + which];
-}
-
 uint32_t ir_edge_new(IrFunc *f, IrBlockId to)
 {
     if (f->n_edges == f->cap_edges) {

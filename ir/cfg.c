@@ -3,18 +3,6 @@
 
 #include <string.h>
 
-unsigned ir_n_succs(const IrFunc *f, IrBlockId block)
-{
-    const IrInsn *last = &f->insn[f->block[block].last];
-
-    return last->op == IR_OP_brif ? 2 : last->op == IR_OP_br;
-}
-
-IrEdge *ir_succ(const IrFunc *f, IrBlockId block, unsigned which)
-{
-    return ir_edge(f, &f->insn[f->block[block].last], which);
-}
-
 void ir_keep_blocks(IrFunc *f, const IrBlockId *order, uint32_t n)
 {
     IrBlock *block = ARENA_RAW(f->arena, IrBlock, f->cap_blocks);

@@ -24,8 +24,17 @@ typedef struct IrCfg {
 IrCfg *ir_cfg(const IrFunc *f);
 
 /* Edges that leave a block: 0, 1 or 2. */
-unsigned ir_n_succs(const IrFunc *f, IrBlockId block);
-IrEdge *ir_succ(const IrFunc *f, IrBlockId block, unsigned which);
+static inline unsigned ir_n_succs(const IrFunc *f, IrBlockId block)
+{
+    const IrInsn *last = &f->insn[f->block[block].last];
+
+    return last->op == IR_OP_brif ? 2 : last->op == IR_OP_br;
+}
+
+static inline IrEdge *ir_succ(const IrFunc *f, IrBlockId block, unsigned which)
+{
+    return ir_edge(f, &f->insn[f->block[block].last], which);
+}
 
 /* Blocks get new numbers: order[k] becomes k.  Blocks that are not named there go; no edge of those
  * that stay leads to one. */

@@ -280,7 +280,10 @@ extern bool ir_moves;
 /* An empty function in `arena`. */
 IrFunc *ir_func_new(Arena *arena, const IrGuest *guest, uint64_t pc);
 IrBlockId ir_block_new(IrFunc *f, uint64_t pc);
-IrEdge *ir_edge(const IrFunc *f, const IrInsn *term, unsigned which);
+static inline IrEdge *ir_edge(const IrFunc *f, const IrInsn *term, unsigned which)
+{
+    return &f->edge[(uint64_t)term->imm + which];
+}
 
 /* An edge to `to` without arguments: the imm of a br, or of a brif whose second edge follows. */
 uint32_t ir_edge_new(IrFunc *f, IrBlockId to);

@@ -52,7 +52,10 @@ def run(command, timeout=PATIENCE, stdin=b"", cwd=None, env=None):
         return Result(child.returncode, output, errors)
     except subprocess.TimeoutExpired:
         end_session(child.pid)
-        output, errors = child.communicate()
+        try:
+            output, errors = child.communicate(timeout=10)
+        except subprocess.TimeoutExpired as late:  # one who has left the session has the pipes
+            output, errors = late.stdout or b"", late.stderr or b""
         return Result(TIMED_OUT, output, errors)
 
 

@@ -61,6 +61,7 @@ typedef struct Promote {
     unsigned n; /* slots that the function reads or sets */
     uint8_t slot[256];
     uint8_t index[256]; /* of such a slot in slot[] */
+    bool changes[256];  /* by that: something changes it */
     const IrSlotSet *live_in;
     IrSlotSet *marked; /* slots with an entry marker already */
     uint8_t *set;      /* last change in the block: 0, SET or MEMORY */
@@ -102,6 +103,7 @@ static void scan_block(Promote *p, IrBlockId b)
         }
         if (i->op == IR_OP_setreg) {
             p->set[at(p, b, (unsigned)i->imm)] = SET;
+            p->changes[p->index[i->imm]] = true;
             p->set_value[at(p, b, (unsigned)i->imm)] = i->arg[0];
             ir_slots_add(&changed, (unsigned)i->imm);
             if (head) {
@@ -113,6 +115,7 @@ static void scan_block(Promote *p, IrBlockId b)
             for (unsigned j = 0; j < p->n; j++) {
                 if (ir_slots_has(&by_call, p->slot[j])) {
                     p->set[(size_t)b * p->n + j] = MEMORY;
+                    p->changes[j] = true;
                 }
             }
             ir_slots_join(&changed, &by_call);
@@ -129,39 +132,6 @@ static Source meet(Source a, Source b, IrBlockId here)
         return b;
     }
     return kind_of(a) <= MEMORY && kind_of(b) <= MEMORY ? source(MEMORY, 0) : source(PARAM, here);
-}
-
-static bool flow_slot(Promote *p, IrBlockId b, unsigned slot)
-{
-    const IrCfg *cfg = p->cfg;
-    size_t k = at(p, b, slot);
-    Source in = p->in[k], old = p->out[k];
-
-    if (in != source(PARAM, b)) {
-        in = b == 0 ? source(ENTRY, 0) : source(ANY, 0);
-        for (uint32_t e = cfg->first_pred[b]; e < cfg->first_pred[b + 1]; e++) {
-            in = meet(in, p->out[at(p, cfg->preds[e], slot)], b);
-        }
-        p->in[k] = in;
-    }
-    p->out[k] = p->set[k] == SET ? source(SET, b) : p->set[k] ? source(MEMORY, 0) : in;
-    return p->out[k] != old;
-}
-
-static void flow(Promote *p)
-{
-    bool changed = true;
-
-    while (changed) {
-        changed = false;
-        for (uint32_t k = 0; k < p->cfg->n_order; k++) {
-            for (unsigned j = 0; j < p->n; j++) {
-                unsigned slot = p->slot[j];
-
-                changed |= flow_slot(p, p->cfg->order[k], slot);
-            }
-        }
-    }
 }
 
 /* The one source that reaches `b` besides its own parameter, or that parameter when there are
@@ -214,6 +184,53 @@ static void drop_trivial(Promote *p, unsigned slot)
                 replace_source(p, slot, self, only);
                 changed = true;
             }
+        }
+    }
+}
+
+/* Slot slot[j] in block `b`; true when what reaches its end is something else now. */
+static bool flow_in(Promote *p, IrBlockId b, unsigned j)
+{
+    const IrCfg *cfg = p->cfg;
+    size_t k = (size_t)b * p->n + j;
+    Source in = p->in[k], old = p->out[k];
+
+    if (in != source(PARAM, b)) {
+        in = b == 0 ? source(ENTRY, 0) : source(ANY, 0);
+        for (uint32_t e = cfg->first_pred[b]; e < cfg->first_pred[b + 1]; e++) {
+            in = meet(in, p->out[(size_t)cfg->preds[e] * p->n + j], b);
+        }
+        p->in[k] = in;
+    }
+    p->out[k] = p->set[k] == SET ? source(SET, b) : p->set[k] ? source(MEMORY, 0) : in;
+    return p->out[k] != old;
+}
+
+static void flow_slot(Promote *p, unsigned j)
+{
+    bool changed = true;
+
+    while (changed) {
+        changed = false;
+        for (uint32_t k = 0; k < p->cfg->n_order; k++) {
+            changed |= flow_in(p, p->cfg->order[k], j);
+        }
+    }
+    drop_trivial(p, p->slot[j]);
+}
+
+/* A register that nothing changes is what it was at the entry. */
+static void flow(Promote *p)
+{
+    for (unsigned j = 0; j < p->n; j++) {
+        if (p->changes[j]) {
+            flow_slot(p, j);
+            continue;
+        }
+        for (uint32_t k = 0; k < p->cfg->n_order; k++) {
+            size_t i = (size_t)p->cfg->order[k] * p->n + j;
+
+            p->in[i] = p->out[i] = source(ENTRY, 0);
         }
     }
 }
@@ -303,11 +320,10 @@ static void find_forms(Promote *p)
         changed = false;
         for (uint32_t k = 0; k < p->cfg->n_order; k++) {
             IrBlockId b = p->cfg->order[k];
+            const Source *in = &p->in[(size_t)b * p->n];
 
-            for (unsigned j = 0; j < p->n; j++) {
-                unsigned slot = p->slot[j];
-
-                changed |= p->in[at(p, b, slot)] == source(PARAM, b) && narrow_forms(p, b, slot);
+            for (unsigned j = 0; j < p->n && p->f->block[b].n_preds > 1; j++) {
+                changed |= in[j] == source(PARAM, b) && narrow_forms(p, b, p->slot[j]);
             }
         }
     }
@@ -678,9 +694,6 @@ bool ir_opt_promote(IrFunc *f)
         scan_block(&p, b);
     }
     flow(&p);
-    for (unsigned j = 0; j < p.n; j++) {
-        drop_trivial(&p, p.slot[j]);
-    }
     find_forms(&p);
     find_wide(&p);
     p.replace = ir_replace_new(f);

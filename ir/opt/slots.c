@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ir/opt/slots.h"
 
+#include <string.h>
+
 #include "ir/guest.h"
 
 IrSlotSet ir_slots_all(const IrFunc *f)
@@ -79,22 +81,56 @@ void ir_slots_used_before(const IrFunc *f, const IrInsn *i, IrSlotSet *live)
     }
 }
 
-/* At each block, by `before`, which goes backward over one insn. */
-static IrSlotSet *find_in(const IrFunc *f, const IrCfg *cfg,
-                          void (*before)(const IrFunc *f, const IrInsn *i, IrSlotSet *live))
+typedef void BeforeFn(const IrFunc *f, const IrInsn *i, IrSlotSet *live);
+
+/* What a block makes of the slots that are live at its end: at its start they are seen | live & kept. */
+typedef struct Through {
+    IrSlotSet seen, kept;
+} Through;
+
+static Through through(const IrFunc *f, IrBlockId b, const IrSlotSet *all, BeforeFn *before)
 {
-    IrSlotSet *live_in = ARENA_NEW(f->arena, IrSlotSet, f->n_blocks);
+    Through t = { .kept = *all };
+
+    IR_FOR_EACH (f, b, ref) {
+        const IrInsn *i = &f->insn[ref];
+        IrSlotSet seen = { { 0 } };
+
+        if (i->op == IR_OP_setreg) {
+            ir_slots_remove(&t.kept, (unsigned)i->imm);
+            continue;
+        }
+        if (ir_op_info[i->op].effects & IR_PURE) {
+            continue;
+        }
+        before(f, i, &seen);
+        ir_slots_meet(&seen, &t.kept);
+        ir_slots_join(&t.seen, &seen);
+        if (!memcmp(&seen, &t.kept, sizeof(seen))) {
+            return (Through){ .seen = t.seen }; /* all that it has not set is seen here */
+        }
+    }
+    return t;
+}
+
+/* At each block, by `before`, which goes backward over one insn. */
+static IrSlotSet *find_in(const IrFunc *f, const IrCfg *cfg, BeforeFn *before)
+{
+    IrSlotSet *live_in = ARENA_NEW(f->arena, IrSlotSet, f->n_blocks), all = ir_slots_all(f);
+    Through *block = ARENA_RAW(f->arena, Through, f->n_blocks);
     bool changed = true;
 
+    for (uint32_t k = 0; k < cfg->n_order; k++) {
+        block[cfg->order[k]] = through(f, cfg->order[k], &all, before);
+        live_in[cfg->order[k]] = block[cfg->order[k]].seen;
+    }
     while (changed) {
         changed = false;
         for (uint32_t k = cfg->n_order; k-- > 0;) {
             IrBlockId b = cfg->order[k];
             IrSlotSet live = ir_slots_live_out(f, live_in, b);
 
-            for (IrRef ref = f->block[b].last; ref; ref = f->insn[ref].prev) {
-                before(f, &f->insn[ref], &live);
-            }
+            ir_slots_meet(&live, &block[b].kept);
             changed |= ir_slots_join(&live_in[b], &live);
         }
     }

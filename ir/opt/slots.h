@@ -36,6 +36,14 @@ static inline bool ir_slots_join(IrSlotSet *a, const IrSlotSet *b)
     return grew != 0;
 }
 
+/* *a becomes what both have. */
+static inline void ir_slots_meet(IrSlotSet *a, const IrSlotSet *b)
+{
+    for (unsigned k = 0; k < 4; k++) {
+        a->w[k] &= b->w[k];
+    }
+}
+
 /* The slots that call `i` may change. */
 IrSlotSet ir_slots_changed(const IrFunc *f, const IrInsn *i);
 

@@ -4,17 +4,22 @@
  *
  * A forward walk finds what each guest register is at the end of each block: a constant, or an
  * unknown number that has a name plus a constant.  Names are registers at the entry, registers at a
- * block where different values meet, and insns that are not looked into.  From what holds in front
+ * block where different values meet, and insns that are not looked into.  Registers that nothing sets
+ * keep their name; those that nothing reads do not matter.  From what holds in front
  * of it a loop is then executed with these values until the branch at its end leaves it.
  *
  * Terminates: a register gets a name at a block once, and each walk but the last gives one.
  */
 #include "ir/opt/trips.h"
 
+#include <string.h>
+
 #include "base/bits.h"
 #include "ir/eval.h"
 #include "ir/guest.h"
 #include "ir/opt/slots.h"
+
+enum { KEPT = 255 }; /* of IrTrips.index */
 
 enum { UNKNOWN, CONSTANT, NAMES }; /* of Known.name; other names from NAMES on */
 
@@ -26,9 +31,11 @@ typedef struct Known {
 struct IrTrips {
     const IrFunc *f;
     const IrCfg *cfg;
-    uint32_t n;    /* slots */
-    bool *named;   /* by block and slot: the register has a name of its own at its start */
-    Known *in;     /* by block and slot */
+    uint32_t n;    /* slots that are set and read: rows below have one Known for each */
+    uint8_t index[256]; /* of a slot in a row; KEPT: it is not set */
+    uint32_t values, kept; /* the first names of insns, and of slots that are not set */
+    bool *named;   /* by block: the register has a name of its own at its start */
+    Known *in;     /* by block */
     Known *out;
     Known *value;  /* by value */
     bool executing; /* an insn that is not looked into is another number in each iteration */
@@ -39,15 +46,20 @@ static Known constant(uint64_t v)
     return (Known){ CONSTANT, v };
 }
 
-static Known name_of_slot(const IrTrips *t, IrBlockId b, unsigned slot)
+/* The register of a row's entry `k`. */
+static Known name_of_slot(const IrTrips *t, IrBlockId b, unsigned k)
 {
-    return (Known){ NAMES + b * t->n + slot, 0 };
+    return (Known){ NAMES + b * t->n + k, 0 };
+}
+
+static Known name_of_kept(const IrTrips *t, unsigned slot)
+{
+    return (Known){ t->kept + slot, 0 };
 }
 
 static Known name_of_value(const IrTrips *t, IrRef ref)
 {
-    return t->executing ? (Known){ UNKNOWN, 0 }
-                        : (Known){ NAMES + t->f->n_blocks * t->n + ref, 0 };
+    return t->executing ? (Known){ UNKNOWN, 0 } : (Known){ t->values + ref, 0 };
 }
 
 static bool equal(Known a, Known b)
@@ -92,24 +104,31 @@ static bool named(const IrTrips *t, const IrInsn *i, Known *result)
     return false;
 }
 
-static void evaluate(IrTrips *t, IrRef ref, Known *slot)
+static void forget_changed(const IrTrips *t, const IrInsn *call, Known *now)
+{
+    IrSlotSet changed = ir_slots_changed(t->f, call);
+
+    for (unsigned s = 0; s < t->f->guest->n_slots; s++) {
+        if (t->index[s] != KEPT && ir_slots_has(&changed, s)) {
+            now[t->index[s]] = (Known){ UNKNOWN, 0 };
+        }
+    }
+}
+
+static void evaluate(IrTrips *t, IrRef ref, Known *now)
 {
     const IrInsn *i = &t->f->insn[ref];
     Known *value = &t->value[ref];
 
     *value = name_of_value(t, ref);
     if (i->op == IR_OP_getreg && i->type == t->f->guest->slots[i->imm].type) {
-        *value = slot[i->imm];
+        *value = t->index[i->imm] == KEPT ? name_of_kept(t, (unsigned)i->imm) : now[t->index[i->imm]];
     } else if (i->op == IR_OP_setreg) {
-        slot[i->imm] = t->value[i->arg[0]];
-    } else if (i->op == IR_OP_call) {
-        IrSlotSet changed = ir_slots_changed(t->f, i);
-
-        for (unsigned s = 0; s < t->n; s++) {
-            if (ir_slots_has(&changed, s)) {
-                slot[s] = (Known){ UNKNOWN, 0 };
-            }
+        if (t->index[i->imm] != KEPT) {
+            now[t->index[i->imm]] = t->value[i->arg[0]];
         }
+    } else if (i->op == IR_OP_call) {
+        forget_changed(t, i, now);
     } else if (ir_op_info[i->op].effects & IR_PURE && !constants(t, i, value)) {
         (void)named(t, i, value);
     }
@@ -178,20 +197,48 @@ static bool find_names(IrTrips *t)
     return changed;
 }
 
+/* Fills `index`. */
+static void find_slots(IrTrips *t)
+{
+    const IrFunc *f = t->f;
+    IrSlotSet set = { { 0 } }, read = { { 0 } };
+
+    for (IrRef ref = 1; ref < f->n_insns; ref++) {
+        const IrInsn *i = &f->insn[ref];
+
+        if (i->op == IR_OP_setreg) {
+            ir_slots_add(&set, (unsigned)i->imm);
+        } else if (i->op == IR_OP_getreg) {
+            ir_slots_add(&read, (unsigned)i->imm);
+        } else if (i->op == IR_OP_call) {
+            IrSlotSet changed = ir_slots_changed(f, i);
+
+            ir_slots_join(&set, &changed);
+        }
+    }
+    memset(t->index, KEPT, sizeof(t->index));
+    for (unsigned s = 0; s < f->guest->n_slots; s++) {
+        if (ir_slots_has(&set, s) && ir_slots_has(&read, s)) {
+            t->index[s] = (uint8_t)t->n++;
+        }
+    }
+}
+
 IrTrips *ir_trips(const IrFunc *f, const IrCfg *cfg)
 {
     IrTrips *t = ARENA_NEW(f->arena, IrTrips, 1);
-    size_t n = (size_t)f->n_blocks * f->guest->n_slots;
+    size_t n;
 
-    *t = (IrTrips){
-        .f = f,
-        .cfg = cfg,
-        .n = f->guest->n_slots,
-        .named = ARENA_NEW(f->arena, bool, n),
-        .in = ARENA_NEW(f->arena, Known, n),
-        .out = ARENA_NEW(f->arena, Known, n),
-        .value = ARENA_NEW(f->arena, Known, f->n_insns),
-    };
+    t->f = f;
+    t->cfg = cfg;
+    find_slots(t);
+    n = (size_t)f->n_blocks * t->n;
+    t->values = NAMES + (uint32_t)n;
+    t->kept = t->values + f->n_insns;
+    t->named = ARENA_NEW(f->arena, bool, n);
+    t->in = ARENA_NEW(f->arena, Known, n);
+    t->out = ARENA_NEW(f->arena, Known, n);
+    t->value = ARENA_NEW(f->arena, Known, f->n_insns);
     for (unsigned slot = 0; slot < t->n; slot++) {
         t->named[slot] = true; /* of the entry block */
     }

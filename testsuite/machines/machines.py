@@ -307,7 +307,7 @@ def idle_case(options, linux):
 def interp_case(options, linux):
     """The reference boots, too; it takes 13 s of processor time."""
     with Machine(options.ketch, "--tier=interp", linux=linux) as m:
-        m.up(600)
+        m.up(1800)
         check(m.run("echo $((6 * 7))") == "42", "it counts wrong")
         m.send("poweroff -f\n")
         m.end()

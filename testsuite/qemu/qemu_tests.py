@@ -24,7 +24,7 @@ import debian  # noqa: E402
 
 COMPILER = "riscv64-linux-gnu-gcc"
 GDB = "gdb-multiarch"
-SECONDS = 120
+SECONDS = suite.PATIENCE
 TIERS = {"jit": [], "regions": ["--tier-threshold=1"], "interp": ["--tier=interp"]}
 
 USER_FLAGS = ["-Wno-stringop-overread", "-O0", "-g", "-fno-strict-aliasing", "-static", "-pthread"]

@@ -2,8 +2,10 @@
 // The map of areas against a plain table of pages.
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -14,7 +16,7 @@ extern "C" {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-constexpr uint64_t kPages = 64;
+constexpr uint64_t kPages = 400;
 constexpr uint32_t kFlag = 1 << 29;
 
 struct Page {
@@ -30,7 +32,7 @@ struct Page {
 
 class Model {
   public:
-    ~Model() { free(map_.store); }
+    ~Model() { areas_free_all(&map_); }
 
     void Insert(uint64_t first, uint64_t n, int prot, uint16_t file)
     {
@@ -94,10 +96,17 @@ class Model {
             }
         }
         ASSERT_EQ(map_.total, pages_.size() * kPage);
-        for (size_t i = 0; i < map_.count; i++) {
-            ASSERT_LT(map_.area[i].start, map_.area[i].end);
-            ASSERT_TRUE(i == 0 || map_.area[i - 1].end <= map_.area[i].start);
+        size_t count = 0;
+        uint64_t end = 0;
+        for (size_t c = 0; c < map_.n_chunks; c++) {
+            ASSERT_GT(map_.chunk[c]->count, 0u);
+            for (unsigned i = 0; i < map_.chunk[c]->count; i++, count++) {
+                ASSERT_LE(end, map_.chunk[c]->area[i].start);
+                end = map_.chunk[c]->area[i].end;
+                ASSERT_LT(map_.chunk[c]->area[i].start, end);
+            }
         }
+        ASSERT_EQ(map_.count, count);
     }
 
     // The highest hole of n pages in [lo, hi), page by page.
@@ -129,7 +138,7 @@ TEST(Areas, RandomChangesAgreeWithATableOfPages)
     Model m;
 
     for (int i = 0; i < 3000; i++) {
-        uint64_t first = 1 + random() % (kPages - 9), n = 1 + random() % 8;
+        uint64_t first = 1 + random() % (kPages - 9), n = 1 + random() % (i % 2 ? 3 : 8);
 
         switch (random() % 5) {
         case 4:
@@ -179,7 +188,38 @@ TEST(Areas, MappingsDownwardsStayCheap)
         areas_insert(&map, &a);
     }
     EXPECT_EQ(map.count, kCount);
-    free(map.store);
+    areas_free_all(&map);
+}
+
+// Borders in any order, and away again: so many that there are many chunks.
+TEST(Areas, ChangesInTheMiddleStayCheap)
+{
+    constexpr uint64_t kCount = 100000;
+    std::mt19937 random(7);
+    Areas map = {};
+    Area all = {};
+
+    all.start = kPage;
+    all.end = (2 * kCount + 1) * kPage;
+    all.prot = PROT_READ;
+    all.flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    ASSERT_TRUE(areas_reserve(&map));
+    areas_insert(&map, &all);
+    std::vector<uint64_t> pages(kCount);
+    for (uint64_t i = 0; i < kCount; i++) {
+        pages[i] = 2 * i + 1;
+    }
+    for (int prot : {PROT_NONE, PROT_READ}) {
+        std::shuffle(pages.begin(), pages.end(), random);
+        for (uint64_t p : pages) {
+            ASSERT_TRUE(areas_reserve(&map));
+            areas_protect(&map, p * kPage, (p + 1) * kPage, prot);
+        }
+        EXPECT_EQ(map.count, prot == PROT_NONE ? 2 * kCount : 1);
+    }
+    EXPECT_EQ(map.n_chunks, 1u);
+    EXPECT_EQ(map.total, 2 * kCount * kPage);
+    areas_free_all(&map);
 }
 
 TEST(Areas, LikeNeighboursBecomeOne)

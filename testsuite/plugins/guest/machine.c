@@ -197,7 +197,7 @@ void in_supervisor(void);
 void in_machine(void)
 {
     run(0);
-    *MTIMECMP = *MTIME + 100000;
+    *MTIMECMP = *MTIME + 1000000; /* 0.1 s: it has not passed by the time of the WFI */
     __asm__ volatile("csrw mie, %0\nwfi\ncsrw mie, zero" ::"r"(128L));
     root[0] = entry(0, ALL);
     root[2] = entry((void *)0x80000000, ALL);

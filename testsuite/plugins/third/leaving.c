@@ -14,7 +14,8 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 static _Atomic uint64_t calls, late;
 static uint64_t limit = 1000;
 static bool again;
-static _Atomic bool asked, gone;
+static _Atomic bool gone;
+static bool asked;
 static qemu_plugin_id_t self;
 static const char *from = "insn";
 
@@ -45,10 +46,9 @@ static void anew(qemu_plugin_id_t id)
 static void happened(const char *what)
 {
     late += gone;
-    if (strcmp(what, from) != 0 || ++calls < limit || asked) {
+    if (strcmp(what, from) != 0 || ++calls < limit || __atomic_exchange_n(&asked, true, __ATOMIC_RELAXED)) {
         return;
     }
-    asked = true;
     if (again) {
         qemu_plugin_reset(self, anew);
     } else {

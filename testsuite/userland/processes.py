@@ -7,6 +7,7 @@ and end with status 0.  exec.c runs once more where faccessat2() is not permitte
 import glob
 import os
 import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))

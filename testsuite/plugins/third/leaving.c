@@ -45,7 +45,6 @@ static void anew(qemu_plugin_id_t id)
 
 static void happened(const char *what)
 {
-    late += gone;
     if (strcmp(what, from) != 0 || ++calls < limit || __atomic_exchange_n(&asked, true, __ATOMIC_RELAXED)) {
         return;
     }
@@ -58,16 +57,19 @@ static void happened(const char *what)
 
 static void at_insn(unsigned vcpu, void *data)
 {
+    late += gone;
     happened("insn");
 }
 
 static void at_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data)
 {
+    late += gone;
     happened("access");
 }
 
 static void on_block(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
+    late += gone;
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 
@@ -77,6 +79,7 @@ static void on_block(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     happened("block");
 }
 
+/* These may have been on their way when it left. */
 static void on_init(qemu_plugin_id_t id, unsigned vcpu)
 {
     happened("init");

@@ -102,15 +102,16 @@ static void at_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     bool io = machine && qemu_plugin_hwaddr_is_io(qemu_plugin_get_hwaddr(info, vaddr));
     bool atomic = (insn->code & 0x7f) == 0x2f; /* reports what it has done when both is done */
+    bool may_change = atomic || qemu_plugin_num_vcpus() > 1;
 
     looked++;
     say("pc", insn->pc, read_register(pc_register), insn->pc);
     look_at_registers(insn, vaddr, value, 8 * size);
-    if (!io && !atomic) {
+    if (!io && !may_change) {
         say("memory", insn->pc, qemu_plugin_read_memory_vaddr(vaddr, bytes, size) ? number(bytes) : 0xbad, value);
         say("length", insn->pc, bytes->len, size);
     }
-    if (machine && !atomic) {
+    if (machine && !may_change) {
         look_at_physical(info, insn, vaddr, value);
     }
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * userland/areas.h - which addresses are mapped, and how: a sorted array of disjoint areas.
+ * userland/areas.h - which addresses are mapped, and how: disjoint areas in the order of addresses,
+ * in chunks, so that a change moves few of them, however many there are.
  *
  * Pure bookkeeping, no system calls and no lock: mem.c keeps it equal to what the host has.
- * Invariant:  area[] is sorted, areas are page-aligned, not empty and do not overlap; neighbours
- *             that are alike are one area.
+ * Invariant:  areas are sorted, page-aligned, not empty and do not overlap; neighbours that are
+ *             alike are one area; no chunk is empty.
  */
 #ifndef KETCH_USERLAND_AREAS_H
 #define KETCH_USERLAND_AREAS_H
@@ -25,23 +26,37 @@ typedef struct Area {
     bool flushed;     /* the guest has called riscv_flush_icache() for some of it */
 } Area;
 
+enum {
+    AREAS_CHUNK = 64, /* areas in a chunk, at most */
+    AREAS_SPARE = 3,  /* a change makes so many borders, each of which may fill a chunk */
+};
+
+typedef struct AreaChunk {
+    unsigned count;
+    Area area[AREAS_CHUNK];
+} AreaChunk;
+
+/* All zero: empty. */
 typedef struct Areas {
-    Area *area;       /* somewhere in `store`: mappings go downwards, so most are new at the front */
-    size_t count;
-    Area *store;
-    size_t capacity;  /* of store */
-    uint64_t total;   /* bytes in all areas */
+    AreaChunk **chunk;
+    size_t n_chunks, capacity;
+    AreaChunk *spare[AREAS_SPARE]; /* for the next change */
+    size_t count;                  /* areas */
+    uint64_t total;                /* bytes in all areas */
     /* What areas_hole() has seen: no hole in [from, below) is larger than `largest`. */
     struct {
         uint64_t below, from, largest;
     } seen;
 } Areas;
 
-/* Room for two more areas, so that the calls below cannot fail; false when out of memory. */
+/* Room for one change, so that it cannot fail; false when out of memory. */
 MUST_USE bool areas_reserve(Areas *map);
 
-/* Index of the first area that ends above addr; map->count when there is none. */
-size_t areas_find(const Areas *map, uint64_t addr);
+void areas_free_all(Areas *map);
+
+/* The first area that ends above addr, or NULL: of areas_find(map, a->end) the one behind `a`.
+ * Areas stay where they are until the next change. */
+Area *areas_find(const Areas *map, uint64_t addr);
 
 /* The area that holds addr, or NULL. */
 Area *areas_at(const Areas *map, uint64_t addr);

@@ -315,13 +315,11 @@ int64_t mem_mprotect(uint64_t addr, uint64_t len, int prot)
     mapped = addr;
     had_code = areas_have_code(&mem.map, addr, addr + len);
     /* The kernel changes what comes before a hole or what is sealed, then says ENOMEM or EPERM. */
-    for (size_t i = areas_find(&mem.map, addr);
-         i < mem.map.count && mapped < addr + len && mem.map.area[i].start <= mapped; i++) {
-        if (mem.map.area[i].flags & AREA_SEALED) {
+    for (const Area *a; mapped < addr + len && (a = areas_at(&mem.map, mapped)); mapped = a->end) {
+        if (a->flags & AREA_SEALED) {
             why = -EPERM;
             break;
         }
-        mapped = mem.map.area[i].end;
     }
     mapped = mapped > addr + len ? addr + len : mapped;
     r = mapped > addr ? protect_locked(addr, mapped - addr, prot) : 0;
@@ -363,16 +361,16 @@ static bool copy_areas(uint64_t addr, uint64_t len, uint64_t to, uint64_t new_le
     uint64_t end = addr + (len ? len : 1), at = addr;
 
     do {
-        size_t i = areas_find(&mem.map, at);
+        const Area *a = areas_find(&mem.map, at);
         Area moved;
 
         if (!areas_reserve(&mem.map)) {
             return false;
         }
-        if (i == mem.map.count || mem.map.area[i].start >= end) {
+        if (!a || a->start >= end) {
             break;
         }
-        moved = mem.map.area[i];
+        moved = *a;
         at = moved.end;
         if (moved.start < addr) {
             moved.offset += moved.flags & MAP_ANONYMOUS ? 0 : addr - moved.start;
@@ -592,7 +590,6 @@ int64_t mem_shmdt(uint64_t addr)
     pthread_mutex_lock(&mem.lock);
     a = areas_at(&mem.map, addr);
     if (a && a->start == addr && (a->flags & AREA_SHM) && areas_reserve(&mem.map)) {
-        a = areas_at(&mem.map, addr);
         len = a->end - a->start;
         guard_forget(addr, addr + len);
         r = HOST_CALL1(SYS_shmdt, addr);
@@ -652,14 +649,12 @@ bool mem_grow_stack(uint64_t addr)
 {
     uint64_t start = bits_align_down(addr, MEM_PAGE);
     bool grown = false;
-    size_t i;
+    const Area *a;
 
     pthread_mutex_lock(&mem.lock);
-    i = areas_find(&mem.map, addr);
-    if (i < mem.map.count && mem.map.area[i].start > addr && start >= MEM_LOWEST &&
-        (mem.map.area[i].flags & MAP_GROWSDOWN) && areas_free(&mem.map, start - MEM_PAGE, addr)) {
-        const Area *a = &mem.map.area[i];
-
+    a = areas_find(&mem.map, addr);
+    if (a && a->start > addr && start >= MEM_LOWEST && (a->flags & MAP_GROWSDOWN) &&
+        areas_free(&mem.map, start - MEM_PAGE, addr)) {
         grown = map_locked(start, a->start - start, a->prot,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED_NOREPLACE, -1,
                            0) >= 0;
@@ -686,14 +681,11 @@ void mem_name(uint64_t addr, uint64_t len, const char *name)
 
 bool mem_next_area(uint64_t addr, MemArea *area)
 {
-    bool found;
-    size_t i;
+    const Area *a;
 
     pthread_mutex_lock(&mem.lock);
-    i = areas_find(&mem.map, addr);
-    found = i < mem.map.count;
-    if (found) {
-        const Area *a = &mem.map.area[i];
+    a = areas_find(&mem.map, addr);
+    if (a) {
         const char *name = special_name(a);
 
         *area = (MemArea){ .start = a->start,
@@ -705,7 +697,7 @@ bool mem_next_area(uint64_t addr, MemArea *area)
         snprintf(area->name, sizeof(area->name), "%s", name ? name : "");
     }
     pthread_mutex_unlock(&mem.lock);
-    return found;
+    return a != NULL;
 }
 
 bool mem_area(uint64_t addr, MemArea *area)
@@ -756,10 +748,8 @@ size_t mem_fetch(void *opaque, uint64_t pc, uint8_t *buf, size_t want, bool *wri
 
     (void)opaque;
     pthread_mutex_lock(&mem.lock);
-    for (size_t i = areas_find(&mem.map, pc); i < mem.map.count && end - pc < want; i++) {
-        Area *a = &mem.map.area[i];
-
-        if (a->start > end || !(a->prot & PROT_EXEC)) {
+    for (Area *a; end - pc < want && (a = areas_at(&mem.map, end));) {
+        if (!(a->prot & PROT_EXEC)) {
             break;
         }
         a->has_code = true;
@@ -799,8 +789,9 @@ int mem_fetch_signal(uint64_t addr, int *code)
 void mem_code_changed(uint64_t start, uint64_t end)
 {
     pthread_mutex_lock(&mem.lock);
-    for (size_t i = areas_find(&mem.map, start); i < mem.map.count && mem.map.area[i].start < end; i++) {
-        mem.map.area[i].flushed = true;
+    for (Area *a = areas_find(&mem.map, start); a && a->start < end;
+         a = areas_find(&mem.map, a->end)) {
+        a->flushed = true;
     }
     pthread_mutex_unlock(&mem.lock);
     tr_code_changed(start, end - start);

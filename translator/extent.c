@@ -192,36 +192,14 @@ static void set_seen_targets(ExtBlock *b, const FeShape *s, uint64_t pc)
     }
 }
 
-/* The call in front of `back`, when it is of the longest form; length 0: there is none. */
-static FeShape call_before(uint64_t back)
-{
-    FeShape s = source_look(back - tr.frontend->max_insn);
-    bool is_call = s.length == tr.frontend->max_insn && (s.kind == FE_CALL || s.kind == FE_ICALL);
-
-    return is_call ? s : (FeShape){ .length = 0 };
-}
-
-/* The function around `back` may call itself there: it begins at the call's target, not far before. */
-static bool may_recur(const FeShape *call, uint64_t back)
-{
-    return call->kind == FE_CALL && back - call->target < RECURSION_REACH;
-}
-
-/* Does the function around `back` and `ret` call itself in front of `back`? */
+/* Does the function around `back` and `ret` call itself in front of `back`?  It begins at the call's
+ * target, not far before either. */
 static bool is_recursion(uint64_t back, uint64_t ret)
 {
-    FeShape call = call_before(back);
+    FeShape call = source_look(back - tr.frontend->max_insn);
 
-    return call.length && may_recur(&call, back) && ret - call.target < RECURSION_REACH;
-}
-
-bool extent_is_return(uint64_t pc, TrPage page)
-{
-    FeShape call;
-
-    source_place(pc, page);
-    call = call_before(pc);
-    return call.length && !may_recur(&call, pc);
+    return call.kind == FE_CALL && call.length == tr.frontend->max_insn &&
+           back - call.target < RECURSION_REACH && ret - call.target < RECURSION_REACH;
 }
 
 /* A return of the region's own function leaves; but from a function that calls itself it mostly leads

@@ -51,10 +51,6 @@ typedef struct Extent {
 
 extern Extent extent;
 
-/* What is at `pc` is behind a call, which is not one of the function around it: who comes there by a
- * computed jump returns. */
-bool extent_is_return(uint64_t pc, TrPage page);
-
 /* The region that starts at `pc`, of at most `max_insns` instructions.  Where it would be larger, and
  * has no loop, it ends where other regions begin: what runs through code that is larger than a region
  * comes back to the same ones.  False: there is no instruction to fetch at `pc` any more. */

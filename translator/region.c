@@ -282,7 +282,6 @@ void region_hot(TrVcpu *v)
         } else {
             *unit->counter = region_interval();
             if (unit->samples == 1) {
-                unit->returned_to = extent_is_return(unit->pc, unit->page);
                 cache_relink_locked(unit);
             }
         }

@@ -24,10 +24,8 @@ void run_forget(TrVcpu *v)
 
 static void remember(TrVcpu *v, uint64_t pc, const TrUnit *unit)
 {
-    const char *entry = unit->code.entry;
-
-    v->vcpu.jump_cache[vcpu_jump_index(pc)] = (VcpuJump){
-        pc ^ v->vcpu.jump_tag, entry + (unit->returned_to ? unit->code.counter_size : 0) };
+    v->vcpu.jump_cache[vcpu_jump_index(pc)] =
+        (VcpuJump){ pc ^ v->vcpu.jump_tag, unit->code.entry };
     v->cached = true;
 }
 

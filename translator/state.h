@@ -103,7 +103,6 @@ struct TrUnit {
     bool region;
     bool fused;       /* an access may stand for several instructions (Frontend.sequence) */
     bool asked_threads; /* must go when the guest gets its second thread */
-    _Atomic bool returned_to; /* computed jumps lead here as returns, which need not be counted */
     bool writable;      /* has a span with a copy of its bytes */
     uint8_t samples;    /* times that the counter has run out */
     TrSpan spans[];

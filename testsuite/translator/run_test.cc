@@ -115,30 +115,6 @@ TEST(Region, JumpsOnwardAreNotCountedForLong)
     EXPECT_LT(15u, counter("enters") - before);
 }
 
-/* ... and where a callee returns to, the caller does not. */
-TEST(Region, ReturnsAreNotCountedForLong)
-{
-    if (threshold < 64) {
-        GTEST_SKIP() << "counters run out at once";
-    }
-    Asm c(fresh_code());
-    uint64_t start = c.pc, before = counter("enters");
-    c.jal(ra, start + 0x2000);
-    c.addi(a1, a1, -1);
-    c.bne(a1, zero, start);
-    c.ecall();
-    c.pc = start + 0x2000;
-    c.addi(a0, a0, 1);
-    c.ret();
-
-    Cpu cpu(start);
-    cpu[a1] = threshold - 2;
-    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
-    EXPECT_EQ(threshold - 2, cpu[a0]);
-    EXPECT_LT(counter("enters") - before, 40u) << "15 for the loop and the callee, 1 for the return";
-    EXPECT_LT(30u, counter("enters") - before);
-}
-
 /* fib(a0) = a0 < 2 ? a0 : fib(a0 - 1) + fib(a0 - 2); a1 has 2, the stack is at sp. */
 uint64_t fib(Asm &c)
 {

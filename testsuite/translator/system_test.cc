@@ -847,7 +847,6 @@ TEST_F(System, RememberedPagesAreOfOneContext)
     }
 }
 
-/* A store asks for itself: pages that were only loaded from, and such that a load has found for it. */
 /* A kernel's view, with a page of code and one of data for each process beside what is global. */
 TEST_F(System, OneContextForAllRoots)
 {
@@ -889,6 +888,7 @@ TEST_F(System, OneContextForAllRoots)
     }
 }
 
+/* A store asks for itself: pages that were only loaded from, and such that a load has found for it. */
 TEST_F(System, RememberedPagesThatMustNotBeWritten)
 {
     Nearby n = emit_nearby(code());

@@ -3,7 +3,6 @@
 
 #include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "userland/semihosting/semihosting.h"
 #include "userland/mem.h"
@@ -29,17 +28,8 @@ static bool write_guest(void *thread, uint64_t addr, const void *from, size_t n)
 
 static void console_write(void *thread, const void *bytes, size_t n)
 {
-    const char *from = bytes;
-
     (void)thread;
-    for (size_t done = 0; done < n;) {
-        ssize_t r = write(STDERR_FILENO, from + done, n - done);
-
-        if (r <= 0) {
-            return;
-        }
-        done += (size_t)r;
-    }
+    semihost_stderr(bytes, n);
 }
 
 static int console_read(void *thread)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Semihosting calls of a machine: memory of the hart that makes one, a console on a chardev. */
 #include <string.h>
-#include <unistd.h>
 
 #include "ui/vm/keys.h"
 #include "ui/vm/vm.h"
@@ -31,19 +30,11 @@ static bool write_guest(void *thread, uint64_t addr, const void *from, size_t n)
 static void console_write(void *thread, const void *bytes, size_t n)
 {
     VmSemihost *s = &((Caller *)thread)->vm->semihost;
-    const char *from = bytes;
 
     if (s->port.chardev) {
         chardev_write(&s->port, bytes, n);
-        return;
-    }
-    for (size_t done = 0; done < n;) {
-        ssize_t r = write(STDERR_FILENO, from + done, n - done);
-
-        if (r <= 0) {
-            return;
-        }
-        done += (size_t)r;
+    } else {
+        semihost_stderr(bytes, n);
     }
 }
 

@@ -88,6 +88,17 @@ int64_t call_readc(Call *c)
     return byte == SEMIHOST_LATER ? CALL_AGAIN : byte == SEMIHOST_END ? -EIO : byte;
 }
 
+void semihost_stderr(const void *bytes, size_t n)
+{
+    const char *from = bytes;
+    ssize_t done = 1;
+
+    for (; n > 0 && done > 0; from += done, n -= (size_t)done) {
+        done = write(STDERR_FILENO, from, n);
+        done = done < 0 ? 0 : done;
+    }
+}
+
 int semihost_stdin(void)
 {
     struct pollfd fd = { .fd = STDIN_FILENO, .events = POLLIN };

@@ -66,7 +66,9 @@ void semihost_free(Semihost *s);
 /* The vcpu has stopped at a breakpoint (IR_TRAP_breakpoint). */
 SemihostResult semihost_breakpoint(Semihost *s, Vcpu *vcpu, void *thread, int *status);
 
-/* For console_read() of who has no other console than the process's: a byte of standard input. */
+/* For who has no other console than the process's: a byte of standard input, as console_read() gives it;
+ * bytes for standard error. */
 int semihost_stdin(void);
+void semihost_stderr(const void *bytes, size_t n);
 
 #endif

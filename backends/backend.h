@@ -66,6 +66,7 @@ typedef struct BeOptions {
     bool hot;          /* worth a little more code: with BE_MEM_flat and BE_MEM_tlb an access first guesses
                           that its page is that of the last time (MmuRecents) */
     bool note_jumps;   /* computed jumps say where they come from, see Vcpu.from */
+    bool alone;        /* there is no other vcpu: what is atomic need not be so for other threads */
     bool no_link;      /* exits always leave to the run loop (-d nochain, --check, single steps) */
     bool show_registers; /* log what lives where (-d ra) */
     uint32_t *where;     /* not NULL: one for each of IrFunc.insn, BE_NOWHERE before: gets the offset

@@ -573,7 +573,7 @@ Machine *machine_new(const MachineConfig *config, const char **error)
 {
     Machine *m = calloc(1, sizeof(*m));
 
-    CHECK(tr.system && config->n_harts <= MACHINE_HARTS, "not a machine");
+    CHECK(tr.system && config->n_harts <= (tr.config.one_vcpu ? 1 : MACHINE_HARTS), "not a machine");
     if (!m) {
         *error = "Out of memory.";
         return NULL;

@@ -49,6 +49,8 @@ typedef struct TrConfig {
     size_t cache_size;      /* bytes of host code (of side memory in the interpreter); 0: 64 MiB, of a
                                machine 256 MiB */
     uint64_t mem_base;      /* host address of guest address 0 */
+    bool one_vcpu;          /* there will be no second one, and nobody else changes what the guest changes
+                               atomically */
     bool one_insn;          /* units of one instruction (-one-insn-per-tb) */
     bool check;             /* every unit also in the interpreter, compared (--check) */
     bool no_chain;          /* -d nochain */

@@ -173,6 +173,7 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
         .counter = tr.config.hot_threshold && !unit->region && !step ? unit->counter : NULL,
         .hot = unit->region,
         .note_jumps = tr.config.hot_threshold && !tr.no_chain,
+        .alone = tr.config.one_vcpu,
         .no_link = tr.no_chain || step,
         .show_registers = dump_wanted(LOG_ra, unit->pc),
         .memory = memory_of(step),

@@ -150,9 +150,28 @@ static unsigned size_of(const IrInsn *i)
     return (unsigned)__builtin_ctz(ir_bits(i->type) / 8);
 }
 
+/* In front of an insn that reads and writes; nobody comes in between when there is no other vcpu. */
 static void emit_lock(X64Gen *g)
 {
-    x64_byte(&g->e, 0xf0);
+    if (!g->options->alone) {
+        x64_byte(&g->e, 0xf0);
+    }
+}
+
+/* xchg is always locked. */
+static void swap_alone(X64Gen *g, const IrInsn *i, IrRef ref)
+{
+    unsigned size = size_of(i);
+    X64Access a = x64_access_begin(g, use_addr(g, i), 0, VCPU_rmw, size);
+    X64Reg b = x64_use(g, i->arg[1]), d = x64_temp(g, X64_GPRS);
+
+    x64_access_find(g, &a);
+    emit_int_load(g, d, a.mem, size, false, false);
+    x64_map_at(g, x64_here(g), g->guest_pc);
+    x64_rm(&g->e, sized(0x89, size), size == 3, b, a.mem, 0);
+    x64_access_end(g, &a, X64_NONE, 0, NULL);
+    x64_end_uses(g);
+    x64_def_in(g, ref, d);
 }
 
 /* swap and add: the host returns the old value in the register. */
@@ -270,7 +289,9 @@ RULE_FN(lower_amo)
     unsigned digit;
 
     (void)arg;
-    if (i->aux == IR_RMW_swap || i->aux == IR_RMW_add) {
+    if (i->aux == IR_RMW_swap && g->options->alone) {
+        swap_alone(g, i, ref);
+    } else if (i->aux == IR_RMW_swap || i->aux == IR_RMW_add) {
         amo_exchange(g, i, ref);
     } else if (amo_is_logic(i->aux, &digit) && g->val[ref].n_uses == 0) {
         amo_logic(g, i, digit);
@@ -305,7 +326,7 @@ RULE_FN(lower_fence)
     (void)ref, (void)arg;
     x64_forget_found(g, UINT32_MAX); /* drivers have fences between accesses to registers of devices */
     if (i->aux & IR_FENCE_SL) {
-        emit_lock(g);
+        x64_byte(&g->e, 0xf0); /* lock: devices look at memory, too */
         x64_alu_mi(&g->e, X64_OR, false, x64_mem(X64_RSP, 0), 0);
     }
 }

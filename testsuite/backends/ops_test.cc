@@ -194,8 +194,10 @@ TEST_P(Ops, MeansWhatItsRowSays)
     const auto [op, poison] = GetParam();
 
     pair_.Poison(poison);
+    bool alone = false;
     for (uint32_t mask : FeatureMasks()) {
         pair_.Features(mask);
+        pair_.Alone(alone = !alone);
         for (const Case &c : CasesOf(op)) {
             for (unsigned how = 0; how < ways[ir_op_info[c.op].n_args]; how++) {
                 Place place[3] = { places[how % 3], places[how / 3 % 3], places[how / 9] };

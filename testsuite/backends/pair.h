@@ -68,11 +68,17 @@ class Pair
         x64_poison = poison;
     }
 
+    void Alone(bool alone)
+    {
+        alone_ = alone;
+    }
+
     BeStatus Compile(const Backend &backend, const IrFunc *f, BeCode *unit)
     {
         BeOptions options = {};
 
         options.no_link = true;
+        options.alone = alone_;
         if (backend.compile(code_, f, &options, unit) == BE_FULL) {
             codebuf_reset(code_);
             be_x86_64.restart(code_);
@@ -119,6 +125,7 @@ class Pair
 
   private:
     CodeBuf *code_;
+    bool alone_ = false;
     std::unique_ptr<Vcpu> vcpu_;
     IrHelperFn *helpers_[kHelpers];
     sigjmp_buf raise_;

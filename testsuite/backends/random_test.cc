@@ -159,6 +159,7 @@ TEST_P(Random, AgreesWithInterpreter)
     faults_seen = 0;
     for (uint64_t seed = first; seed < first + count; seed++) {
         arena_reset(arena.get(), mark);
+        pair_.Alone(seed % 2);
         Gen gen(seed, o);
         IrFunc *f = gen.Function(arena.get());
 

@@ -145,7 +145,7 @@ static bool start_translator(Vm *vm, GError **error)
     static TrSystem system;
     TrConfig config = { .frontend = &fe_riscv64_machine, .system = &system, .tier = o->tier,
                         .cache_size = o->cache_size, .hot_threshold = o->threshold,
-                        .one_insn = o->one_insn, .check = o->check, .no_chain = o->no_chain, .perf = o->perf,
+                        .one_vcpu = o->harts == 1, .one_insn = o->one_insn, .check = o->check, .no_chain = o->no_chain, .perf = o->perf,
                         .gdb_jit = o->gdb_jit, .profile = o->profile, .timed = o->stats,
                         .dfilter = (const TrRange *)(const void *)o->dfilter->data,
                         .n_dfilter = o->dfilter->len, .symbol = vm_symbol,

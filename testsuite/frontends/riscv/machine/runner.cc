@@ -256,6 +256,7 @@ int main(int argc, char **argv)
     if (!load(o.system.mem, o.program))
         return fail("cannot read the program");
     o.board.n_harts = n_harts;
+    o.config.one_vcpu = n_harts == 1;
     o.board.time = [](void *) { return now(); };
     o.board.set_timer = set_timer;
     o.board.reset_pc = kRam;

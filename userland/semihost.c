@@ -4,8 +4,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "userland/semihosting/semihosting.h"
 #include "userland/mem.h"
+#include "userland/semihosting/semihosting.h"
 
 enum { AGAIN_NS = 5000000 };
 

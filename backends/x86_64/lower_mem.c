@@ -158,32 +158,23 @@ static void emit_lock(X64Gen *g)
     }
 }
 
-/* xchg is always locked. */
-static void swap_alone(X64Gen *g, const IrInsn *i, IrRef ref)
-{
-    unsigned size = size_of(i);
-    X64Access a = x64_access_begin(g, use_addr(g, i), 0, VCPU_rmw, size);
-    X64Reg b = x64_use(g, i->arg[1]), d = x64_temp(g, X64_GPRS);
-
-    x64_access_find(g, &a);
-    emit_int_load(g, d, a.mem, size, false, false);
-    x64_map_at(g, x64_here(g), g->guest_pc);
-    x64_rm(&g->e, sized(0x89, size), size == 3, b, a.mem, 0);
-    x64_access_end(g, &a, X64_NONE, 0, NULL);
-    x64_end_uses(g);
-    x64_def_in(g, ref, d);
-}
-
-/* swap and add: the host returns the old value in the register. */
+/* swap and add: the host returns the old value in the register.  Its xchg is always locked. */
 static void amo_exchange(X64Gen *g, const IrInsn *i, IrRef ref)
 {
     unsigned size = size_of(i);
+    bool swap = i->aux == IR_RMW_swap, apart = swap && g->options->alone;
     X64Access a = x64_access_begin(g, use_addr(g, i), 0, VCPU_rmw, size);
     X64Reg b = x64_use(g, i->arg[1]), d = x64_temp(g, X64_GPRS);
 
-    x64_mov_rr(&g->e, size == 3, d, b);
+    if (!apart) {
+        x64_mov_rr(&g->e, size == 3, d, b);
+    }
     x64_access_find(g, &a);
-    if (i->aux == IR_RMW_swap) {
+    if (apart) {
+        emit_int_load(g, d, a.mem, size, false, false);
+        x64_map_at(g, x64_here(g), g->guest_pc);
+        x64_rm(&g->e, sized(0x89, size), size == 3, b, a.mem, 0);
+    } else if (swap) {
         x64_rm(&g->e, sized(0x87, size), size == 3, d, a.mem, 0);
     } else {
         emit_lock(g);
@@ -289,9 +280,7 @@ RULE_FN(lower_amo)
     unsigned digit;
 
     (void)arg;
-    if (i->aux == IR_RMW_swap && g->options->alone) {
-        swap_alone(g, i, ref);
-    } else if (i->aux == IR_RMW_swap || i->aux == IR_RMW_add) {
+    if (i->aux == IR_RMW_swap || i->aux == IR_RMW_add) {
         amo_exchange(g, i, ref);
     } else if (amo_is_logic(i->aux, &digit) && g->val[ref].n_uses == 0) {
         amo_logic(g, i, digit);

@@ -610,10 +610,9 @@ TEST_F(System, OneAddressInTwoContexts)
     }
 }
 
-/* Calls and jumps between pages, to and fro, many times; then one page is another. */
-TEST_F(System, JumpsToOtherPages)
+/* A loop of a1 rounds that calls `f`, a page behind it, which adds 1 to a0; `g`, to be put there, adds 2. */
+void emit_calls_of_a_page(Asm c, Asm f, Asm g)
 {
-    Asm c = code(), f = code(0x1000), g = code(0x2000);
     uint64_t loop = c.jal(ra, CODE + 0x1000);
     c.addi(a1, a1, -1);
     c.bne(a1, zero, loop);
@@ -622,6 +621,12 @@ TEST_F(System, JumpsToOtherPages)
     f.ret();
     g.addi(a0, a0, 2);
     g.ret();
+}
+
+/* Calls and jumps between pages, to and fro, many times; then one page is another. */
+TEST_F(System, JumpsToOtherPages)
+{
+    emit_calls_of_a_page(code(), code(0x1000), code(0x2000));
     x(a1) = 100;
     x(a0) = 0;
     EXPECT_EQ(IR_TRAP_syscall, run(CODE).trap);
@@ -641,15 +646,7 @@ TEST_F(System, JumpsToOtherPages)
 /* Hot code goes to another page, which is another one after some code was dropped. */
 TEST_F(System, AnotherPageAfterCodeWasDropped)
 {
-    Asm c = code(), f = code(0x1000), g = code(0x2000);
-    uint64_t loop = c.jal(ra, CODE + 0x1000);
-    c.addi(a1, a1, -1);
-    c.bne(a1, zero, loop);
-    c.ecall();
-    f.addi(a0, a0, 1);
-    f.ret();
-    g.addi(a0, a0, 2);
-    g.ret();
+    emit_calls_of_a_page(code(), code(0x1000), code(0x2000));
     for (int round = 0; round < 4; round++) {
         Asm other = code(0x3000);
         other.li(a2, round);

@@ -31,7 +31,7 @@ static const Pair values[] = {
     { 0, 0 },                     /* MVENDORID */
     { 1, 0 },                     /* MARCHID */
     { 2, 0 },                     /* MIMPID */
-    { 5, 3 },                     /* CPUPERF_0: misaligned accesses are fast */
+    { KEY_CPUPERF_0, 3 },         /* misaligned accesses are fast */
     { 6, 64 },                    /* ZICBOZ_BLOCK_SIZE */
     { 8, 1000000000 },            /* TIME_CSR_FREQ: it counts nanoseconds */
     { 9, 3 },                     /* MISALIGNED_SCALAR_PERF: fast */

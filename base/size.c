@@ -13,9 +13,12 @@ bool size_parse(const char *text, uint64_t *out)
     unsigned shift = 0;
     unsigned long long v;
 
+    if (!isdigit((unsigned char)*text)) {
+        return false; /* strtoull() would take spaces and a sign */
+    }
     errno = 0;
     v = strtoull(text, &end, 0);
-    if (end == text || errno || *text == '-') {
+    if (errno) {
         return false;
     }
     if (*end) {

@@ -248,27 +248,89 @@ static bool install(Plugin *p, const char *file, GError **error)
     return status == 0;
 }
 
-/* A name without a slash that is no file here is a plugin that comes with Ketch. */
-static bool find_file(const Plugin *p, char file[PATH_MAX])
+/* The folder of the plugins that come with Ketch; the caller frees it.  NULL: where Ketch itself is cannot
+ * be seen. */
+static char *bundled_folder(void)
 {
     char self[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char *bin, *bundled;
+    char *bin, *folder;
+
+    if (n < 0) {
+        return NULL;
+    }
+    self[n] = '\0';
+    bin = g_path_get_dirname(self);
+    folder = g_build_filename(bin, "..", "lib", "ketch", "plugins", NULL);
+    g_free(bin);
+    return folder;
+}
+
+/* A name without a slash that is no file here is a plugin that comes with Ketch. */
+static bool find_file(const Plugin *p, char file[PATH_MAX])
+{
+    char *folder, *bundled;
     bool found;
 
     if (realpath(p->path, file)) {
         return true;
     }
-    if (strchr(p->path, '/') || n < 0) {
+    folder = strchr(p->path, '/') ? NULL : bundled_folder();
+    if (!folder) {
         return false;
     }
-    self[n] = '\0';
-    bin = g_path_get_dirname(self);
-    bundled = g_strdup_printf("%s/../lib/ketch/plugins/%s.so", bin, p->path);
+    bundled = g_strdup_printf("%s/%s.so", folder, p->path);
     found = realpath(bundled, file) != NULL;
     g_free(bundled);
-    g_free(bin);
+    g_free(folder);
     return found;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Names of the plugins that come with Ketch, sorted; the caller releases the array. */
+static GPtrArray *bundled_names(void)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    char *folder = bundled_folder();
+    GDir *dir = folder ? g_dir_open(folder, 0, NULL) : NULL;
+    const char *entry;
+
+    while (dir && (entry = g_dir_read_name(dir))) {
+        if (g_str_has_suffix(entry, ".so")) {
+            g_ptr_array_add(names, g_strndup(entry, strlen(entry) - strlen(".so")));
+        }
+    }
+    if (dir) {
+        g_dir_close(dir);
+    }
+    g_free(folder);
+    g_ptr_array_sort(names, by_name);
+    return names;
+}
+
+static bool not_found(const Plugin *p, int errnum, GError **error)
+{
+    GPtrArray *names = strchr(p->path, '/') ? NULL : bundled_names();
+
+    if (!names || !names->len) {
+        wrong(p, error, g_strerror(errnum));
+    } else {
+        char *list;
+
+        g_ptr_array_add(names, NULL);
+        list = g_strjoinv(", ", (char **)names->pdata);
+        g_set_error(error, PLUGIN_ERROR, 0, "plugin %s: no file here and no plugin of Ketch's has this "
+                                            "name; those are: %s", p->path, list);
+        g_free(list);
+    }
+    if (names) {
+        g_ptr_array_unref(names);
+    }
+    return false;
 }
 
 static bool load(Plugin *p, GError **error)
@@ -278,7 +340,7 @@ static bool load(Plugin *p, GError **error)
     bool ok;
 
     if (!find_file(p, file)) {
-        return wrong(p, error, g_strerror(errno));
+        return not_found(p, errno, error);
     }
     guard_begin(&guard);
     ok = install(p, file, error);

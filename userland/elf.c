@@ -67,7 +67,7 @@ static bool check_ident(const Reader *r, size_t n)
     const uint8_t *id = r->ehdr.e_ident;
 
     if (n < SELFMAG || memcmp(id, ELFMAG, SELFMAG) != 0) {
-        return fail(r, "not an ELF program");
+        return fail(r, "not an ELF program (a script begins with #! and the path of its interpreter)");
     }
     if (n < sizeof(r->ehdr)) {
         return fail(r, "truncated: the ELF header is incomplete");

@@ -23,7 +23,7 @@ TEST(Size, NumbersInAllSpellings)
 
 TEST(Size, AnythingElseIsRefusedAndLeavesTheValue)
 {
-    for (const char *text : { "", "K", "-1", "1KB", "1 K", "12q", "18446744073709551616", "99999999T",
+    for (const char *text : { "", "K", "-1", " -1", "+1", " 1", "1KB", "1 K", "12q", "18446744073709551616", "99999999T",
                               "0x", "1e3" }) {
         uint64_t value = 7;
         EXPECT_FALSE(size_parse(text, &value)) << text;

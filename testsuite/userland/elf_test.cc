@@ -89,7 +89,7 @@ TEST_F(Elf, SaysWhatIsWrong)
 {
     Program p;
 
-    EXPECT_EQ(Load("#!/bin/sh\n", 10), "not an ELF program");
+    EXPECT_EQ(Load("#!/bin/sh\n", 10), "not an ELF program (a script begins with #! and the path of its interpreter)");
     EXPECT_EQ(Load(&p, 30), "truncated: the ELF header is incomplete");
     EXPECT_EQ(Load(&p, sizeof(p.ehdr) + 5), "truncated: the program headers are incomplete");
     EXPECT_EQ(Load(&p, sizeof(p) - 1).substr(0, 30), "truncated: a segment ends at b");

@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "ui/cli/commands.h"
 #include "ui/cli/version.h"
+
+typedef int CommandFn(int argc, char **argv);
 
 static int command_version(int argc, char **argv)
 {
@@ -23,7 +26,7 @@ static int command_help(int argc, char **argv);
 
 static const struct {
     const char *name;
-    int (*fn)(int argc, char **argv);
+    CommandFn *fn;
     const char *usage;
     const char *help;
 } commands[] = {
@@ -36,15 +39,53 @@ static const struct {
     { "binfmt", command_binfmt, "binfmt install|remove|status",
       "let the kernel start foreign programs under Ketch" },
     { "version", command_version, "version", "version and licence" },
-    { "help", command_help, "help", "this text" },
+    { "help", command_help, "help [COMMAND]", "this text, or that of one command" },
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
+/* The command that is called so, NULL: none. */
+static CommandFn *find_command(const char *name)
+{
+    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+        if (!strcmp(name, commands[i].name)) {
+            return commands[i].fn;
+        }
+    }
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    Nearest n = nearest_begin(name);
+    char hint[NEAREST_HINT];
+
+    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+        nearest_offer(&n, commands[i].name);
+    }
+    nearest_hint(&n, hint);
+    fprintf(stderr, "ketch: unknown command '%s'%s (`ketch help` lists them; to run a program: ketch run %s)\n",
+            name, hint, name);
+    return 1;
+}
+
+/* `ketch help NAME` is `ketch NAME --help`. */
+static int command_help_of(const char *name)
+{
+    char *words[] = { "ketch", (char *)name, "--help", NULL };
+    CommandFn *fn = find_command(name);
+
+    if (!fn) {
+        return unknown_command(name);
+    }
+    return fn == command_help || fn == command_version ? fn(1, words + 1) : fn(2, words + 1);
+}
+
 static int command_help(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    if (argc > 1) {
+        return command_help_of(argv[1]);
+    }
     puts("Ketch runs software built for one processor on another.\n\nusage:");
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
         printf("  ketch %-30s %s\n", commands[i].usage, commands[i].help);
@@ -71,6 +112,7 @@ static bool called_as_emulator(const char *argv0)
 int main(int argc, char **argv)
 {
     const char *name;
+    CommandFn *fn;
 
     if (argc > 0 && called_as_emulator(argv[0])) {
         return command_run("ketch-riscv64", argc, argv);
@@ -85,12 +127,6 @@ int main(int argc, char **argv)
     } else if (!strcmp(name, "--version") || !strcmp(name, "-version")) {
         name = "version";
     }
-    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
-        if (!strcmp(name, commands[i].name)) {
-            return commands[i].fn(argc - 1, argv + 1);
-        }
-    }
-    fprintf(stderr, "ketch: unknown command '%s'; `ketch help` lists them (to run a program: "
-                    "ketch run %s)\n", name, name);
-    return 1;
+    fn = find_command(name);
+    return fn ? fn(argc - 1, argv + 1) : unknown_command(name);
 }

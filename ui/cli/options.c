@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "base/size.h"
 #include "plugins/plugins.h"
 #include "translator/settings.h"
@@ -401,6 +402,21 @@ static const OptionInfo *find_option(const char *text, const char **inline_arg)
     return NULL;
 }
 
+static bool unknown_option(const char *text, GError **error)
+{
+    Nearest n = nearest_begin(text);
+    char hint[NEAREST_HINT];
+
+    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+        if (options[i].spelling && options[i].help) {
+            nearest_offer(&n, options[i].spelling);
+        }
+    }
+    nearest_hint(&n, hint);
+    g_set_error(error, OPTION_ERROR, 0, "unknown option '%s'%s (--help lists them)", text, hint);
+    return false;
+}
+
 static const char *variable_value(const char *name)
 {
     static const char *const prefixes[] = { "KETCH_", "QEMU_" };
@@ -471,7 +487,7 @@ bool run_options_parse(RunOptions *o, int argc, char **argv, int first, GError *
         }
         info = find_option(text, &arg);
         if (!info) {
-            return wrong(error, "unknown option (--help lists them)", text);
+            return unknown_option(text, error);
         }
         if (info->argument && info->argument[0] != '[' && !arg) {
             if (++o->first == argc) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "base/size.h"
 #include "devices/boards/board.h"
 #include "plugins/plugins.h"
@@ -709,6 +710,21 @@ static const OptionInfo *find_option(const char *text, const char **inline_arg)
     return NULL;
 }
 
+static bool unknown_option(const char *text, GError **error)
+{
+    Nearest n = nearest_begin(text);
+    char hint[NEAREST_HINT];
+
+    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+        if (options[i].fn) {
+            nearest_offer(&n, options[i].spelling);
+        }
+    }
+    nearest_hint(&n, hint);
+    g_set_error(error, VM_ERROR, 0, "unknown option '%s'%s (--help lists them)", text, hint);
+    return false;
+}
+
 bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error)
 {
     *o = (VmOptions){ .board = "virt", .memory = 128 << 20, .harts = 1, .tier = TR_TIER_jit,
@@ -723,10 +739,13 @@ bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error)
                       .dfilter = g_array_new(FALSE, FALSE, sizeof(TrRange)) };
     for (int i = 1; i < argc; i++) {
         const char *arg, *text = argv[i];
-        const OptionInfo *info = text[0] == '-' ? find_option(text, &arg) : NULL;
+        const OptionInfo *info = find_option(text, &arg);
 
+        if (text[0] != '-') {
+            return wrong(error, "only options are expected here; -drive or -kernel names a file", text);
+        }
         if (!info) {
-            return wrong(error, "unknown option (--help lists them)", text);
+            return unknown_option(text, error);
         }
         if (info->refused) {
             g_set_error(error, VM_ERROR, 0, "option '%s': %s", text, info->refused);

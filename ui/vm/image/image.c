@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/nearest.h"
 #include "ui/vm/commands.h"
 
 static const struct {
@@ -32,6 +33,19 @@ static int usage(FILE *out, int status)
     return status;
 }
 
+static int unknown_action(const char *name)
+{
+    Nearest n = nearest_begin(name);
+    char hint[NEAREST_HINT];
+
+    for (size_t i = 0; i < G_N_ELEMENTS(actions); i++) {
+        nearest_offer(&n, actions[i].name);
+    }
+    nearest_hint(&n, hint);
+    fprintf(stderr, "ketch image: unknown action '%s'%s (`ketch image help` lists them)\n", name, hint);
+    return 1;
+}
+
 int command_image(int argc, char **argv)
 {
     static const char *const others[] = { "amend", "bench", "bitmap", "commit", "dd", "measure", "rebase",
@@ -48,10 +62,11 @@ int command_image(int argc, char **argv)
     if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
         return usage(stdout, 0);
     }
-    fprintf(stderr, g_strv_contains(others, argv[1])
-                        ? "ketch image: %s is an action of qemu-img that is not offered here; `ketch image "
-                          "help` lists those that are\n"
-                        : "ketch image: unknown action '%s'; `ketch image help` lists them\n", argv[1]);
+    if (!g_strv_contains(others, argv[1])) {
+        return unknown_action(argv[1]);
+    }
+    fprintf(stderr, "ketch image: %s is an action of qemu-img that is not offered here; `ketch image help` "
+                    "lists those that are\n", argv[1]);
     return 1;
 }
 

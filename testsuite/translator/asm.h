@@ -107,6 +107,10 @@ class Asm
     {
         return r(0x2f, 3, 0x00, d, a, v);
     }
+    uint64_t amocas_q(Reg d, Reg v, Reg a)
+    {
+        return r(0x2f, 4, 0x14, d, a, v);
+    }
     uint64_t jal(Reg d, uint64_t target)
     {
         uint32_t o = static_cast<uint32_t>(target - pc);

@@ -377,6 +377,38 @@ TEST_F(System, Atomics)
     }
 }
 
+/* amocas.q is a helper's access: to a page that no table has yet, to one with code, to none. */
+TEST_F(System, AnAtomicOfSixteenBytes)
+{
+    Asm c = code();
+    c.amocas_q(a0, a2, s0);
+    c.amocas_q(a4, a6, s1);
+    uint64_t at = c.amocas_q(a0, a2, t0);
+    c.ecall();
+    for (int round = 0; round < 3; round++) {
+        poke(DATA_PHYS + 0x10, 7);
+        poke(DATA_PHYS + 0x18, 8);
+        poke(RAM + code_at + 0xff0, 9);
+        poke(RAM + code_at + 0xff8, 10);
+        x(s0) = DATA + 0x10;
+        x(s1) = CODE + 0xff0;
+        x(t0) = IO;
+        x(a0) = 7, x(a1) = 8, x(a2) = 70, x(a3) = 80;
+        x(a4) = 9, x(a5) = 11, x(a6) = 90, x(a7) = 100;
+        EXPECT_EQ(IR_TRAP_fault, run(CODE).trap);
+        EXPECT_EQ(at, vcpu->pc);
+        EXPECT_EQ(BUS, mmu_fault(vcpu)->cause);
+        EXPECT_EQ(70u, peek(DATA_PHYS + 0x10));
+        EXPECT_EQ(80u, peek(DATA_PHYS + 0x18));
+        EXPECT_EQ(9u, peek(RAM + code_at + 0xff0));
+        EXPECT_EQ(10u, peek(RAM + code_at + 0xff8));
+        EXPECT_EQ(7u, x(a0));
+        EXPECT_EQ(8u, x(a1));
+        EXPECT_EQ(9u, x(a4));
+        EXPECT_EQ(10u, x(a5));
+    }
+}
+
 TEST_F(System, CodeInADevicesMemory)
 {
     map(FLASH, FLASH);

@@ -244,7 +244,8 @@ void hmp_loadvm(Hmp *h)
         return;
     }
     hold = monitor_hold(h->monitor);
-    whole = snapshot_load(&h->monitor->vm, path, &error) || error->code != SNAPSHOT_HALF;
+    whole = snapshot_load(&h->monitor->vm, path, &error) ||
+            !g_error_matches(error, SNAPSHOT_ERROR, SNAPSHOT_HALF);
     monitor_release(hold);
     if (!whole) {
         monitor_stop(h->monitor);

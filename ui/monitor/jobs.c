@@ -278,7 +278,7 @@ static bool run_load(const Task *t, GError **error)
     bool ok, checked = check_tag(t, true, error);
 
     ok = checked && with_file(t, load_held, error);
-    if (checked && !ok && (*error)->code == SNAPSHOT_HALF) {
+    if (checked && !ok && g_error_matches(*error, SNAPSHOT_ERROR, SNAPSHOT_HALF)) {
         monitor_stop(t->m); /* a machine that is not whole does not go on */
     }
     return ok;

@@ -273,6 +273,14 @@ static void reply(MonitorSession *s, JsonNode *result, const GError *error, Json
     pthread_mutex_unlock(&s->monitor->lock);
 }
 
+void qmp_refuse(MonitorSession *s, const char *why)
+{
+    GError *error = g_error_new_literal(MONITOR_ERROR, MONITOR_GenericError, why);
+
+    reply(s, NULL, error, NULL);
+    g_error_free(error);
+}
+
 void qmp_execute(MonitorSession *s, const char *text)
 {
     JsonParser *parser = json_parser_new();

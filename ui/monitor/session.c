@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* What the recursive parser and printer of JSON are handed; QEMU's limit. */
+enum { NESTING_MOST = 1024 };
+
 static const char *const event_text[] = {
 #define EVENT(name, text, members) text,
 #include "ui/monitor/events.def"
@@ -109,13 +112,16 @@ static void execute_line(MonitorSession *s, const char *line)
 
 static void complete(MonitorSession *s)
 {
+    bool too_deep = s->too_deep;
     GString *text = s->in;
 
     s->in = g_string_new(NULL);
     s->depth = 0;
-    s->in_string = s->escaped = false;
+    s->in_string = s->escaped = s->too_deep = false;
     pthread_mutex_lock(&s->monitor->command);
-    if (s->kind == MONITOR_qmp) {
+    if (too_deep) {
+        qmp_refuse(s, "JSON parse error, more than 1024 levels of nesting");
+    } else if (s->kind == MONITOR_qmp) {
         qmp_execute(s, text->str);
     } else {
         execute_line(s, text->str);
@@ -134,7 +140,7 @@ static bool ends_line(MonitorSession *s, char c)
 }
 
 /* True when `c` ends a command.  Text outside of an object is one too, up to the end of its line,
- * so that it is answered with an error. */
+ * so that it is answered with an error.  What is nested too deeply is followed to its end, but not kept. */
 static bool ends_object(MonitorSession *s, char c)
 {
     if (s->in->len == 0 && g_ascii_isspace(c)) {
@@ -143,7 +149,9 @@ static bool ends_object(MonitorSession *s, char c)
     if (s->depth == 0 && (c == '\n' || c == '\r')) {
         return true;
     }
-    g_string_append_c(s->in, c);
+    if (!s->too_deep) {
+        g_string_append_c(s->in, c);
+    }
     if (s->in_string) {
         s->in_string = s->escaped || c != '"';
         s->escaped = !s->escaped && c == '\\';
@@ -151,7 +159,7 @@ static bool ends_object(MonitorSession *s, char c)
     }
     s->in_string = c == '"';
     if (c == '{' || c == '[') {
-        s->depth++;
+        s->too_deep |= ++s->depth > NESTING_MOST;
     } else if ((c == '}' || c == ']') && s->depth > 0) {
         return --s->depth == 0;
     }

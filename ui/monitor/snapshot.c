@@ -713,6 +713,7 @@ static bool apply(Reader *r)
         dev_for_each(vm->root, call_loaded, NULL);
     }
     if (!good && done > 0) {
+        r->error->domain = SNAPSHOT_ERROR;
         r->error->code = SNAPSHOT_HALF;
         g_prefix_error(&r->error, "the machine is not what it was, and must be reset or loaded again: ");
     }

@@ -23,8 +23,9 @@
 
 #include "ui/monitor/monitor.h"
 
-/* Code of an error of snapshot_load(): the machine was changed, and is not whole. */
-enum { SNAPSHOT_HALF = 1 };
+/* An error of snapshot_load(): the machine was changed, and is not whole. */
+#define SNAPSHOT_ERROR g_quark_from_static_string("ketch-snapshot")
+enum { SNAPSHOT_HALF };
 
 /* The machine and its clock are paused, by the caller.  The file, and the snapshots of the disks, are
  * complete or not there; a file and snapshots of that name that were there before are replaced. */

@@ -35,6 +35,7 @@ struct MonitorSession {
     GString *in;        /* a command that is not complete */
     unsigned depth;     /* QMP: open braces and brackets of it */
     bool in_string, escaped;
+    bool too_deep;      /* more of them than are allowed */
     bool negotiated;    /* QMP */
     bool over;
     unsigned hart;      /* HMP */
@@ -85,6 +86,8 @@ extern const QmpCommand qmp_commands[]; /* name NULL ends it */
 
 void qmp_greet(MonitorSession *s);
 void qmp_execute(MonitorSession *s, const char *text);
+/* Answers a request that is not looked at. */
+void qmp_refuse(MonitorSession *s, const char *why);
 void qmp_event(MonitorSession *s, const char *name, const char *data);
 
 /* One member of a list like those of the tables. */

@@ -68,6 +68,21 @@ TEST_F(MonitorTest, WhatNeverEndsIsCutOff)
     EXPECT_FALSE(monitor_input(session, "  ", 2));
 }
 
+/* The parser of JSON is recursive. */
+TEST_F(MonitorTest, WhatIsNestedTooDeeplyIsRefusedAndTheSessionGoesOn)
+{
+    std::string deep(1024, '['), deeper(500000, '[');
+    std::string refusal = error_of("GenericError", "JSON parse error, more than 1024 levels of nesting");
+
+    qmp();
+    EXPECT_EQ(refusal, ask("{\"id\":" + deep + std::string(deep.size(), ']') + "}"));
+    EXPECT_EQ(refusal, ask("{\"id\":" + deeper + std::string(deeper.size(), ']') + "}"));
+    EXPECT_EQ("{\"return\":{\"name\":\"toy\"},\"id\":1}\r\n", ask("{\"execute\":\"query-name\",\"id\":1}"));
+    deep.pop_back();
+    EXPECT_NE(std::string::npos, ask("{\"execute\":\"query-name\",\"id\":" + deep +
+                                     std::string(deep.size(), ']') + "}").find("toy"));
+}
+
 TEST_F(MonitorTest, StopAndContAreToldToAll)
 {
     uint64_t before = 0;

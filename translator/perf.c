@@ -68,9 +68,10 @@ static void write_all(int fd, const struct iovec *part, int n)
     }
 }
 
+/* Its name can be foreseen, and /tmp is everybody's: a link that somebody has put there is not followed. */
 static int create(const char *path)
 {
-    return ownfd_take(open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    return ownfd_take(open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666));
 }
 
 static bool open_map(void)

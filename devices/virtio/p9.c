@@ -264,6 +264,32 @@ static int reopen(const P9 *s, int path, int flags)
     return openat(s->proc, number, flags | O_CLOEXEC | O_NONBLOCK);
 }
 
+/* A new file, or the one of that name: -1 and errno.  What is there already is looked at before it is
+ * opened. */
+static int create(const P9 *s, int folder, const char *name, int flags, mode_t mode)
+{
+    int fd = open_beneath(folder, name, O_CREAT | O_EXCL | flags, mode), path, error;
+    struct stat st;
+
+    if (fd >= 0 || errno != EEXIST || (flags & O_EXCL)) {
+        return fd;
+    }
+    path = lookup(folder, name);
+    if (path < 0 || fstat(path, &st) < 0) {
+        error = errno;
+    } else if (!S_ISREG(st.st_mode)) {
+        error = S_ISDIR(st.st_mode) ? EISDIR : EACCES;
+    } else {
+        fd = reopen(s, path, flags);
+        error = errno;
+    }
+    if (path >= 0) {
+        close(path);
+    }
+    errno = error;
+    return fd;
+}
+
 static int allowed_flags(uint32_t flags)
 {
     return (int)(flags & (O_ACCMODE | O_TRUNC | O_EXCL));
@@ -385,8 +411,10 @@ static int do_getattr(P9 *s, In *in, Out *out)
 
 static struct timespec time_to_set(In *in, uint32_t valid, uint32_t now, uint32_t to)
 {
-    struct timespec t = { .tv_sec = (time_t)get(in, 8), .tv_nsec = (long)get(in, 8) };
+    struct timespec t;
 
+    t.tv_sec = (time_t)get(in, 8);
+    t.tv_nsec = (long)get(in, 8);
     if (!(valid & now)) {
         t.tv_nsec = UTIME_OMIT;
     } else if (!(valid & to)) {
@@ -499,14 +527,13 @@ static int do_lcreate(P9 *s, In *in, Out *out)
     if (!f || f->fd >= 0 || in->bad) {
         return f && !in->bad ? EBUSY : EBADF;
     }
-    fd = open_beneath(f->path, name, O_CREAT | allowed_flags(flags), mode);
+    fd = create(s, f->path, name, allowed_flags(flags), mode);
     if (fd < 0) {
         return errno;
     }
-    error = check_plain(fd);
-    path = error ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    path = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (path < 0) {
-        error = error ? error : errno;
+        error = errno;
         close(fd);
         return error;
     }

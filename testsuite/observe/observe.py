@@ -84,6 +84,21 @@ def perf_both(options, folder, target):
     return wanted_names([n for n, _, _ in records], NAMES)
 
 
+def perf_follows_no_link(options, folder, target):
+    """Others can foresee the map's name in /tmp: the file that a link of theirs leads to is left alone."""
+    victim = os.path.join(folder, "victim")
+    with open(victim, "w", encoding="ascii") as f:
+        f.write("mine")
+    script = 'echo $$ >pid; ln -s "$1" /tmp/perf-$$.map && exec "$2" run --perf=map "$3"'
+    result = suite.run(["sh", "-c", script, "sh", victim, os.path.abspath(options.ketch), target], TIMEOUT, cwd=folder)
+    with open(os.path.join(folder, "pid"), encoding="ascii") as f:
+        os.unlink(f"/tmp/perf-{f.read().strip()}.map")
+    with open(victim, encoding="ascii") as f:
+        if f.read() != "mine":
+            return "the file was overwritten"
+    return None if b"cannot be written" in result.errors else ending(result)
+
+
 def perf_fork(options, folder, target):
     """A forked child has files of its own, with the units of its parent and its own."""
     result = ketch(options, folder, "--perf=jitdump", target, "fork")
@@ -249,8 +264,8 @@ def machine_names(options, folder, _):
     return wanted_names([n for n, _, _ in records], [r"fib\+0 \[(jit|region)\]", r"use_window\+0 \[jit\]"])
 
 
-CASES = [machine_names, perf_both, perf_fork, perf_names_libraries, perf_report, profile_report, profile_exits,
-         profile_lists_sequences, profile_of_a_killed_program, profile_is_invisible, gdb_backtrace]
+CASES = [machine_names, perf_both, perf_follows_no_link, perf_fork, perf_names_libraries, perf_report,
+         profile_report, profile_exits, profile_lists_sequences, profile_of_a_killed_program, profile_is_invisible, gdb_backtrace]
 
 
 def main():

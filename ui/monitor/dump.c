@@ -139,7 +139,7 @@ static bool write_all(Dump *d)
 /* What there was under that name is lost, as with memsave. */
 static bool dump(Monitor *m, const char *path, Range wanted, GError **error)
 {
-    Dump d = { m, fopen(path, "we"), wanted, g_array_new(FALSE, FALSE, sizeof(Elf64_Phdr)), g_ptr_array_new() };
+    Dump d = { m, monitor_memory_file(path), wanted, g_array_new(FALSE, FALSE, sizeof(Elf64_Phdr)), g_ptr_array_new() };
     bool ok = false;
 
     if (d.file) {

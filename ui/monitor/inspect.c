@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Guest memory: x, xp, p, gva2gpa, memsave, pmemsave. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -226,10 +227,17 @@ static bool write_memory(Monitor *m, int hart, uint64_t addr, uint64_t size, FIL
     return true;
 }
 
+FILE *monitor_memory_file(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    return fd < 0 ? NULL : fdopen(fd, "w");
+}
+
 bool monitor_save(Monitor *m, int hart, uint64_t addr, uint64_t size, const char *path,
                   GError **error)
 {
-    FILE *file = fopen(path, "we");
+    FILE *file = monitor_memory_file(path);
     MonitorHold hold;
     bool good;
 

@@ -5,6 +5,7 @@
 
 #include <json-glib/json-glib.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #include "devices/host/block/image.h"
 #include "ui/monitor/monitor.h"
@@ -156,6 +157,10 @@ MUST_USE bool monitor_balloon_get(Monitor *m, uint64_t *bytes, GError **error);
  * False: *why is a sentence. */
 MUST_USE bool monitor_evaluate(Monitor *m, unsigned hart, const char *text, uint64_t *value,
                                const char **why);
+
+/* A file for what is in the guest's memory, which is for no other user; it replaces one of that name.  NULL
+ * and errno. */
+FILE *monitor_memory_file(const char *path);
 
 /* Writes memory to a file; `hart` < 0: physical. */
 MUST_USE bool monitor_save(Monitor *m, int hart, uint64_t addr, uint64_t size, const char *path,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -217,6 +218,25 @@ TEST_F(Server, OnlyFilesAndFoldersAreOpened)
     open(false);
     ASSERT_EQ(walk(0, 1, { "fifo" }), 0u);
     EXPECT_EQ(call(kLopen, Message().u32(1).u32(O_RDONLY)), (uint32_t)EACCES);
+}
+
+/* Opening a device or a FIFO has effects, also when it is closed at once. */
+TEST_F(Server, CreatingOpensNothingElseThatIsThere)
+{
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    char events[4096];
+
+    open(true);
+    ASSERT_GE(inotify_add_watch(watch, (folder.path + "/fifo").c_str(), IN_OPEN), 0);
+    for (uint32_t flags : { O_RDONLY, O_WRONLY, O_RDWR, O_RDWR | O_TRUNC }) {
+        EXPECT_EQ(call(kLcreate, Message().u32(0).text("fifo").u32(flags).u32(0644).u32(0)), (uint32_t)EACCES);
+    }
+    EXPECT_EQ(::read(watch, events, sizeof(events)), -1) << "it was opened";
+    close(watch);
+    EXPECT_EQ(call(kLcreate, Message().u32(0).text("sub").u32(O_RDONLY).u32(0644).u32(0)), (uint32_t)EISDIR);
+    EXPECT_EQ(call(kLcreate, Message().u32(0).text("hello").u32(O_RDWR | O_EXCL).u32(0644).u32(0)), (uint32_t)EEXIST);
+    ASSERT_EQ(call(kLcreate, Message().u32(0).text("hello").u32(O_RDWR).u32(0644).u32(0)), 0u);
+    EXPECT_EQ(read(0), "hello world");
 }
 
 TEST_F(Server, ReadOnlyMeansIt)

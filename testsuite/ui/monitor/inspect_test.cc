@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 #include <json-glib/json-glib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
@@ -81,6 +82,7 @@ TEST_F(MonitorTest, HartsHaveTheNumbersOfTheirThreads)
 TEST_F(MonitorTest, MemoryIsSaved)
 {
     std::string path = testing::TempDir() + "saved", text;
+    struct stat st;
 
     open(MONITOR_hmp);
     EXPECT_EQ("", human("pmemsave 0x80001000 8 " + path));
@@ -89,6 +91,8 @@ TEST_F(MonitorTest, MemoryIsSaved)
     ASSERT_TRUE(g_file_get_contents(path.c_str(), &got, &n, nullptr));
     EXPECT_EQ(std::string("\x11\x22\x33\x44\x55\x66\x77\x88"), std::string(got, n));
     g_free(got);
+    ASSERT_EQ(0, stat(path.c_str(), &st));
+    EXPECT_EQ(0600u, st.st_mode & 0777) << "memory is nobody else's";
     unlink(path.c_str());
     EXPECT_NE(std::string::npos, human("memsave 0 8 " + path).find("Invalid addr"));
     unlink(path.c_str());

@@ -32,7 +32,7 @@ class Client:
         text, self.data = self.data[start + 1:end].decode("latin-1"), self.data[end + 3:]
         try:
             self.socket.sendall(b"+")
-        except BrokenPipeError:
+        except ConnectionError:
             pass  # that was the last one
         return re.sub(r"(.)\*(.)", lambda m: m[1] * (ord(m[2]) - 28), text, flags=re.S)
 

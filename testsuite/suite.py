@@ -8,10 +8,12 @@ import contextlib
 import hashlib
 import os
 import re
+import resource
 import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
@@ -26,6 +28,17 @@ PATIENCE = 300    # seconds for what takes one: a machine may be slow, and busy 
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, lambda *_: None)
+
+# What gdb, compilers and others say is looked at.
+os.environ["LC_ALL"] = "C.UTF-8"
+os.environ.pop("LANGUAGE", None)
+
+# Many tests end by a signal; who wants a core file says so.
+resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+# The name of a socket has 107 characters at most.
+if len(tempfile.gettempdir()) > 60:
+    tempfile.tempdir = "/tmp"
 
 
 class Result:

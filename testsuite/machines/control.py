@@ -256,7 +256,8 @@ def threads_of(pid):
 
 def gdb_output(machine, script):
     try:
-        r = subprocess.run(["gdb-multiarch", "-nx", "-batch", "-x", script], stdout=subprocess.PIPE,
+        r = subprocess.run(["gdb-multiarch", "-nx", "-batch", "-iex", f"set remotetimeout {suite.PATIENCE}", "-x",
+                            script], stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, timeout=suite.PATIENCE, check=False)
     except subprocess.TimeoutExpired as e:
         said = (e.stdout or b"").decode(errors="replace")

@@ -326,14 +326,14 @@ def main():
         return suite.Report(1).close()
     with tempfile.TemporaryDirectory() as folder:
         setup = Setup(folder, options)
+        for guest in ("mix", "faults", "threads", "targets"):
+            setup.guest(guest)  # before jobs that want the same one at once
         cases = [lambda: list(bad(setup)), lambda: list(checks(setup)), lambda: list(third(setup))]
         try:
             plugins = {v: setup.qemu_plugins(v, r) for v, r in (("7.2", "bookworm"), ("10.0", "trixie"))}
         except debian.DebianError as e:
             cases.append(lambda: [("QEMU's plugins", f"skip: {e}")])
         else:
-            for guest in ("mix", "faults", "threads"):
-                setup.guest(guest)
             cases.append(lambda: list(others(setup, plugins)))
             if is_7_2(setup.qemu["7.2"]):
                 cases += [lambda c=(p, g): compare(setup, plugins, c)

@@ -17,7 +17,7 @@ import suite  # noqa: E402
 COMPILER = ["riscv64-linux-gnu-gcc", "-O1", "-nostdlib", "-static", "-march=rv64gc_zicsr", "-mabi=lp64d",
             "-mcmodel=medany", "-ffreestanding", "-fno-stack-protector"]
 AT_RAM = ["-Wl,-Ttext=0x80000000", "-Wl,--build-id=none"]
-SECONDS = 30
+SECONDS = suite.PATIENCE
 TIERS = {"jit": [], "regions": ["--tier-threshold=1"], "interp": ["--tier=interp"]}
 MACHINE = ["-M", "virt", "-display", "none", "-bios", "none", "-monitor", "none", "-serial", "null"]
 

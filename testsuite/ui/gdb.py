@@ -28,6 +28,7 @@ SYSROOT = "/usr/riscv64-linux-gnu"
 GDB = "gdb-multiarch"
 TIMEOUT = suite.PATIENCE
 PACKAGES = ["lua5.4"]
+LARGE = 1 << 30  # a limit for core files
 
 
 class Case:
@@ -192,7 +193,7 @@ class Guest:
         try:
             with open(f"/proc/{self.child.pid}/syscall", encoding="ascii") as f:
                 return f.read().startswith(("0 0x0 ", "128 "))
-        except PermissionError:
+        except (FileNotFoundError, PermissionError):
             with open(f"/proc/{self.child.pid}/stat", encoding="ascii", errors="replace") as f:
                 return f.read().rsplit(")", 1)[1].split()[0] == "S"
 
@@ -226,7 +227,8 @@ def gdb(folder, binary, script, sysroot=SYSROOT):
     with open(path, "w", encoding="ascii") as f:
         f.write("\n".join(script) + "\n")
     result = suite.run([GDB, "-nx", "-batch", "-iex", "set pagination off", "-iex", "set confirm off",
-                        "-iex", "set debuginfod enabled off", "-iex", f"set sysroot {sysroot}",
+                        "-iex", "set debuginfod enabled off", "-iex", f"set remotetimeout {suite.PATIENCE}",
+                        "-iex", f"set sysroot {sysroot}",
                         "-iex", "set auto-load safe-path /", "-x", path, binary], TIMEOUT, cwd=folder)
     text = result.output.decode("latin-1") + result.errors.decode("latin-1")
     return re.sub(r"\b(\w+)=\1@entry=", r"\1=", text)
@@ -471,8 +473,14 @@ def core_of(options, tier, folder, limit, args=()):
 
 
 def core_file(options, tier, folder):
+    most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if most != resource.RLIM_INFINITY and most < LARGE:
+        try:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, LARGE))
+        except ValueError:
+            return "skip: this user may not have core files"
     binary = build("crash", folder)
-    core, status = core_of(options, tier, folder, 1 << 30)
+    core, status = core_of(options, tier, folder, LARGE)
     if not core or status != -signal.SIGSEGV:
         return f"core file {core}, {suite.status_text(status)}"
     text = gdb(folder, binary, relaxed([f"core-file {core}", "backtrace", "print *record", "print shared",
@@ -486,7 +494,7 @@ def core_file(options, tier, folder):
                           r"AT_ENTRY", r"/crash\n", r"/libc.so.6"])
     if missing:
         return f"not found: {missing}\n{text}"
-    core, status = core_of(options, tier, folder, 1 << 30, ["abort"])
+    core, status = core_of(options, tier, folder, LARGE, ["abort"])
     if not core or status != -signal.SIGABRT:
         return f"abort(): core file {core}, {suite.status_text(status)}"
     os.remove(core)

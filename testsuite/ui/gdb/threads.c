@@ -58,7 +58,7 @@ static void *work(void *opaque)
         if (id == 2 && i == 1000) {
             *word = 42;
         } else if (i % 500 == 499) {
-            *word = *word; /* no change */
+            __atomic_fetch_add(word, 0, __ATOMIC_SEQ_CST); /* no change */
         }
         __atomic_fetch_add(&word[1], 1, __ATOMIC_SEQ_CST);
     }

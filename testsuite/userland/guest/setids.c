@@ -37,18 +37,30 @@ static void change(uid_t user)
     CHECK_EQ(close(gate[0]) | close(gate[1]), 0);
 }
 
-int main(void)
+static int status_of(void (*fn)(uid_t), uid_t user)
 {
-    uid_t user = geteuid() == 0 ? USER : geteuid();
-    pid_t pid = fork();
     int status;
+    pid_t pid = fork();
 
     if (pid == 0) {
-        change(user);
+        fn(user);
         _exit(0);
     }
     CHECK_EQ(waitpid(pid, &status, 0), pid);
-    CHECK_EQ(status, 0);
+    return status;
+}
+
+/* Not everybody may be another one, nor has each user namespace that one. */
+static void become(uid_t user)
+{
+    _exit(setuid(user) != 0);
+}
+
+int main(void)
+{
+    uid_t user = status_of(become, USER) == 0 ? USER : geteuid();
+
+    CHECK_EQ(status_of(change, user), 0);
     change(user);
     change(user);
     return passed();

@@ -147,7 +147,7 @@ static void queues(void)
 static void aio_one(aio_context_t context, struct iocb *request)
 {
     struct io_event event = { 0 };
-    struct timespec ts = { 5, 0 };
+    struct timespec ts = { 500, 0 };
     long r;
 
     SHOW(r = syscall(SYS_io_submit, context, 1, &request));
@@ -184,7 +184,7 @@ static void aio(void)
     aio_context_t context = 0;
     struct iocb write_one = { 0 }, bad = { 0 }, *list[2] = { &write_one, WILD };
     struct io_event event;
-    struct timespec ts = { 5, 0 };
+    struct timespec ts = { 500, 0 };
     int fd;
 
     own_directory();

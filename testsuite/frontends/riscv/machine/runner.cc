@@ -44,14 +44,13 @@ std::condition_variable changed;
 uint64_t mtimecmp[MACHINE_HARTS], stimecmp[MACHINE_HARTS];
 bool ending;
 
+timespec start; /* when it is 0 */
+
 uint64_t now()
 {
-    static timespec start;
     timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    if (!start.tv_sec)
-        start = t;
     return uint64_t(t.tv_sec - start.tv_sec) * kTicks + uint64_t(t.tv_nsec) / 100 -
            uint64_t(start.tv_nsec) / 100;
 }
@@ -264,6 +263,7 @@ int main(int argc, char **argv)
     std::fill_n(stimecmp, n_harts, UINT64_MAX);
     if (!tr_start(&o.config, &error) || !(machine = machine_new(&o.board, &error)))
         return fail(error);
+    clock_gettime(CLOCK_MONOTONIC, &start);
     std::thread timers(timer_thread);
     machine_resume(machine);
     do {

@@ -3,9 +3,11 @@
 list of cases, progress, the closing line."""
 
 import argparse
+import collections
 import concurrent.futures
 import contextlib
 import hashlib
+import html
 import os
 import re
 import resource
@@ -21,6 +23,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
 TIMED_OUT = 1000  # no exit status
+REASONS = 10      # to skip something that are shown, the most frequent ones
 PATIENCE = 300    # seconds for what takes one: a machine may be slow, and busy with something else
 
 # What ignores a signal (nohup, a job in the background) hands that on to all that it starts; a
@@ -141,11 +144,28 @@ def shell(command):
     return " ".join(shlex.quote(c) for c in command)
 
 
+def skip_all(n, why):
+    """The end of a driver none of whose `n` cases can run here; its exit status."""
+    print(f"skipped, all: {why}\n0 passed, 0 failed, {n} skipped")
+    return 0
+
+
+def skip_unit_test(name, why):
+    """The same for a test of Bazel's, which knows only passed and failed: its report says it."""
+    print(f"skipped: {why}")
+    if "XML_OUTPUT_FILE" in os.environ:
+        with open(os.environ["XML_OUTPUT_FILE"], "w", encoding="utf-8") as f:
+            f.write(f'<testsuites><testsuite name="{name}" tests="1"><testcase name="{name}" status="run">'
+                    f"<skipped>{html.escape(why)}</skipped></testcase></testsuite></testsuites>")
+    return 0
+
+
 class Report:
-    """Counts verdicts, prints failures at once and progress now and then."""
+    """Counts verdicts, prints failures at once and progress now and then, why cases were skipped at the end."""
 
     def __init__(self, total):
         self.total, self.passed, self.failed, self.skipped, self.done = total, 0, 0, 0, 0
+        self.reasons = collections.Counter()  # of what was skipped
         self.printed = time.monotonic()
 
     def add(self, verdicts):
@@ -156,6 +176,7 @@ class Report:
                 self.passed += 1
             elif why.startswith("skip: "):
                 self.skipped += 1
+                self.reasons[why[len("skip: "):]] += 1
             else:
                 self.failed += 1
                 print(f"FAILED {what}: {why}", flush=True)
@@ -164,6 +185,8 @@ class Report:
             print(f"  {self.done} of {self.total}, {self.failed} failed", flush=True)
 
     def close(self):
+        for why, n in self.reasons.most_common(REASONS):
+            print(f"skipped, {n}: {why}")
         print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped")
         return 1 if self.failed else 0
 

@@ -267,14 +267,12 @@ def main():
     options = parser.parse_args()
     for tool in (COMPILER, "qemu-riscv64"):
         if not shutil.which(tool):
-            print(f"skip: {tool} is not here\n0 passed, 0 failed, 1 skipped")
-            return 0
+            return suite.skip_all(1, f"no {tool}")
     with tempfile.TemporaryDirectory() as folder:
         try:
             setup = Setup(folder, options)
         except debian.DebianError as e:
-            print(f"skip: {e}\n0 passed, 0 failed, 1 skipped")
-            return 0
+            return suite.skip_all(1, str(e))
         cases = suite.choose(cases_of(setup, options), options, lambda c: c[0])
         return suite.run_all(cases, lambda c: list(c[1]()), options.jobs)
 

@@ -123,8 +123,7 @@ def main():
     options = suite.parser(__doc__).parse_args()
     for tool in ("riscv64-linux-gnu-gcc", "qemu-riscv64", "qemu-system-riscv64"):
         if not shutil.which(tool):
-            print(f"skip: {tool} is not here\n0 passed, 0 failed, 1 skipped")
-            return 0
+            return suite.skip_all(1, f"no {tool}")
     with tempfile.TemporaryDirectory() as folder:
         setup = Setup(folder, options)
         cases = [(in_user_mode, w) for w in WORDS]

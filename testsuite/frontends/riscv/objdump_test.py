@@ -12,7 +12,10 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
+
+import suite  # noqa: E402
+
 TOOLS = "riscv64-linux-gnu-"
 MARCH = "rv64gc_zba_zbb_zbs_zbc_zbkb_zbkx_zkn_zks_zicbom_zicboz_zicbop_zihintpause_zawrs_zfhmin_svinval"
 
@@ -58,8 +61,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             lines = assemble([p[0] for p in pairs], folder)
     except FileNotFoundError:
-        print("skipped: no %sobjdump" % TOOLS)
-        return 0
+        return suite.skip_unit_test("objdump_test", f"no {TOOLS}objdump")
     bad, unknown = 0, set()
     if len(lines) != len(pairs):
         print("objdump shows %d instructions of %d" % (len(lines), len(pairs)))

@@ -15,6 +15,10 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../.."))
+
+import suite  # noqa: E402
+
 TOOLS = "riscv64-linux-gnu-"
 QEMU = "qemu-system-riscv64"
 SECONDS = 300
@@ -95,8 +99,7 @@ def main():
     runner, wanted = sys.argv[1], sys.argv[2:]
     for tool in (TOOLS + "gcc", QEMU):
         if not shutil.which(tool):
-            print("skipped: no %s" % tool)
-            return 0
+            return suite.skip_unit_test("machine_test", f"no {tool}")
     chosen = [p for p in PROGRAMS if not wanted or p[0] in wanted]
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:

@@ -80,18 +80,37 @@ static void print_insn(void *opaque, uint32_t offset, unsigned size, const char 
     dprintf(d->fd, "  %04" PRIx32 "  %-24s %s\n", offset, bytes, text);
 }
 
-/* Is this, at `at`, a call that a guest pc follows? */
-static bool is_call_with_pc(const uint8_t *at, unsigned size)
+/* Where a call or jump at `at` with a 32-bit distance leads; NULL: it is none. */
+static const uint8_t *target_of(const uint8_t *at, unsigned size, uint8_t opcode)
 {
-    const uint8_t *to;
     int32_t rel;
 
-    if (size != X64_CALL_SIZE || *at != 0xe8) {
-        return false;
+    if (size != X64_CALL_SIZE || *at != opcode) {
+        return NULL;
     }
     memcpy(&rel, at + 1, sizeof(rel));
-    to = at + X64_CALL_SIZE + rel;
-    return to == x64_host.stub[X64_STUB_link] || to == x64_host.stub[X64_STUB_poll];
+    return at + X64_CALL_SIZE + rel;
+}
+
+static bool is_stub(const uint8_t *to, const X64Stub *stubs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (to == x64_host.stub[stubs[i]]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a word of data follows: what the stub finds behind the call, or what was pushed before the jump. */
+static bool has_word_behind(const uint8_t *at, unsigned size)
+{
+    static const X64Stub called[] = { X64_STUB_link, X64_STUB_poll, X64_STUB_guard, X64_STUB_refill };
+    static const X64Stub jumped_to[] = { X64_STUB_deopt, X64_STUB_slow };
+    const uint8_t *call = target_of(at, size, 0xe8), *jump = target_of(at, size, 0xe9);
+
+    return (call && is_stub(call, called, sizeof(called) / sizeof(called[0]))) ||
+           (jump && is_stub(jump, jumped_to, sizeof(jumped_to) / sizeof(jumped_to[0])));
 }
 
 bool x64_disassemble(const BeCode *code, BeTextFn *fn, void *opaque)
@@ -111,15 +130,15 @@ bool x64_disassemble(const BeCode *code, BeTextFn *fn, void *opaque)
     while (cs.disasm_iter(handle, &p, &left, &address, insn)) {
         snprintf(text, sizeof(text), "%s %s", insn->mnemonic, insn->op_str);
         fn(opaque, (uint32_t)insn->address, insn->size, text);
-        if (is_call_with_pc(p - insn->size, insn->size)) {
-            uint64_t pc;
+        if (has_word_behind(p - insn->size, insn->size) && left >= sizeof(uint64_t)) {
+            uint64_t word;
 
-            memcpy(&pc, p, sizeof(pc));
-            snprintf(text, sizeof(text), ".quad %#" PRIx64, pc);
-            fn(opaque, (uint32_t)address, sizeof(pc), text);
-            p += sizeof(pc);
-            left -= sizeof(pc);
-            address += sizeof(pc);
+            memcpy(&word, p, sizeof(word));
+            snprintf(text, sizeof(text), ".quad %#" PRIx64, word);
+            fn(opaque, (uint32_t)address, sizeof(word), text);
+            p += sizeof(word);
+            left -= sizeof(word);
+            address += sizeof(word);
         }
     }
     cs.free(insn, 1);

@@ -129,7 +129,8 @@ struct DevType {
     DevIsolation isolation;
     const char *bus;          /* kind of bus it plugs into by -device; NULL: boards make it */
     const char *provides;     /* kind of bus that it has, for its children; NULL: none */
-    unsigned slots;           /* how many children fit */
+    unsigned slots;           /* children have numbers below this */
+    unsigned first_slot;      /* and from this on; not 0: -device may say which, with addr= */
     const DevBank *banks;
     unsigned n_banks;
     unsigned n_irqs;          /* output lines */

@@ -84,7 +84,7 @@ static bool set_member(Dev *dev, const DevProp *p, const char *value, GError **e
 
 static char *prop_names(const DevType *type)
 {
-    GString *text = g_string_new("id, bus");
+    GString *text = g_string_new(strcmp(type->bus ? type->bus : "", "pci") ? "id, bus" : "id, bus, addr");
 
     for (unsigned i = 0; i < type->n_props; i++) {
         g_string_append_printf(text, ", %s", type->props[i].name);
@@ -212,19 +212,49 @@ static bool unknown_type(const char *name, GError **error)
     return false;
 }
 
+static const Dev *child_in(const Dev *bus, unsigned slot)
+{
+    const Dev *child = bus->first_child;
+
+    while (child && child->slot != slot) {
+        child = child->next;
+    }
+    return child;
+}
+
 /* The lowest number that no child has; type->slots: none. */
 static unsigned free_slot(const Dev *bus)
 {
-    uint64_t used = 0;
-    unsigned slot = 0;
+    unsigned slot = bus->type->first_slot;
 
-    for (const Dev *child = bus->first_child; child; child = child->next) {
-        used |= UINT64_C(1) << (child->slot & 63);
-    }
-    while (slot < bus->type->slots && (used >> slot & 1)) {
+    while (slot < bus->type->slots && child_in(bus, slot)) {
         slot++;
     }
     return slot;
+}
+
+/* addr=SLOT or SLOT.FUNCTION, hexadecimal as in QEMU. */
+static bool take_slot(const Dev *bus, const char *addr, unsigned *slot, GError **error)
+{
+    char *end;
+    guint64 n = g_ascii_strtoull(addr, &end, 16);
+
+    if (end == addr || (strcmp(end, "") && strcmp(end, ".0"))) {
+        g_set_error(error, DEV_ERROR, 0, "addr is a slot from 0x%x to 0x%x, of which each has one function, not '%s'",
+                    bus->type->first_slot, bus->type->slots - 1, addr);
+        return false;
+    }
+    if (n < bus->type->first_slot || n >= bus->type->slots) {
+        g_set_error(error, DEV_ERROR, 0, "addr=%s: the slots of %s are 0x%x to 0x%x", addr, bus->id, bus->type->first_slot,
+                    bus->type->slots - 1);
+        return false;
+    }
+    if (child_in(bus, (unsigned)n)) {
+        g_set_error(error, DEV_ERROR, 0, "addr=%s: there is '%s'", addr, child_in(bus, (unsigned)n)->id);
+        return false;
+    }
+    *slot = (unsigned)n;
+    return true;
 }
 
 static Dev *find_bus(Dev *dev, const char *kind, const char *id)
@@ -252,7 +282,8 @@ static bool set_all(Dev *dev, char **parts, GError **error)
             return false;
         }
         *value = 0;
-        ok = !strcmp(*p, "id") || !strcmp(*p, "bus") || dev_set(dev, *p, value + 1, error);
+        ok = !strcmp(*p, "id") || !strcmp(*p, "bus") || (!strcmp(*p, "addr") && dev->parent->type->first_slot) ||
+             dev_set(dev, *p, value + 1, error);
         *value = '=';
         if (!ok) {
             return false;
@@ -264,7 +295,7 @@ static bool set_all(Dev *dev, char **parts, GError **error)
 static Dev *plug(Dev *root, const DevType *type, char **parts, GError **error)
 {
     const char *id = value_of(parts, "id");
-    const char *bus_id = value_of(parts, "bus");
+    const char *bus_id = value_of(parts, "bus"), *addr = value_of(parts, "addr");
     Dev *bus = find_bus(root, type->bus, bus_id);
     Dev *dev;
     unsigned slot;
@@ -279,6 +310,10 @@ static Dev *plug(Dev *root, const DevType *type, char **parts, GError **error)
         return NULL;
     }
     slot = free_slot(bus);
+    if (addr && bus->type->first_slot && !take_slot(bus, addr, &slot, error)) {
+        g_prefix_error(error, "%s: ", type->name);
+        return NULL;
+    }
     dev = dev_new(type, root->env, bus, id);
     dev->slot = slot;
     if (set_all(dev, parts, error) &&

@@ -49,9 +49,11 @@ typedef struct BoardWiring {
 
 /* A file at an address of the user's: -device loader. */
 typedef struct BoardExtra {
-    const char *path;
+    const char *path; /* NULL: the low bytes of `data` */
     uint64_t addr;
-    bool has_addr; /* false: an ELF file says where */
+    bool has_addr;    /* false: an ELF file says where */
+    uint64_t data;
+    unsigned size;    /* of data: 1 to 8 */
 } BoardExtra;
 
 typedef struct BoardImages {

@@ -260,10 +260,14 @@ static bool load_tree(Board *b, const BoardImages *images, const VirtTree *tree,
 
 static bool load_extra(Board *b, const BoardExtra *extra, GError **error)
 {
-    GBytes *bytes = image_read(extra->path, b->config.ram_size, error);
+    GBytes *bytes;
     ImagePlace place;
     bool elf;
 
+    if (!extra->path) {
+        return board_add_blob(b, "data", extra->addr, g_bytes_new(&extra->data, extra->size), error);
+    }
+    bytes = image_read(extra->path, b->config.ram_size, error);
     if (!bytes) {
         return false;
     }

@@ -57,18 +57,13 @@ static bool pin_active(PciHost *h, unsigned slot)
 
 /* ---- Configuration space ---- */
 
-static unsigned slot_of(const Dev *child)
-{
-    return child->slot + 1;
-}
-
 PciDev *pci_function(Dev *host, unsigned slot)
 {
     if (slot == 0) {
         return (PciDev *)host;
     }
     for (Dev *child = host->first_child; child; child = child->next) {
-        if (slot_of(child) == slot && child->realized) {
+        if (child->slot == slot && child->realized) {
             return (PciDev *)child;
         }
     }
@@ -211,7 +206,7 @@ static bool plug(Dev *bus, Dev *child, GError **error)
 {
     (void)error;
     child->lock = bus->lock;
-    child->irq[0] = (Irq){ set_pin, bus, slot_of(child) };
+    child->irq[0] = (Irq){ set_pin, bus, child->slot };
     return true;
 }
 
@@ -256,7 +251,8 @@ const DevType dev_pci_host_ecam = {
     .size = sizeof(PciHost),
     .isolation = DEV_ISOLATION_yes,
     .provides = "pci",
-    .slots = PCI_SLOTS - 1,
+    .slots = PCI_SLOTS,
+    .first_slot = 1,
     .banks = banks,
     .n_banks = G_N_ELEMENTS(banks),
     .n_irqs = PCI_PINS,

@@ -68,7 +68,24 @@ COMMANDS = [
     ("vm -rtc base=2020-02-30", 1, "'2020-02-30'"),
     ("vm -action panic=pause", 1, "'panic=pause'"),
     ("vm -action reboot=never", 1, "'never'"),
-    ("vm -mon x,mode=readline,pretty=on", 1, "pretty is off"),
+    ("vm -mon x,mode=control,pretty=perhaps", 1, "'perhaps'"),
+    ("vm -M virt,accel=kvm:tcg -accel kvm -accel tcg -bios default -m 1.5G -qmp-pretty none -net none", 78, "--non-security"),
+    ("vm -M virt,accel=kvm:hvf", 1, "accel is tcg"),
+    ("vm -m 1.5", 1, "'1.5'"),
+    ('vm -device {{"id":"x"}}', 1, 'needs "driver"'),
+    ('vm -netdev {{"type":', 1, "Parse error"),
+    ('vm --non-security -netdev {{"type":"user","id":"n","hostfwd":[{{"str":"udp:x"}}]}}', 1, "udp:x"),
+    ('vm --non-security -object {{"qom-type":"pigeon","id":"x"}}', 1, "there are: rng-random"),
+    ("vm --non-security -net nic -net pigeon", 1, "'pigeon'"),
+    ("vm --non-security -net nic,speed=9 -net user", 1, "'speed=9'"),
+    ("vm --non-security -net nic -net nic", 1, "there is '-net nic' already"),
+    ("vm --non-security -device virtio-rng-pci,addr=0", 1, "0x1 to 0x1f"),
+    ("vm --non-security -device virtio-rng-pci,addr=20", 1, "0x1 to 0x1f"),
+    ("vm --non-security -device virtio-rng-pci,addr=4.1", 1, "one function"),
+    ("vm --non-security -device virtio-rng-pci,id=a,addr=4 -device virtio-rng-pci,addr=04.0", 1, "there is 'a'"),
+    ("vm --non-security -device virtio-rng-device,addr=4", 1, "'addr'"),
+    ("vm --non-security -device loader,addr=0x80000000,data=1", 1, "data-len="),
+    ("vm --non-security -device loader,addr=0x80000000,data=1,data-len=9", 1, "data-len="),
     ("vm --non-security -mon x", 1, "no such -chardev"),
     ("vm --non-security -daemonize -nographic", 1, "leaves the terminal"),
     ("vm --non-security -daemonize -qmp stdio", 1, "leaves the terminal"),
@@ -449,9 +466,12 @@ def disk_case(options, linux, folder):
     args = ["-drive", f"file={folder}/mmio,format=raw,if=none,id=mmio", "-device", "virtio-blk-device,drive=mmio,serial=mmio",
             "-blockdev", json.dumps({"driver": "file", "filename": f"{folder}/pci", "node-name": "file"}),
             "-blockdev", json.dumps({"driver": "raw", "file": "file", "node-name": "pci", "cache": {"direct": False}}),
-            "-object", "iothread,id=io", "-device", "virtio-blk-pci,drive=pci,serial=pci,iothread=io"]
+            "-object", "iothread,id=io", "-device",
+            json.dumps({"driver": "virtio-blk-pci", "drive": "pci", "serial": "pci", "iothread": "io", "bus": "pcie.0",
+                        "addr": "0x7"})]
     with Machine(options.ketch, "-snapshot", *args, linux=linux) as m:
         m.up()
+        check(m.run("cat /sys/bus/pci/devices/0000:00:07.0/device") == "0x1042", "the disk is in another slot")
         for disk in ("vda", "vdb"):
             m.run(f"yes | dd of=/dev/{disk} bs=4096 count=16 iflag=fullblock conv=fsync 2>/dev/null")
             check(m.run(f"head -c 4 /dev/{disk}") == "y\ny", "the guest does not see what it has written")
@@ -496,7 +516,8 @@ def net_case(options, linux):
     server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        with Machine(options.ketch, "-nic", "user,model=virtio-net-device,mac=52:54:00:00:00:07", linux=linux) as m:
+        with Machine(options.ketch, "-net", "nic,model=virtio-net-device,macaddr=52:54:00:00:00:07", "-net", "user",
+                     linux=linux) as m:
             m.up()
             check(m.run("cat /sys/class/net/eth0/address") == "52:54:00:00:00:07", "its address is another")
             m.run("ip link set eth0 up && ip addr add 10.0.2.15/24 dev eth0")

@@ -85,7 +85,7 @@ void monitor_free(Monitor *m); /* there are no sessions any more */
 
 /* ---- Sessions ---- */
 
-typedef enum MonitorKind { MONITOR_qmp, MONITOR_hmp } MonitorKind;
+typedef enum MonitorKind { MONITOR_qmp, MONITOR_qmp_pretty, MONITOR_hmp } MonitorKind; /* pretty: indented */
 
 typedef void MonitorSend(void *opaque, const char *bytes, size_t n);
 

@@ -15,7 +15,7 @@ const QmpCommand qmp_commands[] = {
 
 static void send_node(MonitorSession *s, JsonNode *node)
 {
-    char *text = json_to_string(node, FALSE);
+    char *text = json_to_string(node, s->kind == MONITOR_qmp_pretty);
     char *line = g_strconcat(text, "\r\n", NULL);
 
     s->send(s->opaque, line, strlen(line));

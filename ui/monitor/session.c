@@ -50,7 +50,7 @@ MonitorSession *monitor_open(Monitor *m, MonitorKind kind, MonitorSend *send, vo
     pthread_mutex_lock(&m->lock);
     s->next = m->sessions;
     m->sessions = s;
-    if (kind == MONITOR_qmp) {
+    if (kind != MONITOR_hmp) {
         qmp_greet(s);
     } else {
         hmp_prompt(s);
@@ -78,7 +78,7 @@ void monitor_event(Monitor *m, MonitorEvent event, const char *data)
 {
     pthread_mutex_lock(&m->lock);
     for (MonitorSession *s = m->sessions; s; s = s->next) {
-        if (s->kind == MONITOR_qmp && s->negotiated) {
+        if (s->kind != MONITOR_hmp && s->negotiated) {
             qmp_event(s, event_text[event], data);
         }
     }
@@ -121,7 +121,7 @@ static void complete(MonitorSession *s)
     pthread_mutex_lock(&s->monitor->command);
     if (too_deep) {
         qmp_refuse(s, "JSON parse error, more than 1024 levels of nesting");
-    } else if (s->kind == MONITOR_qmp) {
+    } else if (s->kind != MONITOR_hmp) {
         qmp_execute(s, text->str);
     } else {
         execute_line(s, text->str);
@@ -169,7 +169,7 @@ static bool ends_object(MonitorSession *s, char c)
 bool monitor_input(MonitorSession *s, const char *bytes, size_t n)
 {
     for (size_t i = 0; i < n && !s->over; i++) {
-        bool done = s->kind == MONITOR_qmp ? ends_object(s, bytes[i]) : ends_line(s, bytes[i]);
+        bool done = s->kind != MONITOR_hmp ? ends_object(s, bytes[i]) : ends_line(s, bytes[i]);
 
         if (done) {
             complete(s);

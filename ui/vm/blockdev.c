@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* -blockdev: images by node-name, as programs write them: "driver=qcow2,node-name=d,file.filename=PATH", the
- * same as JSON, or a node of its own for the file. */
-#include <json-glib/json-glib.h>
+/* -blockdev: images by node-name, as programs write them: "driver=qcow2,node-name=d,file.filename=PATH", or a
+ * node of its own for the file. */
 #include <string.h>
 
 #include "ui/vm/vm.h"
@@ -22,65 +21,6 @@ static VmFile *find_file(Vm *vm, const char *node)
         }
     }
     return NULL;
-}
-
-/* ---- JSON, as "a.b=VALUE" ---- */
-
-static void add_value(GString *out, const char *name, JsonNode *node)
-{
-    GType type = json_node_get_value_type(node);
-    char *text = type == G_TYPE_BOOLEAN ? g_strdup(json_node_get_boolean(node) ? "on" : "off")
-                 : type == G_TYPE_INT64 ? g_strdup_printf("%" G_GINT64_FORMAT, json_node_get_int(node))
-                                        : g_strdup(json_node_get_string(node));
-    char **parts = g_strsplit(text ? text : "", ",", -1);
-    char *escaped = g_strjoinv(",,", parts);
-
-    g_string_append_printf(out, "%s%s=%s", out->len ? "," : "", name, escaped);
-    g_free(escaped);
-    g_strfreev(parts);
-    g_free(text);
-}
-
-static void flatten(GString *out, const char *before, JsonObject *object)
-{
-    GList *names = json_object_get_members(object);
-
-    for (GList *n = names; n; n = n->next) {
-        char *name = g_strconcat(before, *before ? "." : "", n->data, NULL);
-        JsonNode *node = json_object_get_member(object, n->data);
-
-        if (JSON_NODE_HOLDS_OBJECT(node)) {
-            flatten(out, name, json_node_get_object(node));
-        } else if (JSON_NODE_HOLDS_VALUE(node)) {
-            add_value(out, name, node);
-        } else if (!JSON_NODE_HOLDS_NULL(node)) {
-            g_string_append_printf(out, "%s%s=[]", out->len ? "," : "", name); /* is refused by its name */
-        }
-        g_free(name);
-    }
-    g_list_free(names);
-}
-
-/* The text as keys; NULL and error: it is no JSON. */
-static char *plain(const char *text, GError **error)
-{
-    JsonParser *parser;
-    GString *out;
-    bool ok;
-
-    if (*text != '{') {
-        return g_strdup(text);
-    }
-    parser = json_parser_new();
-    out = g_string_new(NULL);
-    ok = json_parser_load_from_data(parser, text, -1, error);
-    if (ok) {
-        flatten(out, "", json_node_get_object(json_parser_get_root(parser)));
-    } else {
-        g_prefix_error(error, "-blockdev: ");
-    }
-    g_object_unref(parser);
-    return g_string_free(out, !ok);
 }
 
 /* ---- Nodes ---- */
@@ -168,21 +108,13 @@ static bool add_node(Vm *vm, Keys *k, GError **error)
 
 static bool add_blockdev(Vm *vm, const char *text, GError **error)
 {
-    char *keys = plain(text, error);
-    Keys k;
-    bool ok;
+    Keys k = keys_split(text, "driver");
+    bool ok = add_node(vm, &k, error);
 
-    if (!keys) {
-        return false;
-    }
-    k = keys_split(keys, "driver");
-    ok = add_node(vm, &k, error);
     if (!ok) {
         g_prefix_error(error, "-blockdev: ");
     }
-    ok = keys_end(&k, "-blockdev", ok ? error : NULL) && ok;
-    g_free(keys);
-    return ok;
+    return keys_end(&k, "-blockdev", ok ? error : NULL) && ok;
 }
 
 bool vm_blockdevs(Vm *vm, GError **error)

@@ -230,15 +230,14 @@ static bool attach_console(Vm *vm, MonitorKind kind, Chardev *chardev, GError **
 
 static bool add_monitor(Vm *vm, const VmMonitor *m, GError **error)
 {
-    MonitorKind kind = m->qmp ? MONITOR_qmp : MONITOR_hmp;
     MonitorServer *server;
     Chardev *c;
 
     if (g_str_has_prefix(m->place, "chardev:")) {
-        return open_end(vm, m->qmp ? "-qmp" : "-monitor", "monitor", m->place, false, &c, error) &&
-               attach_console(vm, kind, c, error);
+        return open_end(vm, m->kind == MONITOR_hmp ? "-monitor" : "-qmp", "monitor", m->place, false, &c, error) &&
+               attach_console(vm, m->kind, c, error);
     }
-    server = monitor_listen(vm->monitor, kind, m->place, error);
+    server = monitor_listen(vm->monitor, m->kind, m->place, error);
     if (server) {
         g_ptr_array_add(vm->servers, server);
     }

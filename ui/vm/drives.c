@@ -282,6 +282,20 @@ Block *vm_take_drive(Vm *vm, const char *id, GError **error)
     return NULL;
 }
 
+/* data=NUMBER,data-len=BYTES: what is in memory without a file. */
+static bool take_data(Keys *k, BoardExtra *e, GError **error)
+{
+    const char *data = keys_take(k, "data"), *size = keys_take(k, "data-len");
+    uint64_t n = 0;
+    bool ok = e->has_addr && data && size_parse(data, &e->data) && size && size_parse(size, &n) && n >= 1 && n <= 8;
+
+    if (!ok) {
+        g_set_error(error, VM_ERROR, 0, "-device loader needs file=PATH, or addr=ADDRESS,data=NUMBER,data-len=1 to 8");
+    }
+    e->size = (unsigned)n;
+    return ok;
+}
+
 bool vm_loaders(const VmOptions *o, BoardExtra **extra, unsigned *n, GError **error)
 {
     *extra = g_new0(BoardExtra, o->devices->len + 1);
@@ -300,10 +314,11 @@ bool vm_loaders(const VmOptions *o, BoardExtra **extra, unsigned *n, GError **er
         e->path = g_intern_string(keys_take(&k, "file"));
         addr = keys_take(&k, "addr");
         e->has_addr = addr != NULL;
-        if (!e->path || (addr && !size_parse(addr, &e->addr))) {
-            g_set_error(error, VM_ERROR, 0, "-device loader needs file=PATH, and addr= a number");
+        if (addr && !size_parse(addr, &e->addr)) {
+            g_set_error(error, VM_ERROR, 0, "-device loader: addr is a number, not '%s'", addr);
             ok = false;
         }
+        ok = ok && (e->path || take_data(&k, e, error));
         if (!keys_end(&k, "-device loader", ok ? error : NULL) || !ok) {
             return false;
         }

@@ -60,13 +60,14 @@ static bool make_memory(Vm *vm, Keys *k, const char *id, GError **error)
 {
     const char *text = keys_take(k, "size");
     uint64_t size = 0;
+    bool share = false; /* as there are no processes that could ask for it, either is right */
 
     if (!text || !size_parse(text, &size) || size != vm->options->memory) {
         g_set_error(error, VM_ERROR, 0, "all memory is one object, so that its size is that of -m: %" G_GUINT64_FORMAT
                     " bytes", vm->options->memory);
         return false;
     }
-    return keys_take_only(k, "share", "off", error) && keys_take_only(k, "prealloc", "off", error) &&
+    return keys_take_bool(k, "share", &share, error) && keys_take_only(k, "prealloc", "off", error) &&
            add_object(vm, OBJECT_memory, id, NULL, false, error);
 }
 
@@ -219,6 +220,49 @@ static bool add_nic(Vm *vm, const char *text, GError **error)
     return ok;
 }
 
+/* ---- -net: the device and its network apart, joined by a hub ---- */
+
+static bool add_pair(Vm *vm, const char *card, const char *network, GError **error)
+{
+    Keys k = keys_split(card, "type");
+    const char *model = keys_take(&k, "model"), *mac = keys_take(&k, "macaddr");
+    char *text = g_strconcat(network, model ? ",model=" : "", model ? model : "", mac ? ",mac=" : "", mac ? mac : "", NULL);
+    bool ok;
+
+    (void)keys_take(&k, "type");
+    (void)keys_take(&k, "name");
+    ok = keys_end(&k, "-net nic", error) && add_nic(vm, text, error);
+    g_free(text);
+    return ok;
+}
+
+static bool is_kind(const char *text, const char *kind)
+{
+    size_t length = strlen(kind);
+
+    return !strncmp(text, kind, length) && (!text[length] || text[length] == ',');
+}
+
+static bool add_nets(Vm *vm, const GPtrArray *texts, GError **error)
+{
+    const char *card = NULL, *network = NULL;
+
+    for (unsigned i = 0; i < texts->len; i++) {
+        const char *text = texts->pdata[i], **which = is_kind(text, "nic") ? &card : &network;
+
+        if (!strcmp(text, "none")) {
+            continue;
+        }
+        if (*which) {
+            g_set_error(error, VM_ERROR, 0, "-net %s: there is '-net %s' already; several networks are -nic user", text,
+                        *which);
+            return false;
+        }
+        *which = text;
+    }
+    return !card || !network || add_pair(vm, card, network, error);
+}
+
 /* ---- All of them ---- */
 
 static bool make_all(Vm *vm, const char *option, const GPtrArray *texts, const char *first,
@@ -255,6 +299,7 @@ bool vm_objects(Vm *vm, GError **error)
     for (unsigned i = 0; i < o->nics->len && ok; i++) {
         ok = add_nic(vm, o->nics->pdata[i], error);
     }
+    ok = ok && add_nets(vm, o->nets, error);
     if (ok && o->memory_backend && !find_object(vm, o->memory_backend, OBJECT_memory)) {
         g_set_error(error, VM_ERROR, 0, "-M: there is no memory-backend-ram with id=%s", o->memory_backend);
         ok = false;
@@ -285,6 +330,7 @@ static const struct {
 } fixed[] = {
     { "disable-legacy", "on" }, { "disable-modern", "off" }, { "romfile", "" }, { "rombar", "0" }, { "vectors", NULL },
     { "bootindex", NULL },      { "iommu_platform", "off" }, { "ats", "off" },  { "scsi", "off" },
+    { "multifunction", "off" },
 };
 
 /* 1: taken; 0: it is none of these; -1: error. */

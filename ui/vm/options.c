@@ -10,6 +10,7 @@
 #include "devices/boards/board.h"
 #include "plugins/plugins.h"
 #include "translator/settings.h"
+#include "ui/vm/json.h"
 #include "ui/vm/keys.h"
 
 typedef bool OptionFn(VmOptions *o, const char *arg, GError **error);
@@ -42,9 +43,20 @@ static bool unknown_board(const char *name, GError **error)
 /* Which properties of QEMU's board are as they are here. */
 static bool take_fixed_properties(Keys *k, GError **error)
 {
-    return keys_take_only(k, "accel", "tcg", error) && keys_take_only(k, "acpi", "off", error) &&
+    return keys_take_only(k, "acpi", "off", error) &&
            keys_take_only(k, "aia", "none", error) && keys_take_only(k, "usb", "off", error) &&
            keys_take_only(k, "graphics", "off", error);
+}
+
+/* "kvm:tcg", in the order of preference: one of them is there. */
+static bool take_accelerators(Keys *k, GError **error)
+{
+    const char *names = keys_take(k, "accel");
+    char **each = g_strsplit(names ? names : "tcg", ":", -1);
+    bool ok = g_strv_contains((const char *const *)each, "tcg");
+
+    g_strfreev(each);
+    return ok || wrong(error, "accel is tcg, not", names);
 }
 
 static bool option_machine(VmOptions *o, const char *arg, GError **error)
@@ -52,7 +64,7 @@ static bool option_machine(VmOptions *o, const char *arg, GError **error)
     Keys k = keys_split(arg, "type");
     const char *type = keys_take(&k, "type"), *tree = keys_take(&k, "dumpdtb");
     const char *memory = keys_take(&k, "memory-backend");
-    bool ok = take_fixed_properties(&k, error);
+    bool ok = take_accelerators(&k, error) && take_fixed_properties(&k, error);
 
     if (ok && type && is_help(type)) {
         o->action = VM_MACHINE_HELP;
@@ -87,6 +99,7 @@ static bool option_cpu(VmOptions *o, const char *arg, GError **error)
 
 static bool option_memory(VmOptions *o, const char *arg, GError **error)
 {
+    enum { MEMORY_STEP = 8192 };
     Keys k = keys_split(arg, "size");
     const char *size = keys_take(&k, "size");
     bool ok = size && *size && size_parse(size, &o->memory);
@@ -96,6 +109,7 @@ static bool option_memory(VmOptions *o, const char *arg, GError **error)
     } else if (g_ascii_isdigit(size[strlen(size) - 1])) {
         o->memory <<= 20;
     }
+    o->memory = (o->memory + MEMORY_STEP - 1) / MEMORY_STEP * MEMORY_STEP;
     return keys_end(&k, "-m", ok ? error : NULL) && ok;
 }
 
@@ -229,7 +243,6 @@ static bool option_rtc(VmOptions *o, const char *arg, GError **error)
         o->member = arg;                                                       \
         return true;                                                           \
     }
-KEEP(bios, bios)
 KEEP(kernel, kernel)
 KEEP(initrd, initrd)
 KEEP(append, append)
@@ -246,6 +259,13 @@ static bool option_gdb_default(VmOptions *o, const char *arg, GError **error)
     return true;
 }
 
+static bool option_bios(VmOptions *o, const char *arg, GError **error)
+{
+    (void)error;
+    o->bios = strcmp(arg, "default") ? arg : NULL;
+    return true;
+}
+
 #define LIST(name, member)                                                     \
     static bool option_##name(VmOptions *o, const char *arg, GError **error)   \
     {                                                                          \
@@ -254,8 +274,8 @@ static bool option_gdb_default(VmOptions *o, const char *arg, GError **error)
         return true;                                                           \
     }
 LIST(drive, drives)
-LIST(blockdev, blockdevs)
 LIST(nic, nics)
+LIST(net, nets)
 LIST(fsdev, fsdevs)
 LIST(virtfs, virtfs)
 LIST(fw_cfg, fw_cfgs)
@@ -329,9 +349,9 @@ static bool option_pflash(VmOptions *o, const char *arg, GError **error)
     return add_drive(o, "if=pflash,file=", arg, ",format=raw");
 }
 
-static bool add_monitor(VmOptions *o, bool qmp, const char *place)
+static bool add_monitor(VmOptions *o, MonitorKind kind, const char *place)
 {
-    VmMonitor m = { qmp, g_intern_string(place) };
+    VmMonitor m = { kind, g_intern_string(place) };
 
     if (strcmp(place, "none")) {
         g_array_append_val(o->monitors, m);
@@ -342,20 +362,27 @@ static bool add_monitor(VmOptions *o, bool qmp, const char *place)
 static bool option_monitor(VmOptions *o, const char *arg, GError **error)
 {
     (void)error;
-    return add_monitor(o, false, arg);
+    return add_monitor(o, MONITOR_hmp, arg);
 }
 
 static bool option_qmp(VmOptions *o, const char *arg, GError **error)
 {
     (void)error;
-    return add_monitor(o, true, arg);
+    return add_monitor(o, MONITOR_qmp, arg);
+}
+
+static bool option_qmp_pretty(VmOptions *o, const char *arg, GError **error)
+{
+    (void)error;
+    return add_monitor(o, MONITOR_qmp_pretty, arg);
 }
 
 static bool option_mon(VmOptions *o, const char *arg, GError **error)
 {
     Keys k = keys_split(arg, "chardev");
     const char *chardev = keys_take(&k, "chardev"), *mode = keys_take(&k, "mode");
-    bool ok = keys_take_only(&k, "pretty", "off", error);
+    bool pretty = false, ok = keys_take_bool(&k, "pretty", &pretty, error);
+    MonitorKind qmp = pretty ? MONITOR_qmp_pretty : MONITOR_qmp;
     char *place = g_strconcat("chardev:", chardev ? chardev : "", NULL);
 
     (void)keys_take(&k, "id");
@@ -364,15 +391,39 @@ static bool option_mon(VmOptions *o, const char *arg, GError **error)
     } else if (ok && mode && strcmp(mode, "readline") && strcmp(mode, "control")) {
         ok = wrong(error, "-mon: mode is readline or control, not", mode);
     }
-    ok = ok && add_monitor(o, mode && !strcmp(mode, "control"), place);
+    ok = ok && add_monitor(o, mode && !strcmp(mode, "control") ? qmp : MONITOR_hmp, place);
     g_free(place);
     return keys_end(&k, "-mon", ok ? error : NULL) && ok;
 }
 
+/* The argument, which may be JSON; NULL and error. */
+static const char *plain(const char *option, const char *arg, const char *first, GError **error)
+{
+    const char *text = json_plain(arg, first, error);
+
+    if (!text) {
+        g_prefix_error(error, "%s %s: ", option, arg);
+    }
+    return text;
+}
+
+static bool option_blockdev(VmOptions *o, const char *arg, GError **error)
+{
+    const char *text = plain("-blockdev", arg, "driver", error);
+
+    g_ptr_array_add(o->blockdevs, (void *)(uintptr_t)text);
+    return text;
+}
+
 static bool option_device(VmOptions *o, const char *arg, GError **error)
 {
-    const char *help = g_strrstr(arg, ",help");
+    const char *help;
 
+    arg = plain("-device", arg, "driver", error);
+    help = arg ? g_strrstr(arg, ",help") : NULL;
+    if (!arg) {
+        return false;
+    }
     if (is_help(arg)) {
         o->action = VM_DEVICE_HELP;
     } else if (help && !help[strlen(",help")]) {
@@ -381,13 +432,15 @@ static bool option_device(VmOptions *o, const char *arg, GError **error)
     } else {
         g_ptr_array_add(o->devices, (void *)(uintptr_t)arg);
     }
-    (void)error;
     return true;
 }
 
-/* "help", or one more of the list. */
+/* "help", or one more of the list; NULL: there was an error. */
 static bool list_or_help(VmOptions *o, GPtrArray *list, const char *arg, VmAction help)
 {
+    if (!arg) {
+        return false;
+    }
     if (is_help(arg)) {
         o->action = help;
     } else {
@@ -398,8 +451,7 @@ static bool list_or_help(VmOptions *o, GPtrArray *list, const char *arg, VmActio
 
 static bool option_netdev(VmOptions *o, const char *arg, GError **error)
 {
-    (void)error;
-    return list_or_help(o, o->netdevs, arg, VM_NETDEV_HELP);
+    return list_or_help(o, o->netdevs, plain("-netdev", arg, "type", error), VM_NETDEV_HELP);
 }
 
 static bool option_chardev(VmOptions *o, const char *arg, GError **error)
@@ -410,8 +462,7 @@ static bool option_chardev(VmOptions *o, const char *arg, GError **error)
 
 static bool option_object(VmOptions *o, const char *arg, GError **error)
 {
-    (void)error;
-    return list_or_help(o, o->objects, arg, VM_OBJECT_HELP);
+    return list_or_help(o, o->objects, plain("-object", arg, "qom-type", error), VM_OBJECT_HELP);
 }
 
 /* True: it asks for the one value that there is. */
@@ -445,11 +496,12 @@ static bool option_display(VmOptions *o, const char *arg, GError **error)
 static bool option_accel(VmOptions *o, const char *arg, GError **error)
 {
     Keys k = keys_split(print_if_help(o, arg, "tcg") ? "tcg" : arg, "accel");
-    const char *size;
-    bool ok = keys_take_only(&k, "accel", "tcg", error) && keys_take_only(&k, "thread", "multi", error) &&
+    const char *name = keys_take(&k, "accel"), *size;
+    bool ok = keys_take_only(&k, "thread", "multi", error) &&
               keys_take_bool(&k, "one-insn-per-tb", &o->one_insn, error);
     uint64_t megabytes;
 
+    o->accel = g_strcmp0(o->accel, "tcg") ? g_intern_string(name) : o->accel;
     size = keys_take(&k, "tb-size");
     if (ok && size) {
         ok = (size_parse(size, &megabytes) && megabytes >= 1 && megabytes <= 65536) ||
@@ -501,6 +553,7 @@ FIXED(parallel, "-parallel", "kind", { "kind", "none" })
 FIXED(global, "-global", NULL, { "virtio-mmio.force-legacy", "false" })
 FIXED(boot, "-boot", NULL, { "strict", "on" }, { "menu", "off" })
 FIXED(overcommit, "-overcommit", NULL, { "mem-lock", "off" }, { "cpu-pm", "off" })
+FIXED(msg, "-msg", "timestamp", { "timestamp", "off" }, { "guest-name", "off" })
 FIXED(sandbox, "-sandbox", "enable", { "enable", "off" })
 
 static bool take_choice(Keys *k, const char *name, const char *off, const char *on, bool *value, GError **error)
@@ -732,7 +785,7 @@ bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error)
                       .drives = g_ptr_array_new(), .devices = g_ptr_array_new(),
                       .chardevs = g_ptr_array_new(), .netdevs = g_ptr_array_new(),
                       .fw_cfgs = g_ptr_array_new(), .blockdevs = g_ptr_array_new(),
-                      .nics = g_ptr_array_new(), .fsdevs = g_ptr_array_new(), .virtfs = g_ptr_array_new(),
+                      .nics = g_ptr_array_new(), .nets = g_ptr_array_new(), .fsdevs = g_ptr_array_new(), .virtfs = g_ptr_array_new(),
                       .objects = g_ptr_array_new(),
                       .semihosting.args = g_ptr_array_new_with_free_func(g_free),
                       .monitors = g_array_new(FALSE, FALSE, sizeof(VmMonitor)),
@@ -762,7 +815,7 @@ bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error)
             return false;
         }
     }
-    return true;
+    return !o->accel || !strcmp(o->accel, "tcg") || wrong(error, "-accel is tcg, not", o->accel);
 }
 
 void vm_options_fini(VmOptions *o)
@@ -774,6 +827,7 @@ void vm_options_fini(VmOptions *o)
     g_ptr_array_free(o->fw_cfgs, TRUE);
     g_ptr_array_free(o->blockdevs, TRUE);
     g_ptr_array_free(o->nics, TRUE);
+    g_ptr_array_free(o->nets, TRUE);
     g_ptr_array_free(o->fsdevs, TRUE);
     g_ptr_array_free(o->virtfs, TRUE);
     g_ptr_array_free(o->objects, TRUE);

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "devices/boards/board.h"
 #include "translator/translator.h"
+#include "ui/monitor/monitor.h"
 
 typedef enum VmAction {
     VM_RUN, VM_HELP, VM_VERSION, VM_LOG_HELP, VM_MACHINE_HELP, VM_CPU_HELP, VM_DEVICE_HELP,
@@ -25,7 +26,7 @@ typedef struct VmSemihostOptions {
 
 /* One of -monitor, -qmp, -mon. */
 typedef struct VmMonitor {
-    bool qmp;
+    MonitorKind kind;
     const char *place; /* as -monitor has it */
 } VmMonitor;
 
@@ -35,6 +36,7 @@ typedef struct VmOptions {
     const char *print;             /* the text of VM_PRINT */
     const char *board, *dump_tree; /* those that are no part of argv are interned */
     bool aclint;
+    const char *accel;             /* the best of what was asked for; NULL: not given */
     const char *cpu;               /* the model and its properties; NULL: not given */
     uint64_t memory;               /* bytes */
     unsigned harts;
@@ -43,7 +45,7 @@ typedef struct VmOptions {
     int64_t rtc_offset;            /* seconds from the host's time at the start */
     bool rtc_stands;               /* while the machine does */
     const char *bios, *kernel, *initrd, *append, *dtb;
-    GPtrArray *drives, *blockdevs, *devices, *chardevs, *netdevs, *nics, *fsdevs, *virtfs, *objects, *fw_cfgs; /* of const char *, in order; owned, the strings not */
+    GPtrArray *drives, *blockdevs, *devices, *chardevs, *netdevs, *nics, *nets, *fsdevs, *virtfs, *objects, *fw_cfgs; /* of const char *, in order; owned, the strings not */
     const char *pflash[BOARD_FLASHES];      /* ids of drives; NULL: not given */
     const char *memory_backend;             /* id of an -object; NULL: not given */
     bool snapshot;                          /* disks keep nothing */

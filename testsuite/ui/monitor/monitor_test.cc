@@ -26,6 +26,12 @@ TEST_F(MonitorTest, GreetsAndNegotiates)
     EXPECT_NE(std::string::npos, ask("{\"execute\": \"qmp_capabilities\"}").find("CommandNotFound"));
 }
 
+TEST_F(MonitorTest, AnswersOverSeveralLines)
+{
+    open(MONITOR_qmp_pretty);
+    EXPECT_EQ("{\n  \"return\" : {  }\n}\r\n", ask("{\"execute\": \"qmp_capabilities\"}"));
+}
+
 TEST_F(MonitorTest, WrongRequestsAreNamed)
 {
     qmp();

@@ -2,13 +2,17 @@
 #include "plugins/stream_read.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zstd.h>
 
 #include "plugins/stream_code.h"
 
 #define STREAM_ERROR g_quark_from_static_string("ketch-stream")
+
+static const char cut_short[] = "the file was cut short";
 
 enum {
     VERSION_AT = sizeof(STREAM_MAGIC) - 2,
@@ -22,6 +26,9 @@ struct StreamReader {
     GByteArray *sites;
     uint64_t file_size;
     uint64_t raw_size;
+    uint64_t at;   /* where the chunk begins that is read */
+    GError *wrong; /* what ended the sites, and where; NULL: the end of the file */
+    uint64_t wrong_at;
     char *packed; /* of one chunk */
     uint8_t content[MAX_CODED];
     uint64_t words[STREAM_MAX_WORDS];
@@ -30,7 +37,7 @@ struct StreamReader {
 
 static bool damaged(const StreamReader *r, GError **error, const char *what)
 {
-    g_set_error(error, STREAM_ERROR, 0, "%s: %s at byte %ld", r->path, what, ftell(r->file));
+    g_set_error(error, STREAM_ERROR, 0, "%s: %s at byte %" PRIu64, r->path, what, r->at);
     return false;
 }
 
@@ -60,48 +67,75 @@ static bool unpack(StreamReader *r, const StreamChunk *c)
     return ZSTD_decompress(r->content, sizeof(r->content), r->packed, c->packed) == c->size;
 }
 
-/* The content of the next chunk of that type; *size is 0 at the end of the file. */
-static bool read_chunk(StreamReader *r, uint16_t type, StreamChunk *c, size_t *size,
-                       GError **error)
+/* Behind a chunk that is not wanted. */
+static bool skip(StreamReader *r, const StreamChunk *c, GError **error)
 {
-    *size = 0;
-    while (fread(c, sizeof(*c), 1, r->file) == 1) {
-        if (c->size > MAX_CODED || c->packed > ZSTD_compressBound(MAX_CODED)) {
-            return damaged(r, error, "a damaged chunk");
-        }
-        if (c->type != type) {
-            if (fseek(r->file, (long)c->packed, SEEK_CUR) != 0) {
-                return damaged(r, error, g_strerror(errno));
-            }
-            continue;
-        }
-        if (fread(r->packed, 1, c->packed, r->file) != c->packed) {
-            return damaged(r, error, "the file was cut short");
-        }
-        if (!unpack(r, c)) {
-            return damaged(r, error, "a damaged chunk");
-        }
-        *size = c->size;
-        return true;
+    if (r->at + sizeof(*c) + c->packed > r->file_size) {
+        return damaged(r, error, cut_short);
     }
-    return true;
+    return fseek(r->file, (long)c->packed, SEEK_CUR) == 0 || damaged(r, error, g_strerror(errno));
 }
 
+static bool read_content(StreamReader *r, const StreamChunk *c, GError **error)
+{
+    if (fread(r->packed, 1, c->packed, r->file) != c->packed) {
+        return damaged(r, error, cut_short);
+    }
+    return unpack(r, c) || damaged(r, error, "a damaged chunk");
+}
+
+/* False at the end of the file, where nothing of a chunk is, or with *error. */
+static bool read_chunk_header(StreamReader *r, StreamChunk *c, GError **error)
+{
+    size_t n;
+
+    r->at = (uint64_t)ftell(r->file);
+    n = fread(c, 1, sizeof(*c), r->file);
+    if (n != sizeof(*c)) {
+        return n && damaged(r, error, cut_short);
+    }
+    return (c->size <= MAX_CODED && c->packed <= ZSTD_compressBound(MAX_CODED)) ||
+           damaged(r, error, "a damaged chunk");
+}
+
+/* The content of the next chunk of that type; false at the end of the file, or with *error. */
+static bool read_chunk(StreamReader *r, uint16_t type, StreamChunk *c, GError **error)
+{
+    while (read_chunk_header(r, c, error)) {
+        if (c->type == type) {
+            return read_content(r, c, error);
+        }
+        if (!skip(r, c, error)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* Up to the end, or to what is damaged. */
 static bool read_sites(StreamReader *r, GError **error)
 {
     StreamChunk c;
-    size_t size;
 
-    do {
-        if (!read_chunk(r, STREAM_SITES, &c, &size, error)) {
-            return false;
-        }
-        g_byte_array_append(r->sites, r->content, (guint)size);
-    } while (size);
-    r->file_size = (uint64_t)ftell(r->file);
+    while (read_chunk(r, STREAM_SITES, &c, &r->wrong)) {
+        g_byte_array_append(r->sites, r->content, c.size);
+    }
+    r->wrong_at = r->at;
     rewind(r->file);
-    return fseek(r->file, sizeof(r->header), SEEK_SET) == 0 ||
-           damaged(r, error, g_strerror(errno));
+    return fseek(r->file, sizeof(r->header), SEEK_SET) == 0 || damaged(r, error, g_strerror(errno));
+}
+
+static bool open_file(StreamReader *r, GError **error)
+{
+    struct stat st;
+
+    r->file = fopen(r->path, "rbe");
+    if (!r->file || fstat(fileno(r->file), &st) != 0 || fseek(r->file, 0, SEEK_SET) != 0) {
+        g_set_error(error, STREAM_ERROR, errno, "cannot read %s: %s", r->path, g_strerror(errno));
+        return false;
+    }
+    r->file_size = (uint64_t)st.st_size;
+    return true;
 }
 
 StreamReader *stream_open(const char *path, GError **error)
@@ -112,11 +146,7 @@ StreamReader *stream_open(const char *path, GError **error)
     r->sites = g_byte_array_new();
     r->records = g_array_new(FALSE, FALSE, sizeof(StreamRecord));
     r->packed = g_malloc(ZSTD_compressBound(MAX_CODED));
-    r->file = fopen(path, "rbe");
-    if (!r->file) {
-        g_set_error(error, STREAM_ERROR, errno, "cannot read %s: %s", path, g_strerror(errno));
-    }
-    if (!r->file || !check_header(r, error) || !read_sites(r, error)) {
+    if (!open_file(r, error) || !check_header(r, error) || !read_sites(r, error)) {
         stream_reader_free(r);
         return NULL;
     }
@@ -128,6 +158,7 @@ void stream_reader_free(StreamReader *r)
     if (r->file) {
         fclose(r->file);
     }
+    g_clear_error(&r->wrong);
     g_byte_array_free(r->sites, TRUE);
     g_array_free(r->records, TRUE);
     g_free(r->packed);
@@ -265,19 +296,32 @@ static bool split(Run *run, const uint64_t *words, size_t n)
     return true;
 }
 
+/* The next chunk of records; nothing behind what is damaged. */
+static bool read_words(StreamReader *r, StreamChunk *c, GError **error)
+{
+    bool there = read_chunk(r, STREAM_RECORDS, c, error);
+
+    if (r->wrong && r->at >= r->wrong_at) {
+        g_clear_error(error);
+        g_propagate_error(error, g_error_copy(r->wrong));
+        return false;
+    }
+    return there;
+}
+
 /* The records of the next chunk that has words; false at the end, or with *error. */
 static bool read_records(StreamReader *r, unsigned *vcpu, GError **error)
 {
     Run run = { .records = r->records };
-    size_t size, n;
     StreamChunk c;
+    size_t n;
 
-    if (!read_chunk(r, STREAM_RECORDS, &c, &size, error) || size == 0) {
+    if (!read_words(r, &c, error)) {
         return false;
     }
     run.sites = stream_sites(r, &run.n_sites);
     g_array_set_size(r->records, 0);
-    if (!stream_decode(r->content, size, r->words, STREAM_MAX_WORDS, &n) || !split(&run, r->words, n)) {
+    if (!stream_decode(r->content, c.size, r->words, STREAM_MAX_WORDS, &n) || !split(&run, r->words, n)) {
         return damaged(r, error, "a chunk with damaged records");
     }
     r->raw_size += n * sizeof(uint64_t);

@@ -172,13 +172,6 @@ static void host_handler(int sig, siginfo_t *info, void *ucontext)
     errno = saved_errno;
 }
 
-/* Signals with which users end a program: a profile is wanted then, too. */
-static bool ends_profile(int sig)
-{
-    return process.options && process.options->translator.profile &&
-           (sig == SIGINT || sig == SIGTERM || sig == SIGHUP);
-}
-
 /* By default it ends the process. */
 static bool ends_process(int sig)
 {
@@ -186,6 +179,14 @@ static bool ends_process(int sig)
                             SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU);
 
     return !(others & SIG_BIT(sig));
+}
+
+/* What watches the guest has its last word then, too. */
+static bool ends_with_report(int sig)
+{
+    bool is_watched = process.options && (process.options->translator.profile || process.options->events);
+
+    return is_watched && sig != SIGKILL && sig != SIGNAL_SETXID && ends_process(sig);
 }
 
 /* A process that shares memory with its parent must not end with a lock that is in it. */
@@ -199,7 +200,7 @@ int64_t sig_install(int sig, const SigAction *action)
     HostAction a = { .restorer = (uint64_t)(uintptr_t)host_sigreturn,
                      .mask = ALL_SIGNALS & ~reserved };
     bool by_default = action->handler == 0 && sig != SIGKILL && sig != SIGSTOP &&
-                      (dumps_core(sig) || ends_profile(sig) || ends_with_locks(sig) ||
+                      (dumps_core(sig) || ends_with_report(sig) || ends_with_locks(sig) ||
                        debug_wants_signals());
     bool catch = action->handler > 1 || is_reserved(sig) || by_default;
 
@@ -268,7 +269,7 @@ void sig_init(Task *first)
     sig_thread_init(first);
     for (int sig = 1; sig <= TASK_SIGNALS; sig++) {
         if (is_reserved(sig) ||
-            ((dumps_core(sig) || ends_profile(sig)) && hand->action[sig].handler == 0)) {
+            ((dumps_core(sig) || ends_with_report(sig)) && hand->action[sig].handler == 0)) {
             sig_install(sig, &hand->action[sig]);
         }
     }

@@ -11,15 +11,15 @@
 
 #include "plugins/qemu-plugin.h"
 
-static void print_help(const char *plugin, const PluginArg *args)
+static _Noreturn void print_help(const char *plugin, const PluginArg *args)
 {
-    fprintf(stderr, "options of the plugin %s:\n", plugin);
+    printf("options of the plugin %s:\n", plugin);
     for (const PluginArg *a = args; a->name; a++) {
-        const char *kinds[] = { "on|off", "NUMBER", "TEXT" };
+        const char *kinds[] = { "on|off", "NUMBER", "TEXT", "FILE" };
 
-        fprintf(stderr, "  %s=%-*s  %s\n", a->name, (int)(14 - strlen(a->name)), kinds[a->kind],
-                a->help);
+        printf("  %s=%-*s  %s\n", a->name, (int)(14 - strlen(a->name)), kinds[a->kind], a->help);
     }
+    exit(fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 static bool set(const PluginArg *arg, const char *text)
@@ -34,6 +34,7 @@ static bool set(const PluginArg *arg, const char *text)
         *(uint64_t *)arg->value = strtoull(text, &end, 0);
         return errno == 0 && end != text && !*end && *text != '-';
     case PLUGIN_ARG_STRING:
+    case PLUGIN_ARG_FILE:
         *(const char **)arg->value = g_strdup(text);
         return *text != '\0';
     }
@@ -61,48 +62,69 @@ static bool parse_one(const char *plugin, const PluginArg *args, const char *tex
     return false;
 }
 
-bool plugin_args_parse(const char *plugin, const PluginArg *args, int argc, char **argv)
-{
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "help") == 0 || strcmp(argv[i], "help=on") == 0) {
-            print_help(plugin, args);
-            return false;
-        }
-        if (!parse_one(plugin, args, argv[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-FILE *plugin_report_open(const char *plugin, const char *path)
+static FILE *open_file(const char *plugin, const char *path, const char *mode)
 {
     char pid[24];
-    char **parts;
+    char **parts = g_strsplit(path, "%p", -1);
     char *name;
     FILE *file;
 
-    if (!path) {
-        return stderr;
-    }
     snprintf(pid, sizeof(pid), "%d", (int)getpid());
-    parts = g_strsplit(path, "%p", -1);
     name = g_strjoinv(pid, parts);
-    file = fopen(name, "we");
+    file = fopen(name, mode);
     if (!file) {
         fprintf(stderr, "plugin %s: cannot write %s: %s\n", plugin, name, strerror(errno));
-        file = stderr;
     }
     g_strfreev(parts);
     g_free(name);
     return file;
 }
 
-void plugin_report_close(FILE *report)
+/* What is written at the end must not be in vain. */
+static bool can_write_files(const char *plugin, const PluginArg *args)
 {
+    for (const PluginArg *a = args; a->name; a++) {
+        const char *path = a->kind == PLUGIN_ARG_FILE ? *(const char **)a->value : NULL;
+        FILE *file = path ? open_file(plugin, path, "ae") : NULL;
+
+        if (path && !file) {
+            return false;
+        }
+        if (file) {
+            fclose(file);
+        }
+    }
+    return true;
+}
+
+bool plugin_args_parse(const char *plugin, const PluginArg *args, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "help") == 0 || strcmp(argv[i], "help=on") == 0) {
+            print_help(plugin, args);
+        }
+        if (!parse_one(plugin, args, argv[i])) {
+            return false;
+        }
+    }
+    return can_write_files(plugin, args);
+}
+
+FILE *plugin_report_open(const char *plugin, const char *path)
+{
+    FILE *file = path ? open_file(plugin, path, "we") : NULL;
+
+    return file ? file : stderr;
+}
+
+void plugin_report_close(const char *plugin, FILE *report)
+{
+    bool failed = ferror(report);
+
+    errno = EIO; /* of a write before */
     if (report == stderr) {
         fflush(report);
-    } else if (fclose(report) != 0) {
-        fprintf(stderr, "a plugin's report is incomplete: %s\n", strerror(errno));
+    } else if (fclose(report) != 0 || failed) {
+        fprintf(stderr, "plugin %s: its report is incomplete: %s\n", plugin, strerror(errno));
     }
 }

@@ -16,6 +16,7 @@ typedef enum PluginArgKind {
     PLUGIN_ARG_BOOL,   /* bool: on, yes, true, off, no, false */
     PLUGIN_ARG_NUMBER, /* uint64_t: decimal or 0x... */
     PLUGIN_ARG_STRING, /* const char *: lives as long as the plugin */
+    PLUGIN_ARG_FILE,   /* the same, of a file that is to be written; NULL: none */
 } PluginArgKind;
 
 typedef struct PluginArg {
@@ -27,7 +28,8 @@ typedef struct PluginArg {
 
 /*
  * Sets the values from the arguments of qemu_plugin_install().  `args` ends with a row without name.
- * False when the plugin shall not be installed; what is wrong has been printed.
+ * False when the plugin shall not be installed, as when a file cannot be written (`%p` in its name stands for
+ * the process id); what is wrong has been printed.  With `help` it ends the process.
  */
 bool plugin_args_parse(const char *plugin, const PluginArg *args, int argc, char **argv);
 
@@ -36,6 +38,6 @@ bool plugin_args_parse(const char *plugin, const PluginArg *args, int argc, char
  * process id.  When it cannot be opened, says so and gives standard error.  For plugin_report_close().
  */
 FILE *plugin_report_open(const char *plugin, const char *path);
-void plugin_report_close(FILE *report);
+void plugin_report_close(const char *plugin, FILE *report);
 
 #endif

@@ -16,6 +16,8 @@
 #include "plugins/bundled/bundled.h"
 #include "plugins/qemu-plugin.h"
 
+#define MAX_SIZE (UINT64_C(1) << 30)
+
 typedef struct Shape {
     uint64_t size; /* bytes */
     uint64_t ways;
@@ -73,7 +75,7 @@ static const PluginArg args[] = {
     { "l2size", PLUGIN_ARG_NUMBER, &second.size, "bytes of the second level (1048576)" },
     { "l2ways", PLUGIN_ARG_NUMBER, &second.ways, "its associativity (16)" },
     { "top", PLUGIN_ARG_NUMBER, &top, "how many instructions the report lists (20)" },
-    { "out", PLUGIN_ARG_STRING, &out, "file for the report, %p: process id (standard error)" },
+    { "out", PLUGIN_ARG_FILE, &out, "file for the report, %p: process id (standard error)" },
     { 0 },
 };
 
@@ -82,18 +84,28 @@ static bool is_power_of_two(uint64_t n)
     return n && !(n & (n - 1));
 }
 
+static bool has_sets(const Shape *s)
+{
+    return is_power_of_two(s->line) && s->line <= s->size && s->ways && s->ways <= s->size / s->line &&
+           s->size % (s->line * s->ways) == 0 && is_power_of_two(s->size / (s->line * s->ways));
+}
+
 static bool shape_check(Shape *s, const char *which)
 {
     s->line = line_size;
-    if (is_power_of_two(s->line) && s->ways && s->size % (s->line * s->ways) == 0 &&
-        is_power_of_two(s->size / (s->line * s->ways))) {
-        return true;
+    if (s->size > MAX_SIZE) {
+        fprintf(stderr, "plugin cachesim: the %s cache has %" PRIu64 " bytes, more than %" PRIu64 "\n", which, s->size,
+                MAX_SIZE);
+        return false;
     }
-    fprintf(stderr,
-            "plugin cachesim: the %s cache has no power of two of sets: %" PRIu64
-            " bytes in lines of %" PRIu64 ", %" PRIu64 " ways\n",
-            which, s->size, s->line, s->ways);
-    return false;
+    if (!has_sets(s)) {
+        fprintf(stderr,
+                "plugin cachesim: the %s cache has no power of two of sets: %" PRIu64
+                " bytes in lines of %" PRIu64 ", %" PRIu64 " ways\n",
+                which, s->size, s->line, s->ways);
+        return false;
+    }
+    return true;
 }
 
 static void cache_init(Cache *c, const Shape *s)
@@ -267,7 +279,7 @@ static void report(qemu_plugin_id_t id, void *unused)
         }
     }
     g_ptr_array_free(list, TRUE);
-    plugin_report_close(f);
+    plugin_report_close(name, f);
 }
 
 static bool begin(qemu_plugin_id_t id, const qemu_info_t *info)

@@ -51,8 +51,8 @@ static FlameNode *root;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const PluginArg args[] = {
-    { "out", PLUGIN_ARG_STRING, &out, "file for folded stacks, %p: process id (%p.folded)" },
-    { "svg", PLUGIN_ARG_STRING, &svg, "file for the picture (none)" },
+    { "out", PLUGIN_ARG_FILE, &out, "file for folded stacks, %p: process id (%p.folded)" },
+    { "svg", PLUGIN_ARG_FILE, &svg, "file for the picture (none)" },
     { 0 },
 };
 
@@ -204,11 +204,11 @@ static void finish(qemu_plugin_id_t id, void *unused)
     (void)unused;
     flame_total(root);
     flame_write_folded(root, f);
-    plugin_report_close(f);
+    plugin_report_close(name, f);
     if (svg) {
         f = plugin_report_open(name, svg);
         flame_write_svg(root, "instructions", f);
-        plugin_report_close(f);
+        plugin_report_close(name, f);
     }
 }
 

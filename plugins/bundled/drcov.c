@@ -30,7 +30,7 @@ static const char name[] = "drcov";
 static const char *out = "%p.drcov";
 
 static const PluginArg args[] = {
-    { "out", PLUGIN_ARG_STRING, &out, "file to write, %p: process id (%p.drcov)" },
+    { "out", PLUGIN_ARG_FILE, &out, "file to write, %p: process id (%p.drcov)" },
     { 0 },
 };
 
@@ -107,7 +107,7 @@ static void finish(qemu_plugin_id_t id, void *unused)
     g_ptr_array_free(all, TRUE);
     g_array_free(rows, TRUE);
     g_array_free(modules, TRUE);
-    plugin_report_close(f);
+    plugin_report_close(name, f);
 }
 
 const Bundled bundled = {

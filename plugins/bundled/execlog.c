@@ -45,7 +45,7 @@ static const PluginArg args[] = {
     { "from", PLUGIN_ARG_NUMBER, &from, "only instructions at this address or above" },
     { "to", PLUGIN_ARG_NUMBER, &to, "only instructions below this address" },
     { "limit", PLUGIN_ARG_NUMBER, &limit, "stops writing after so many lines" },
-    { "out", PLUGIN_ARG_STRING, &out, "file for the log, %p: process id (standard error)" },
+    { "out", PLUGIN_ARG_FILE, &out, "file for the log, %p: process id (standard error)" },
     { 0 },
 };
 
@@ -217,7 +217,7 @@ static void finish(qemu_plugin_id_t id, void *unused)
             write_line(log);
         }
     }
-    plugin_report_close(file);
+    plugin_report_close(name, file);
 }
 
 static bool begin(qemu_plugin_id_t id, const qemu_info_t *info)

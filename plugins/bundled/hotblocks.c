@@ -17,7 +17,7 @@ static const char *out;
 static const PluginArg args[] = {
     { "top", PLUGIN_ARG_NUMBER, &top, "how many blocks the report lists (20)" },
     { "disas", PLUGIN_ARG_BOOL, &disas, "with the instructions of each" },
-    { "out", PLUGIN_ARG_STRING, &out, "file for the report, %p: process id (standard error)" },
+    { "out", PLUGIN_ARG_FILE, &out, "file for the report, %p: process id (standard error)" },
     { 0 },
 };
 
@@ -101,7 +101,7 @@ static void report(qemu_plugin_id_t id, void *unused)
         }
     }
     g_array_free(ranks, TRUE);
-    plugin_report_close(f);
+    plugin_report_close(name, f);
 }
 
 const Bundled bundled = {

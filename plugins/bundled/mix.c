@@ -21,7 +21,7 @@ static qemu_plugin_u64 stores;
 static const PluginArg args[] = {
     { "top", PLUGIN_ARG_NUMBER, &top, "how many kinds of instructions the report lists (30)" },
     { "memory", PLUGIN_ARG_BOOL, &memory, "counts loads and stores as well" },
-    { "out", PLUGIN_ARG_STRING, &out, "file for the report, %p: process id (standard error)" },
+    { "out", PLUGIN_ARG_FILE, &out, "file for the report, %p: process id (standard error)" },
     { 0 },
 };
 
@@ -139,7 +139,7 @@ static void report(qemu_plugin_id_t id, void *unused)
                 100.0 * (double)k->executed / (double)insns, k->executed, k->places, k->mnemonic);
     }
     g_array_free(kinds, TRUE);
-    plugin_report_close(f);
+    plugin_report_close(name, f);
 }
 
 static bool begin(qemu_plugin_id_t id, const qemu_info_t *info)

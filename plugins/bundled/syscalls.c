@@ -32,7 +32,7 @@ static struct qemu_plugin_scoreboard *calls; /* Call, by vcpu */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const PluginArg args[] = {
-    { "out", PLUGIN_ARG_STRING, &out, "file for the log, %p: process id (standard error)" },
+    { "out", PLUGIN_ARG_FILE, &out, "file for the log, %p: process id (standard error)" },
     { 0 },
 };
 
@@ -104,7 +104,7 @@ static void finish(qemu_plugin_id_t id, void *unused)
             write_line((unsigned)i, c, "");
         }
     }
-    plugin_report_close(file);
+    plugin_report_close(name, file);
 }
 
 static bool begin(qemu_plugin_id_t id, const qemu_info_t *info)

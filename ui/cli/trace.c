@@ -176,6 +176,7 @@ static void print_top(const Trace *t, const Counts *c)
     }
 }
 
+/* Of a damaged file, what there is before the damage. */
 static bool statistics(const Trace *t, GError **error)
 {
     Counts c = { .trace = *t,
@@ -190,14 +191,11 @@ static bool statistics(const Trace *t, GError **error)
     ok = for_each_access(t, count_access, &c, error);
 
     stream_sizes(t->reader, &file, &raw);
-    if (ok) {
-        printf("%" PRIu64 " accesses by %u instructions to %u pages of %d bytes; "
-               "%" PRIu64 " bytes of records in a file of %" PRIu64 "\n\n",
-               c.total[0] + c.total[1], c.n_different, g_hash_table_size(c.pages), 1 << PAGE_BITS,
-               raw, file);
-        print_sizes(&c);
-        print_top(t, &c);
-    }
+    printf("%" PRIu64 " accesses by %u instructions to %u pages of %d bytes; "
+           "%" PRIu64 " bytes of records in a file of %" PRIu64 "\n\n",
+           c.total[0] + c.total[1], c.n_different, g_hash_table_size(c.pages), 1 << PAGE_BITS, raw, file);
+    print_sizes(&c);
+    print_top(t, &c);
     g_hash_table_destroy(c.pages);
     g_free(c.by_site);
     g_free(c.first);

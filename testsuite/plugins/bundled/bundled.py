@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import suite  # noqa: E402
 HERE = os.path.dirname(os.path.realpath(__file__))
 COMPILER = "riscv64-linux-gnu-gcc"
 TIMEOUT = 600
+BUNDLED = ["mix", "hotblocks", "execlog", "memtrace", "cachesim", "drcov", "callgraph", "syscalls"]
 TIERS = {"jit": [], "interp": ["--tier=interp"], "regions": ["--tier-threshold=1"]}
 
 
@@ -137,6 +139,12 @@ def damaged_traces(run):
             result = run.ketch("trace", "stat", "bad")
             if result.status not in (0, 1) or (result.status and b"ketch trace: " not in result.errors):
                 return f"changed at {cut}: {result.status} {result.errors}"
+    whole = number(r"^(\d+) accesses", run.ketch("trace", "stat", "t").output.decode())
+    with open(os.path.join(run.folder, "cut"), "wb") as f:
+        f.write(data[:-1])
+    result = run.ketch("trace", "stat", "cut")
+    if not 0 <= number(r"^(\d+) accesses", result.output.decode()) < whole or b"was cut short" not in result.errors:
+        return f"one byte less: {result}"
     with open(os.path.join(run.folder, "old"), "wb") as f:
         f.write(data.replace(b"KETCHST3", b"KETCHST2"))
     for name, sentence in (("old", b"has format 2 of traces"), ("/dev/null", b"is not a trace")):
@@ -144,6 +152,33 @@ def damaged_traces(run):
         if result.status != 1 or sentence not in result.errors:
             return f"{name}: {result.errors}"
     return None
+
+
+def killed(run, plugins, sig, *args):
+    """What is on standard error when a signal has ended a program that would run for ever."""
+    options = [a for p in plugins for a in ("-plugin", p)]
+    command = [os.path.abspath(run.options.ketch), "run", *TIERS[run.tier], *options,
+               os.path.join(run.folder, "..", "endless"), *args]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=run.folder) as guest:
+        try:
+            guest.stdout.readline()
+            guest.send_signal(sig)
+            errors = guest.communicate(timeout=suite.PATIENCE)[1].decode()
+        finally:
+            guest.kill()
+    assert guest.returncode == -sig, f"{suite.status_text(guest.returncode)}: {errors[-2000:]}"
+    return errors
+
+
+def killed_programs_report(run):
+    """A signal that ends the program, from the terminal or anybody, ends it as exit() does for plugins."""
+    for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1, signal.SIGRTMIN):
+        text = killed(run, ["mix", "callgraph,out=folded"], sig, *(["store"] * (sig % 2)))
+        assert number(r"^mix: (\d+) instructions", text) > 1000, text
+        assert re.search(r";store \d+$", run.read("folded"), re.M), run.read("folded")
+    killed(run, ["memtrace,out=t,loads=off,filter=symbol=store"], signal.SIGINT)
+    stat = run.ketch("trace", "stat", "t")
+    return None if stat.status == 0 and number(r"^stores +(\d+)", stat.output.decode()) >= 64 else f"{stat}"
 
 
 def cachesim_counts(run):
@@ -233,8 +268,11 @@ def wrong_options(run):
     for plugin, sentence in [("mix,tip=3", "plugin mix: there is no option 'tip'"),
                              ("mix,top=x", "plugin mix: 'top=x' has no value"),
                              ("cachesim,dsize=1000", "plugin cachesim: the data cache has no power of two"),
+                             ("cachesim,line=0x8000000000000000,dways=2", "plugin cachesim: the instruction cache has no"),
+                             ("cachesim,l2size=0x10000000000", "plugin cachesim: the second-level cache has 1099511627776"),
                              ("memtrace,filter=x", "plugin memtrace: 'x' is no filter"),
-                             ("memtrace,out=/nowhere/x", "plugin memtrace: cannot write /nowhere/x"),
+                             *((f"{name},out=/nowhere/x", f"plugin {name}: cannot write /nowhere/x") for name in BUNDLED),
+                             ("callgraph,svg=/nowhere/%p", "plugin callgraph: cannot write /nowhere/"),
                              ("nosuch", "plugin nosuch: ")]:
         result = run.ketch("run", "-plugin", plugin, os.path.join(run.folder, "..", "one"))
         if result.status != 1 or sentence not in result.errors.decode() or result.output:
@@ -242,9 +280,30 @@ def wrong_options(run):
     return None
 
 
+def help_of_plugins(run):
+    """Is what was asked for: no error, and the program does not run."""
+    for plugin in BUNDLED:
+        result = run.ketch("run", "-plugin", f"{plugin},help", os.path.join(run.folder, "..", "one"))
+        if result.status or result.errors or not result.output.startswith(f"options of the plugin {plugin}:".encode()):
+            return f"{plugin}: {result}"
+    return None
+
+
+def full_disks(run):
+    """What could not be written is said, by the plugin's name; the program does not notice."""
+    for plugin in BUNDLED:
+        result = run.ketch("run", "-plugin", f"{plugin},out=/dev/full", os.path.join(run.folder, "..", "one"))
+        wanted = f"plugin {plugin}: cannot write /dev/full" if plugin == "memtrace" else \
+            f"plugin {plugin}: its report is incomplete: "
+        if wanted not in result.errors.decode() or result.status != (plugin == "memtrace"):
+            return f"{plugin}: {result.status} {result.errors}"
+    return None
+
+
 CASES = [totals_agree, mix_counts_kinds, memtrace_is_complete, memtrace_has_no_access_that_faults,
-         memtrace_filters, memtrace_with_vfork, memtrace_with_killed_vfork, damaged_traces,
-         cachesim_counts, drcov_blocks, callgraph_stacks, syscalls_as_strace, interface, wrong_options]
+         memtrace_filters, memtrace_with_vfork, memtrace_with_killed_vfork, damaged_traces, killed_programs_report,
+         cachesim_counts, drcov_blocks, callgraph_stacks, syscalls_as_strace, interface, wrong_options,
+         help_of_plugins, full_disks]
 
 
 def build(options, work):
@@ -255,6 +314,8 @@ def build(options, work):
     subprocess.run([*guest, os.path.join(work, "faults"), "-DALONE", "-DFAULTS"], check=True)
     subprocess.run([COMPILER, "-O2", "-static", os.path.join(HERE, "vforks.c"), "-o",
                     os.path.join(work, "vforks")], check=True)
+    subprocess.run([COMPILER, "-O2", "-static", "-pthread", os.path.join(HERE, "endless.c"), "-o",
+                    os.path.join(work, "endless")], check=True)
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "glib-2.0"], check=True, capture_output=True,
                            text=True).stdout.split()
     subprocess.run(["gcc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared",

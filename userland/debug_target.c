@@ -123,32 +123,50 @@ static bool set_register(int tid, const FeRegister *r, uint64_t value)
     return t;
 }
 
-/* NULL when there is none. */
-static siginfo_t *siginfo_of(int tid)
+/* What a thread has on hardware that a debugger has stopped otherwise than by a signal of the guest. */
+static siginfo_t stop_info(const TaskDebug *d)
 {
-    const Task *t = find_task(tid);
+    siginfo_t info = { .si_signo = SIGSTOP, .si_code = SI_TKILL };
 
-    return t && t->debug && t->debug->has_info ? &t->debug->info : NULL;
+    switch (d && d->has_event ? d->event.kind : GDB_EVENT_request) {
+    case GDB_EVENT_breakpoint:
+        return (siginfo_t){ .si_signo = SIGTRAP, .si_code = TRAP_BRKPT };
+    case GDB_EVENT_step:
+        return (siginfo_t){ .si_signo = SIGTRAP, .si_code = TRAP_TRACE };
+    case GDB_EVENT_watch:
+        info = (siginfo_t){ .si_signo = SIGTRAP, .si_code = TRAP_HWBKPT };
+        info.si_addr = (void *)(uintptr_t)d->event.addr;
+        return info;
+    case GDB_EVENT_syscall_entry: case GDB_EVENT_syscall_return: case GDB_EVENT_fork: case GDB_EVENT_exec:
+        return (siginfo_t){ .si_signo = SIGTRAP, .si_code = SI_KERNEL };
+    case GDB_EVENT_signal: case GDB_EVENT_request: case GDB_EVENT_exited: case GDB_EVENT_killed:
+        break;
+    }
+    return info;
 }
 
 static bool siginfo(int tid, uint8_t info[GDB_SIGINFO])
 {
-    const siginfo_t *from = siginfo_of(tid);
+    const Task *t = find_task(tid);
+    siginfo_t from;
 
-    if (from) {
-        memcpy(info, from, GDB_SIGINFO);
+    if (!t) {
+        return false;
     }
-    return from != NULL;
+    from = t->debug && t->debug->has_info ? t->debug->info : stop_info(t->debug);
+    memcpy(info, &from, GDB_SIGINFO);
+    return true;
 }
 
+/* Of a stop without a signal nothing is delivered. */
 static bool set_siginfo(int tid, const uint8_t info[GDB_SIGINFO])
 {
-    siginfo_t *to = siginfo_of(tid);
+    const Task *t = find_task(tid);
 
-    if (to) {
-        memcpy(to, info, GDB_SIGINFO);
+    if (t && t->debug && t->debug->has_info) {
+        memcpy(&t->debug->info, info, GDB_SIGINFO);
     }
-    return to != NULL;
+    return t != NULL;
 }
 
 /* ---- Memory: /proc/self/mem, which minds no protection ---- */

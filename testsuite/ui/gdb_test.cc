@@ -491,6 +491,8 @@ TEST_F(Gdb, FollowingAFork)
     EXPECT_EQ("OK", ask("Hgp500.500"));
     EXPECT_EQ("OK", ask("z0,10,2"));
     EXPECT_TRUE(fake.points.empty()) << "the parent's stay";
+    EXPECT_EQ(0u, ask("vCont;c:p4d2.-1").find("E.only one process of a fork")) << "the child would wait for ever";
+    EXPECT_EQ(0, fake.left);
     EXPECT_EQ("OK", ask("D;500"));
     EXPECT_EQ(0x500, fake.left);
     ask("vCont;c");

@@ -12,10 +12,10 @@ enum { RESUMES = 64, TRAP = 5 };
 
 static void resume(GdbSession *s, const GdbResume *list, size_t n)
 {
-    /* A child that gdb has not detached from would wait for ever. */
-    if (s->child) {
-        s->target->leave_child(s->child);
-        s->child = 0;
+    if (s->child) { /* it would wait for ever */
+        gdb_refuse(s, "only one process of a fork can be debugged: detach from the other one (detach inferiors 2), "
+                      "and see `set detach-on-fork on`");
+        return;
     }
     s->running = true;
     s->no_reply = true;

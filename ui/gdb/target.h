@@ -131,9 +131,9 @@ struct GdbTarget {
     void (*thread_name)(int tid, char *name, size_t size);
     bool (*get_register)(int tid, const FeRegister *r, uint64_t *value);
     bool (*set_register)(int tid, const FeRegister *r, uint64_t value);
-    /* The signal that the thread has stopped for; false when none. */
+    /* The signal that the thread has stopped for, or what it would be; false: no such thread. */
     bool (*siginfo)(int tid, uint8_t info[GDB_SIGINFO]);
-    /* What is to be delivered in its place; false as above. */
+    /* What is to be delivered in its place, if it was one of the guest; false as above. */
     bool (*set_siginfo)(int tid, const uint8_t info[GDB_SIGINFO]);
 
     /* Bytes done before the first address that is not mapped, as the thread sees memory.  Protections do not

@@ -122,19 +122,25 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 
 typedef struct Guard {
     struct sigaction before[G_N_ELEMENTS(watched)];
+    sigset_t mask;
     timer_t timer;
     bool has_timer;
 } Guard;
 
+/* Threads that the plugin starts have no part in other signals, which are the guest's. */
 static void guard_begin(Guard *g)
 {
     struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
     struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
     struct itimerspec in = { .it_value.tv_sec = INSTALL_SECONDS };
+    sigset_t others;
 
+    sigfillset(&others);
     for (unsigned i = 0; i < G_N_ELEMENTS(watched); i++) {
         sigaction(watched[i], &action, &g->before[i]);
+        sigdelset(&others, watched[i]);
     }
+    pthread_sigmask(SIG_BLOCK, &others, &g->mask);
     g->has_timer = timer_create(CLOCK_MONOTONIC, &event, &g->timer) == 0 &&
                    timer_settime(g->timer, 0, &in, NULL) == 0;
 }
@@ -147,6 +153,7 @@ static void guard_end(Guard *g)
     for (unsigned i = 0; i < G_N_ELEMENTS(watched); i++) {
         sigaction(watched[i], &g->before[i], NULL);
     }
+    pthread_sigmask(SIG_SETMASK, &g->mask, NULL);
 }
 
 /* ---- Loading ---- */

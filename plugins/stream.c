@@ -207,11 +207,11 @@ static bool write_chunk(const Stream *s, Writer *w, const Buffer *b)
     return true;
 }
 
-/* The rest; what is left of the room goes back. */
+/* The rest; what is left of the room goes back.  A short file never had any: that takes longer than its writing. */
 static bool end_file(const Stream *s, Writer *w)
 {
     struct stat st;
-    bool ok = write_out(s, w, w->size);
+    bool ok = write_all(s->fd, w->out, w->size);
 
     if (w->room && fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode)) {
         (void)!ftruncate(s->fd, st.st_size);

@@ -141,6 +141,22 @@ static void note_signal(Task *t, int sig, const siginfo_t *info, ucontext_t *uc)
     interrupt(t, uc);
 }
 
+/* A thread that is not the guest's, as a plugin may have, has no part in the guest's signals from the first one on:
+ * the kernel finds another thread for it.  What this one sends itself must not look like the kernel's, so who had
+ * sent it gets lost then. */
+static void pass_on(int sig, const siginfo_t *info, ucontext_t *uc)
+{
+    uint64_t all = ALL_SIGNALS & ~reserved;
+
+    if (is_reserved(sig) || info->si_code == SI_TKILL) {
+        return;
+    }
+    memcpy(&uc->uc_sigmask, &all, sizeof(all));
+    if (HOST_CALL3(SYS_rt_sigqueueinfo, getpid(), sig, info) < 0) {
+        HOST_CALL2(SYS_kill, getpid(), sig);
+    }
+}
+
 /* A signal that is not the guest's has ended a system call that sleeps: it begins again. */
 static void resume_call(const Task *t, ucontext_t *uc)
 {
@@ -168,6 +184,8 @@ static void host_handler(int sig, siginfo_t *info, void *ucontext)
             ask_observer(sig, info); /* its own abort()? */
         }
         note_signal(t, sig, info, ucontext);
+    } else {
+        pass_on(sig, info, ucontext);
     }
     errno = saved_errno;
 }

@@ -275,6 +275,7 @@ THIRD = [
      rf"leaving: uninstalled, 0 late\n{SAMPLED}looking: 0 wrong\n"),
     (["sampling", "leaving,after=20000,again=on"], ("mix", "threads"),
      rf"leaving: reset, 0 late\nleaving: uninstalled, 0 late\n{SAMPLED}"),
+    (["threading"], ("mix", "signals"), r"threading: 0 wrong of some\n"),
     (["leaving,after=1000000000", "leaving"], ("mix",), r"leaving: has not left, 0 late\n"),
     *((["sampling", f"leaving,{how}"], ("threads",), rf"leaving: uninstalled, 0 late\n{SAMPLED}")
       for how in ("from=access,after=1000", "from=syscall,after=2", "from=return,after=2", "from=init,after=3")),
@@ -286,7 +287,7 @@ THIRD = [
 def compile_third(setup):
     return {name: setup.compile(f"third-{name}.so", os.path.join(HERE, "third", name + ".c"), "-O2", "-I",
                                 os.path.join(suite.TOP, "plugins"))
-            for name in ("sampling", "looking", "pairing", "leaving")}
+            for name in ("sampling", "looking", "pairing", "leaving", "threading")}
 
 
 def with_plugins(specs, paths):

@@ -3,7 +3,8 @@
 #ifndef KETCH_TESTSUITE_PLUGINS_START_H
 #define KETCH_TESTSUITE_PLUGINS_START_H
 
-enum { SYS_write = 64, SYS_exit = 93, SYS_rt_sigaction = 134, SYS_getpid = 172, SYS_futex = 98,
+enum { SYS_write = 64, SYS_exit = 93, SYS_kill = 129, SYS_rt_sigaction = 134, SYS_rt_sigprocmask = 135,
+       SYS_rt_sigtimedwait = 137, SYS_getpid = 172, SYS_futex = 98,
        SYS_clone = 220, SYS_mmap = 222 };
 
 static inline long sys6(long n, long a, long b, long c, long d, long e, long f)

@@ -118,6 +118,15 @@ void dump_ir(LogCategory category, const IrFunc *f)
     }
 }
 
+void dump_work(void *work)
+{
+    const DumpWork *w = work;
+
+    log_mask |= UINT32_C(1) << LOG_in | UINT32_C(1) << LOG_opt;
+    dump_code(LOG_in, w->unit);
+    write_text(LOG_opt, ir_print(w->f, w->f->arena));
+}
+
 void dump_host(const TrUnit *unit)
 {
     if (dump_wanted(LOG_out, unit->pc) && tr.backend->dump) {

@@ -516,6 +516,14 @@ void dump_code(LogCategory category, const TrUnit *unit);
 void dump_guest(const TrUnit *unit);
 void dump_ir(LogCategory category, const IrFunc *f);
 void dump_host(const TrUnit *unit);
+
+/* What is being compiled, for check_set_context(): its guest code and its IR as it is. */
+typedef struct DumpWork {
+    const IrFunc *f;
+    const TrUnit *unit;
+} DumpWork;
+
+void dump_work(void *work);
 void dump_enter(const TrVcpu *v);
 /* "0x10400 main+0x10" */
 const char *dump_symbol(uint64_t pc, char *text, size_t size);

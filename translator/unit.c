@@ -165,7 +165,7 @@ static BeMemory memory_of(bool step)
     return step ? BE_MEM_call : tr.system->scheme == MMU_SCHEME_flat ? BE_MEM_flat : BE_MEM_tlb;
 }
 
-BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
+static BeStatus compile(IrFunc *f, TrUnit *unit)
 {
     unsigned level = unit->region ? 2 : 1;
     bool step = unit->mode & TR_MODE_STEP;
@@ -201,6 +201,17 @@ BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
         gdbjit_unit(unit);
         profile_after(f, unit);
     }
+    return status;
+}
+
+BeStatus unit_compile_locked(IrFunc *f, TrUnit *unit)
+{
+    DumpWork work = { f, unit };
+    BeStatus status;
+
+    check_set_context(dump_work, &work);
+    status = compile(f, unit);
+    check_set_context(NULL, NULL);
     return status;
 }
 

@@ -141,7 +141,7 @@ bool dev_map(Dev *dev, unsigned bank, uint64_t base, GError **error)
     PhysRegion region = { .name = dev->id, .kind = PHYS_mmio, .base = base, .size = b->size,
                           .ops = b->ops ? b->ops : &region_ops,
                           .opaque = b->ops ? (void *)dev : &dev->bank_ref[bank],
-                          .lock = dev->lock, .enabled = true };
+                          .lock = dev->lock };
 
     if (dev->type->programs && bank == 0) {
         size_t size;

@@ -13,7 +13,9 @@
 
 _Thread_local PluginRunning plugin_running;
 
-PluginFn *plugin_begin(Plugin *p, PluginEvent event, PluginRunning *outer)
+/* The callback of `p` for an event, NULL when none; with one, a call is begun and must be ended.
+ * Calls nest: a callback may cause events. */
+static PluginFn *begin(Plugin *p, PluginEvent event, PluginRunning *outer)
 {
     PluginFn *fn = atomic_load_explicit(&p->callback[event], memory_order_acquire);
 
@@ -24,7 +26,7 @@ PluginFn *plugin_begin(Plugin *p, PluginEvent event, PluginRunning *outer)
     return fn;
 }
 
-void plugin_end(PluginRunning outer)
+static void end(PluginRunning outer)
 {
     plugin_running = outer;
 }
@@ -36,11 +38,11 @@ void plugin_end(PluginRunning outer)
                                                                                        \
         for (unsigned i = 0; plugin_number(i); i++) {                                  \
             Plugin *p = plugin_number(i);                                              \
-            PluginFn *fn = plugin_begin(p, PLUGIN_EV_##event, &outer);                 \
+            PluginFn *fn = begin(p, PLUGIN_EV_##event, &outer);                 \
                                                                                        \
             if (fn) {                                                                  \
                 ((qemu_plugin_##type##_cb_t)fn)(__VA_ARGS__);                          \
-                plugin_end(outer);                                                     \
+                end(outer);                                                     \
             }                                                                          \
         }                                                                              \
     } while (0)

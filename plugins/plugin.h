@@ -65,11 +65,6 @@ typedef struct PluginRunning {
 
 extern _Thread_local PluginRunning plugin_running;
 
-/* The callback of `p` for an event, NULL when none; with one, a call is begun and must be ended.
- * Calls nest: a callback may cause events. */
-PluginFn *plugin_begin(Plugin *p, PluginEvent event, PluginRunning *outer);
-void plugin_end(PluginRunning outer);
-
 /* events.c: what the translator calls. */
 extern const TrInstrument plugin_instrument;
 

@@ -83,8 +83,7 @@ uint8_t *phys_alloc(const char *name, uint64_t size)
 
 static bool overlaps(const PhysRegion *a, const PhysRegion *b)
 {
-    return a != b && a->enabled && b->enabled && a->base < b->base + b->size &&
-           b->base < a->base + a->size;
+    return a->base < b->base + b->size && b->base < a->base + a->size;
 }
 
 static bool fits_locked(const PhysMem *mem, const PhysRegion *region)
@@ -116,9 +115,7 @@ static bool publish_locked(PhysMem *mem)
     }
     view->older = atomic_load(&mem->view);
     for (unsigned i = 0; i < mem->n_regions; i++) {
-        if (mem->region[i].enabled) {
-            view->region[view->n++] = &mem->region[i];
-        }
+        view->region[view->n++] = &mem->region[i];
     }
     qsort(view->region, view->n, sizeof(view->region[0]), by_base);
     atomic_store_explicit(&mem->view, view, memory_order_release);
@@ -140,24 +137,6 @@ PhysRegion *phys_add(PhysMem *mem, const PhysRegion *region)
     }
     pthread_mutex_unlock(&mem->lock);
     return slot;
-}
-
-bool phys_move(PhysMem *mem, PhysRegion *region, uint64_t base, bool enabled)
-{
-    PhysRegion before;
-    bool done;
-
-    pthread_mutex_lock(&mem->lock);
-    before = *region;
-    /* Readers of the old view may see the new base: the vcpus are stopped, I/O threads use RAM. */
-    region->base = base;
-    region->enabled = enabled;
-    done = (!enabled || fits_locked(mem, region)) && publish_locked(mem);
-    if (!done) {
-        *region = before;
-    }
-    pthread_mutex_unlock(&mem->lock);
-    return done;
 }
 
 const PhysRegion *phys_find(const PhysMem *mem, uint64_t addr)

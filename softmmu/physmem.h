@@ -4,9 +4,8 @@
  *
  * Owns:       the RAM and the list of regions: RAM, ROM and registers of devices (MMIO).
  * Invariant:  regions do not overlap.  RAM and ROM are host memory for as long as the map lives.
- * Threading:  regions are added before the first vcpu runs; later only phys_move(), by a vcpu in an
- *             exclusive section.  All else by any thread.  An access to a device runs under the
- *             region's lock, so a device sees one access at a time.
+ * Threading:  regions are added before the first vcpu runs.  All else by any thread.  An access to a
+ *             device runs under the region's lock, so a device sees one access at a time.
  */
 #ifndef KETCH_SOFTMMU_PHYSMEM_H
 #define KETCH_SOFTMMU_PHYSMEM_H
@@ -39,7 +38,6 @@ typedef struct PhysRegion {
     const PhysOps *ops;  /* MMIO */
     void *opaque;
     pthread_mutex_t *lock; /* MMIO: held around ops; NULL: ops need none */
-    bool enabled;
     const uint8_t *code; /* MMIO: `size` bytes that instruction fetches read; NULL: no programs there */
     bool executed;       /* phys_executed() */
 } PhysRegion;
@@ -54,10 +52,7 @@ uint8_t *phys_alloc(const char *name, uint64_t size);
 /* Adds a region; what it names is copied.  NULL: it overlaps another, or too many. */
 PhysRegion *phys_add(PhysMem *mem, const PhysRegion *region);
 
-/* Changes where a region is and whether it answers (a PCI BAR).  False: it would overlap. */
-MUST_USE bool phys_move(PhysMem *mem, PhysRegion *region, uint64_t base, bool enabled);
-
-/* The enabled region that contains `addr`; NULL: nothing is there. */
+/* The region that contains `addr`; NULL: nothing is there. */
 const PhysRegion *phys_find(const PhysMem *mem, uint64_t addr);
 
 /* The address of a byte of the host's memory of RAM or ROM.  False: it is neither. */

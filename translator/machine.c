@@ -711,22 +711,6 @@ void machine_wait(Machine *m, MachineEvent *event)
     pthread_mutex_unlock(&m->lock);
 }
 
-bool machine_wait_ms(Machine *m, int ms, MachineEvent *event)
-{
-    struct timespec end = from_now(ms);
-    bool any;
-
-    pthread_mutex_lock(&m->lock);
-    while (!m->n_events && pthread_cond_timedwait(&m->changed, &m->lock, &end) != ETIMEDOUT) {
-    }
-    any = m->n_events != 0;
-    if (any) {
-        take_event_locked(m, event);
-    }
-    pthread_mutex_unlock(&m->lock);
-    return any;
-}
-
 /* ---- For a debugger ---- */
 
 void machine_move(Machine *m, unsigned hart, MachineMove move, uint64_t lo, uint64_t hi)

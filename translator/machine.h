@@ -108,9 +108,6 @@ void machine_request(Machine *m, MachineEvent event);
 /* The next event, in the order of their posting. */
 void machine_wait(Machine *m, MachineEvent *event);
 
-/* The same without waiting longer than so many milliseconds.  False: there was none. */
-bool machine_wait_ms(Machine *m, int ms, MachineEvent *event);
-
 /* ---- For a debugger ---- */
 
 typedef enum MachineMove {

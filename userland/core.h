@@ -23,8 +23,6 @@ typedef struct CoreText {
     bool failed;
 } CoreText;
 
-void core_put(CoreText *text, const void *bytes, size_t n);
-
 /* The PT_NOTE segment.  The caller runs alone and holds process.lock. */
 void core_notes(CoreText *text, const Task *t, int sig, const siginfo_t *info);
 

@@ -37,7 +37,7 @@ typedef struct PrPsInfo { /* struct elf_prpsinfo */
 
 _Static_assert(sizeof(PrPsInfo) == 136, "struct elf_prpsinfo");
 
-void core_put(CoreText *text, const void *bytes, size_t n)
+static void put(CoreText *text, const void *bytes, size_t n)
 {
     if (text->n + n > text->cap) {
         size_t cap = 2 * (text->n + n) + 4096;
@@ -58,16 +58,16 @@ void core_put(CoreText *text, const void *bytes, size_t n)
 
 static void align(CoreText *text)
 {
-    core_put(text, "\0\0\0", -text->n % 4);
+    put(text, "\0\0\0", -text->n % 4);
 }
 
 static void note(CoreText *text, uint32_t type, const void *bytes, size_t n)
 {
     const Elf64_Nhdr head = { .n_namesz = 5, .n_descsz = (uint32_t)n, .n_type = type };
 
-    core_put(text, &head, sizeof(head));
-    core_put(text, "CORE\0\0\0", 8);
-    core_put(text, bytes, n);
+    put(text, &head, sizeof(head));
+    put(text, "CORE\0\0\0", 8);
+    put(text, bytes, n);
     align(text);
 }
 
@@ -160,17 +160,17 @@ static void put_files(CoreText *text)
         uint64_t range[3] = { area.start, area.end, area.offset / MEM_PAGE };
 
         if (!(area.flags & MAP_ANONYMOUS) && mem_file_at(area.start, path, sizeof(path), &offset)) {
-            core_put(&ranges, range, sizeof(range));
-            core_put(&names, path, strlen(path) + 1);
+            put(&ranges, range, sizeof(range));
+            put(&names, path, strlen(path) + 1);
             head[0]++;
         }
     }
     if (!ranges.failed && !names.failed && head[0]) {
         CoreText all = { 0 };
 
-        core_put(&all, head, sizeof(head));
-        core_put(&all, ranges.bytes, ranges.n);
-        core_put(&all, names.bytes, names.n);
+        put(&all, head, sizeof(head));
+        put(&all, ranges.bytes, ranges.n);
+        put(&all, names.bytes, names.n);
         note(text, NT_FILE, all.bytes, all.n);
         free(all.bytes);
     }

@@ -395,7 +395,8 @@ int64_t sig_set_altstack(Task *t, const SigStack *stack, uint64_t sp)
     return 0;
 }
 
-void sig_die(int sig, const siginfo_t *info)
+/* The program dies of `sig`: on the host too.  `info` may be NULL. */
+static _Noreturn void die(int sig, const siginfo_t *info)
 {
     Task *t = task_self();
     const HostAction by_default = { 0 };
@@ -427,7 +428,7 @@ static void default_action(Task *t, int sig, const siginfo_t *info)
     default:
         log_line(LOG_int, "guest dies of signal %d at pc %#llx\n", sig,
                  (unsigned long long)t->vcpu->pc);
-        sig_die(sig, info);
+        die(sig, info);
     }
 }
 
@@ -477,7 +478,7 @@ static void call_handler(Task *t, int sig, const siginfo_t *info, const SigActio
              (unsigned long long)t->vcpu->pc, (unsigned long long)action->handler);
     if (!call.stack || !process.abi->push_frame(t, &call)) {
         if (sig == SIGSEGV) {
-            sig_die(SIGSEGV, NULL);
+            die(SIGSEGV, NULL);
         }
         forced(t, SIGSEGV);
         return;
@@ -550,7 +551,7 @@ void sig_fault_info(Task *t, const siginfo_t *fault)
              info.si_addr, (unsigned long long)t->vcpu->pc);
     syscall_trace_signal(t, &info);
     if (action.handler <= 1 || (t->sigmask & SIG_BIT(sig))) {
-        sig_die(sig, &info);
+        die(sig, &info);
     }
     call_handler(t, sig, &info, &action);
     sig_release(t);

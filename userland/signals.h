@@ -50,9 +50,6 @@ int64_t sig_install(int sig, const SigAction *action);
 /* A vfork child begins, with `t->sighand`: `clear`: handlers of its parent are none of its. */
 void sig_vfork_child(const Task *t, bool clear);
 
-/* The program dies of `sig`: on the host too.  `info` may be NULL. */
-_Noreturn void sig_die(int sig, const siginfo_t *info);
-
 /* Before execve(): signals that are ignored and held as the new program shall inherit them; and
  * back when it failed. */
 void sig_before_exec(Task *t);

@@ -119,17 +119,6 @@ bool symbols_at(uint64_t pc, SymbolPlace *place)
     return found;
 }
 
-const char *symbols_find(uint64_t pc, uint64_t *offset)
-{
-    SymbolPlace place;
-
-    if (!symbols_at(pc, &place) || !place.name) {
-        return NULL;
-    }
-    *offset = pc - place.start;
-    return place.name;
-}
-
 void symbols_fork_prepare(void)
 {
     pthread_mutex_lock(&lock);

@@ -28,9 +28,6 @@ typedef struct SymbolPlace {
 /* False when pc is not in a file.  *place is valid only with true. */
 bool symbols_at(uint64_t pc, SymbolPlace *place);
 
-/* The function that holds pc and how far into it pc is; NULL when unknown: TrConfig.symbol. */
-const char *symbols_find(uint64_t pc, uint64_t *offset);
-
 /* Around fork(2): above the lock of the memory map. */
 void symbols_fork_prepare(void);
 void symbols_fork_done(void);

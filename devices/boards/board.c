@@ -44,7 +44,7 @@ static bool check_size(const BoardType *type, const BoardConfig *config, GError 
 static bool add_ram(Board *b, GError **error)
 {
     PhysRegion ram = { .name = "ram", .kind = PHYS_ram, .base = b->type->ram_base,
-                       .size = b->config.ram_size, .enabled = true };
+                       .size = b->config.ram_size };
 
     b->config.env->mem = phys_new();
     ram.host = b->config.env->mem ? phys_alloc("ketch-ram", ram.size) : NULL;

@@ -179,7 +179,7 @@ static GBytes *reset_vector(uint64_t start, uint64_t device_tree, uint64_t next)
 static bool add_reset_rom(Board *b, GError **error)
 {
     PhysRegion rom = { .name = "mrom", .kind = PHYS_rom, .base = VIRT_MROM,
-                       .size = VIRT_MROM_BYTES, .enabled = true };
+                       .size = VIRT_MROM_BYTES };
 
     rom.host = phys_alloc("ketch-rom", rom.size);
     if (!rom.host || !phys_add(b->config.env->mem, &rom)) {

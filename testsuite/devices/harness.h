@@ -33,7 +33,6 @@ public:
     ram.base = kRamBase;
     ram.size = kRamSize;
     ram.host = phys_alloc("test", kRamSize);
-    ram.enabled = true;
     mem = phys_new();
     EXPECT_NE(nullptr, phys_add(mem, &ram));
     env.mem = mem;

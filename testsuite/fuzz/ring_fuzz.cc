@@ -25,7 +25,6 @@ PhysMem *machine()
   r.base = kRam;
   r.size = kRamSize;
   r.host = ram = phys_alloc("ram", kRamSize);
-  r.enabled = true;
   if (!ram || !phys_add(mem, &r))
     abort();
   return mem;

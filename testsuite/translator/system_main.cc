@@ -22,11 +22,11 @@ int main(int argc, char **argv)
     fe.bus_error = BUS;
     mem = phys_new();
     ram = phys_alloc("ram", RAM_SIZE);
-    region = { "ram", PHYS_ram, RAM, RAM_SIZE, ram, nullptr, nullptr, nullptr, true, nullptr, false };
+    region = { "ram", PHYS_ram, RAM, RAM_SIZE, ram, nullptr, nullptr, nullptr, nullptr, false };
     phys_add(mem, &region);
-    region = { "device", PHYS_mmio, DEVICE, 0x1000, nullptr, &device_ops, nullptr, nullptr, true, nullptr, false };
+    region = { "device", PHYS_mmio, DEVICE, 0x1000, nullptr, &device_ops, nullptr, nullptr, nullptr, false };
     phys_add(mem, &region);
-    region = { "flash", PHYS_mmio, FLASH, 0x1000, nullptr, &flash_ops, nullptr, nullptr, true, flash, false };
+    region = { "flash", PHYS_mmio, FLASH, 0x1000, nullptr, &flash_ops, nullptr, nullptr, flash, false };
     phys_add(mem, &region);
     system = { &fe, mem, MMU_SCHEME_flat };
     config.frontend = &fe_riscv64;

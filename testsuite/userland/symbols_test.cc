@@ -57,6 +57,17 @@ uint64_t OffsetOf(const void *code)
     return find.offset;
 }
 
+// The function or label around an address; nullptr: unknown.
+const char *NameAt(uint64_t pc, uint64_t *offset)
+{
+    SymbolPlace place;
+
+    if (!symbols_at(pc, &place) || !place.name)
+        return nullptr;
+    *offset = pc - place.start;
+    return place.name;
+}
+
 class Symbols : public testing::Test {
   protected:
     static void SetUpTestSuite()
@@ -99,7 +110,7 @@ TEST_F(Symbols, FunctionAndOffset)
     EXPECT_STREQ(place.name, "marker_function");
     EXPECT_EQ(place.start, at);
     EXPECT_GT(place.size, 1u);
-    EXPECT_STREQ(symbols_find(at + 1, &offset), "marker_function");
+    EXPECT_STREQ(NameAt(at + 1, &offset), "marker_function");
     EXPECT_EQ(offset, 1u);
 }
 
@@ -108,8 +119,8 @@ TEST_F(Symbols, LabelWithoutSizeReachesToTheNext)
     uint64_t at = Map("/proc/self/exe", OffsetOf(bare_label));
     uint64_t offset;
 
-    EXPECT_STREQ(symbols_find(at + 1, &offset), "bare_label");
-    EXPECT_STREQ(symbols_find(at + 2, &offset), "next_label");
+    EXPECT_STREQ(NameAt(at + 1, &offset), "bare_label");
+    EXPECT_STREQ(NameAt(at + 2, &offset), "next_label");
 }
 
 TEST_F(Symbols, AnonymousMemoryHasNone)
@@ -120,7 +131,7 @@ TEST_F(Symbols, AnonymousMemoryHasNone)
     ASSERT_EQ(mem_mmap(kBase, MEM_PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
               static_cast<int64_t>(kBase));
     EXPECT_FALSE(symbols_at(kBase, &place));
-    EXPECT_EQ(symbols_find(kBase, &offset), nullptr);
+    EXPECT_EQ(NameAt(kBase, &offset), nullptr);
     EXPECT_FALSE(symbols_at(kBase + MEM_PAGE, &place)) << "not mapped";
 }
 
@@ -133,7 +144,7 @@ TEST_F(Symbols, AnotherFileAtTheSamePlace)
     int fd = mkstemp(path);
     SymbolPlace place;
 
-    EXPECT_STREQ(symbols_find(at, &offset), "marker_function");
+    EXPECT_STREQ(NameAt(at, &offset), "marker_function");
     ASSERT_EQ(write(fd, data.data(), data.size()), static_cast<ssize_t>(data.size()));
     close(fd);
     Map(path, file_offset);

@@ -158,11 +158,6 @@ void gdb_putf(GdbOut *out, const char *format, ...)
     gdb_put(out, text);
 }
 
-void gdb_put_number(GdbOut *out, uint64_t value)
-{
-    gdb_putf(out, "%llx", (unsigned long long)value);
-}
-
 void gdb_put_hex(GdbOut *out, const void *bytes, size_t n)
 {
     const uint8_t *from = bytes;

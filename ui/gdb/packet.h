@@ -42,7 +42,6 @@ typedef struct GdbOut {
 
 void gdb_put(GdbOut *out, const char *text);
 void gdb_put_hex(GdbOut *out, const void *bytes, size_t n);
-void gdb_put_number(GdbOut *out, uint64_t value); /* hexadecimal, no leading zeros */
 __attribute__((format(printf, 2, 3))) void gdb_putf(GdbOut *out, const char *format, ...);
 
 /* With escapes.  Returns how many bytes fitted. */

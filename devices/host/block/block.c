@@ -11,27 +11,13 @@
 enum { PROBE_BYTES = 1024, CHAIN_MOST = 64, DETECT_MOST = 1 << 20 };
 
 static const BlockDriver *const drivers[] = {
-#define DRIVER(name, summary) &block_driver_##name,
-#include "devices/host/block/drivers.def"
-};
-
-static const char *const summaries[] = {
-#define DRIVER(name, summary) summary,
+#define DRIVER(name) &block_driver_##name,
 #include "devices/host/block/drivers.def"
 };
 
 GQuark block_error_quark(void)
 {
     return g_quark_from_static_string("ketch-block");
-}
-
-const char *image_format(unsigned i, const char **summary)
-{
-    if (i >= G_N_ELEMENTS(drivers)) {
-        return NULL;
-    }
-    *summary = summaries[i];
-    return drivers[i]->name;
 }
 
 /* ---- opening ---- */

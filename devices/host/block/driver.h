@@ -62,7 +62,7 @@ struct Block {
     } stats;
 };
 
-#define DRIVER(name, summary) extern const BlockDriver block_driver_##name;
+#define DRIVER(name) extern const BlockDriver block_driver_##name;
 #include "devices/host/block/drivers.def"
 
 /* The row of that name; NULL with a sentence. */
@@ -74,7 +74,6 @@ uint64_t block_iov_bytes(const struct iovec *iov, int n);
 int block_iov_part(struct iovec *out, const struct iovec *iov, int n, uint64_t from, uint64_t bytes);
 void block_iov_zero(const struct iovec *iov, int n, uint64_t from, uint64_t bytes);
 void block_iov_from(const struct iovec *iov, int n, uint64_t from, const void *data, size_t bytes);
-void block_iov_to(const struct iovec *iov, int n, uint64_t from, void *data, size_t bytes);
 
 /* Reads [offset, offset + bytes) of a layer that may be shorter, or NULL: zeros past its end. */
 int block_read_padded(Block *b, uint64_t offset, uint64_t bytes, const struct iovec *iov, int n);

@@ -389,11 +389,6 @@ uint64_t block_file_disk_size(BlockFile *f)
     return fstat(f->fd, &st) < 0 ? 0 : (uint64_t)st.st_blocks * 512;
 }
 
-bool block_file_is_device(const BlockFile *f)
-{
-    return f->is_device;
-}
-
 int block_file_hole(BlockFile *f, uint64_t offset, uint64_t bytes, bool *hole, uint64_t *length)
 {
     off_t data = lseek(f->fd, (off_t)offset, SEEK_DATA);

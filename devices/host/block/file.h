@@ -54,7 +54,6 @@ MUST_USE int block_file_truncate(BlockFile *f, uint64_t size);
 /* Of a regular file or a block device. */
 MUST_USE int block_file_size(BlockFile *f, uint64_t *size);
 uint64_t block_file_disk_size(BlockFile *f);
-bool block_file_is_device(const BlockFile *f);
 
 /* Whether `offset` is in a hole, and for how long that stays so, at most `bytes`. */
 MUST_USE int block_file_hole(BlockFile *f, uint64_t offset, uint64_t bytes, bool *hole,

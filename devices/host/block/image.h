@@ -52,9 +52,6 @@ char *image_size_text(uint64_t size);
 const char *image_compression_name(ImageCompression c);
 MUST_USE bool image_compression_parse(const char *name, ImageCompression *c);
 
-/* The rows of drivers.def, NULL after the last; their summaries. */
-const char *image_format(unsigned i, const char **summary);
-
 /* What qcow2 says beyond BlockInfo; false for another format. */
 typedef struct ImageQcow2Info {
     unsigned version;

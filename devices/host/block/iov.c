@@ -35,9 +35,8 @@ int block_iov_part(struct iovec *out, const struct iovec *iov, int n, uint64_t f
     return count;
 }
 
-/* Calls memset or memcpy for each piece of [from, from + bytes): data NULL is zeros. */
-static void each(const struct iovec *iov, int n, uint64_t from, uint8_t *data, uint64_t bytes,
-                 bool into_iov)
+/* Fills [from, from + bytes); data NULL is zeros. */
+static void fill(const struct iovec *iov, int n, uint64_t from, const uint8_t *data, uint64_t bytes)
 {
     for (int i = 0; i < n && bytes > 0; i++) {
         size_t take;
@@ -52,7 +51,7 @@ static void each(const struct iovec *iov, int n, uint64_t from, uint8_t *data, u
         if (!data) {
             memset(at, 0, take);
         } else {
-            memcpy(into_iov ? at : (char *)data, into_iov ? (char *)data : at, take);
+            memcpy(at, data, take);
             data += take;
         }
         bytes -= take;
@@ -62,17 +61,12 @@ static void each(const struct iovec *iov, int n, uint64_t from, uint8_t *data, u
 
 void block_iov_zero(const struct iovec *iov, int n, uint64_t from, uint64_t bytes)
 {
-    each(iov, n, from, NULL, bytes, true);
+    fill(iov, n, from, NULL, bytes);
 }
 
 void block_iov_from(const struct iovec *iov, int n, uint64_t from, const void *data, size_t bytes)
 {
-    each(iov, n, from, (uint8_t *)(uintptr_t)data, bytes, true);
-}
-
-void block_iov_to(const struct iovec *iov, int n, uint64_t from, void *data, size_t bytes)
-{
-    each(iov, n, from, data, bytes, false);
+    fill(iov, n, from, data, bytes);
 }
 
 bool block_is_zero(const void *data, size_t bytes)

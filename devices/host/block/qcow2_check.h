@@ -31,9 +31,6 @@ void qcow2_count_say(const Qcow2Count *c, const char *fmt, ...)
 uint64_t qcow2_count_get(const Qcow2Count *c, uint64_t cluster);
 void qcow2_count_set(Qcow2Count *c, uint64_t cluster, uint32_t value);
 
-/* Counts what the range touches. */
-void qcow2_count_add(Qcow2Count *c, uint64_t offset, uint64_t bytes, const char *what);
-
 /* All but the refcounts' own tables; then these. */
 MUST_USE int qcow2_count_tables(Qcow2Count *c);
 MUST_USE int qcow2_count_refcounts(Qcow2Count *c);

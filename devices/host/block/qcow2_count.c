@@ -67,7 +67,8 @@ void qcow2_count_set(Qcow2Count *c, uint64_t cluster, uint32_t value)
     c->chunks[i][cluster % COUNT_CHUNK] = value;
 }
 
-void qcow2_count_add(Qcow2Count *c, uint64_t offset, uint64_t bytes, const char *what)
+/* Counts what the range touches. */
+static void add(Qcow2Count *c, uint64_t offset, uint64_t bytes, const char *what)
 {
     uint64_t first = offset >> c->q->h.cluster_bits, last;
 
@@ -131,7 +132,7 @@ static void count_compressed(Qcow2Count *c, uint64_t descriptor, bool active)
     }
     qcow2_compressed_place(c->q, descriptor, &host, &bytes);
     /* The last sector may be cut off where the file ends. */
-    qcow2_count_add(c, host & ~(uint64_t)511, bytes + (host & 511), "a compressed cluster");
+    add(c, host & ~(uint64_t)511, bytes + (host & 511), "a compressed cluster");
     if (active) {
         c->result->allocated_clusters++;
         c->result->compressed_clusters++;
@@ -156,7 +157,7 @@ static void count_entry(Qcow2Count *c, Qcow2Entry e, bool active, uint64_t *next
     if (!host || misplaced(c, host, "a data cluster")) {
         return;
     }
-    qcow2_count_add(c, host, c->q->cluster_size, "a data cluster");
+    add(c, host, c->q->cluster_size, "a data cluster");
     if (active) {
         c->result->allocated_clusters++;
         c->result->fragmented_clusters += *next && host != *next;
@@ -173,7 +174,7 @@ static int count_l2(Qcow2Count *c, uint64_t offset, bool active, uint64_t *next)
     if (misplaced(c, offset, "an L2 table")) {
         return 0;
     }
-    qcow2_count_add(c, offset, q->cluster_size, "an L2 table");
+    add(c, offset, q->cluster_size, "an L2 table");
     r = qcow2_count_load_l2(c, offset, &table);
     for (uint32_t i = 0; table && i < 1u << q->l2_bits; i++) {
         count_entry(c, qcow2_entry_load(q, table, i), active, next);
@@ -190,7 +191,7 @@ static int count_l1(Qcow2Count *c, uint64_t offset, uint32_t entries, bool activ
     if (entries == 0 || misplaced(c, offset, "an L1 table")) {
         return 0;
     }
-    qcow2_count_add(c, offset, UINT64_C(8) * entries, "an L1 table");
+    add(c, offset, UINT64_C(8) * entries, "an L1 table");
     l1 = g_malloc(UINT64_C(8) * entries);
     r = block_file_read(c->q->file, offset, l1, UINT64_C(8) * entries);
     for (uint32_t i = 0; r == 0 && i < entries; i++) {
@@ -213,14 +214,14 @@ static int count_bitmap(Qcow2Count *c, const uint8_t *entry)
     if (bytes > MOST_BITMAP_TABLE || misplaced(c, offset, "a bitmap table")) {
         return bytes > MOST_BITMAP_TABLE ? -EFBIG : 0;
     }
-    qcow2_count_add(c, offset, bytes, "a bitmap table");
+    add(c, offset, bytes, "a bitmap table");
     table = g_malloc(MAX(bytes, 1));
     r = block_file_read(c->q->file, offset, table, bytes);
     for (uint64_t i = 0; r == 0 && i < bytes / 8; i++) {
         uint64_t data = be64toh(table[i]) & QCOW2_OFFSET_MASK;
 
         if (data && !misplaced(c, data, "a bitmap")) {
-            qcow2_count_add(c, data, c->q->cluster_size, "a bitmap");
+            add(c, data, c->q->cluster_size, "a bitmap");
         }
     }
     g_free(table);
@@ -241,7 +242,7 @@ static int count_bitmaps(Qcow2Count *c)
     if (bytes > MOST_BITMAP_DIRECTORY) {
         return -EFBIG;
     }
-    qcow2_count_add(c, h->bitmap_directory_offset, bytes, "the bitmap directory");
+    add(c, h->bitmap_directory_offset, bytes, "the bitmap directory");
     directory = g_malloc(MAX(bytes, 1));
     r = block_file_read(c->q->file, h->bitmap_directory_offset, directory, bytes);
     while (r == 0 && at + BITMAP_FIXED <= bytes) {
@@ -262,9 +263,9 @@ int qcow2_count_tables(Qcow2Count *c)
     Qcow2 *q = c->q;
     int r;
 
-    qcow2_count_add(c, 0, q->cluster_size, "the header");
+    add(c, 0, q->cluster_size, "the header");
     r = count_l1(c, q->h.l1_offset, q->h.l1_size, true);
-    qcow2_count_add(c, q->h.snapshots_offset, q->snapshots_bytes, "the snapshot table");
+    add(c, q->h.snapshots_offset, q->snapshots_bytes, "the snapshot table");
     for (unsigned i = 0; r == 0 && i < q->snapshots->len; i++) {
         const Qcow2Snapshot *s = &g_array_index(q->snapshots, Qcow2Snapshot, i);
 
@@ -277,13 +278,13 @@ int qcow2_count_refcounts(Qcow2Count *c)
 {
     Qcow2 *q = c->q;
 
-    qcow2_count_add(c, q->h.refcount_table_offset, 8 * q->refcount_entries, "the refcount table");
+    add(c, q->h.refcount_table_offset, 8 * q->refcount_entries, "the refcount table");
     for (uint64_t i = 0; i < q->refcount_entries; i++) {
         uint64_t offset = q->refcount_table[i] & QCOW2_REFTABLE_MASK;
         uint64_t before = c->result->corruptions;
 
         if (offset && !misplaced(c, offset, "a refcount block")) {
-            qcow2_count_add(c, offset, q->cluster_size, "a refcount block");
+            add(c, offset, q->cluster_size, "a refcount block");
         }
         if (offset && before == c->result->corruptions &&
             qcow2_count_get(c, offset >> q->h.cluster_bits) != 1) {

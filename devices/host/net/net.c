@@ -38,7 +38,6 @@ struct Netdev {
     Frame *first, **last;
     unsigned backlog;
     size_t backlog_bytes;
-    NetStats stats;
 };
 
 /* ---- Kinds and options ---- */
@@ -176,12 +175,7 @@ void netdev_set_state(Netdev *nd, void *state)
 
 static bool offer_locked(Netdev *nd, const NetHeader *h, const uint8_t *frame, size_t size)
 {
-    if (!nd->peer.receive(nd->peer.opaque, h, frame, size)) {
-        return false;
-    }
-    nd->stats.received++;
-    nd->stats.received_bytes += size;
-    return true;
+    return nd->peer.receive(nd->peer.opaque, h, frame, size);
 }
 
 static void flush_locked(Netdev *nd)
@@ -211,7 +205,6 @@ static bool enqueue_locked(Netdev *nd, const NetHeader *h, const uint8_t *frame,
         f = malloc(sizeof(*f) + size);
     }
     if (!f) {
-        nd->stats.dropped++;
         return false;
     }
     f->next = NULL;
@@ -230,7 +223,6 @@ bool netdev_deliver(Netdev *nd, const NetHeader *h, const uint8_t *frame, size_t
     NetHeader taken = nd->taken & NET_OFFLOAD_csum ? *h : (NetHeader){ 0 };
 
     if (!nd->connected || !nd->up) {
-        nd->stats.dropped++;
         return false;
     }
     if (!nd->first && offer_locked(nd, &taken, frame, size)) {
@@ -467,11 +459,7 @@ void netdev_send(Netdev *nd, const NetHeader *h, uint8_t *frame, size_t size)
 {
     pthread_mutex_lock(&nd->lock);
     if (prepare_locked(nd, h, frame, size)) {
-        nd->stats.sent++;
-        nd->stats.sent_bytes += size;
         nd->kind->send(nd, h, frame, size);
-    } else {
-        nd->stats.dropped++;
     }
     pthread_mutex_unlock(&nd->lock);
     if (nd->kind->wait) {
@@ -526,13 +514,6 @@ bool netdev_forward(Netdev *nd, const char *text, bool add, GError **error)
     pthread_mutex_unlock(&nd->lock);
     wake(nd); /* it has another descriptor to wait for */
     return ok;
-}
-
-void netdev_stats(Netdev *nd, NetStats *stats)
-{
-    pthread_mutex_lock(&nd->lock);
-    *stats = nd->stats;
-    pthread_mutex_unlock(&nd->lock);
 }
 
 /* ---- null ---- */

@@ -97,10 +97,4 @@ char *netdev_connections(Netdev *nd);
  * False and error. */
 MUST_USE bool netdev_forward(Netdev *nd, const char *text, bool add, GError **error);
 
-typedef struct NetStats {
-    uint64_t sent, sent_bytes, received, received_bytes, dropped;
-} NetStats;
-
-void netdev_stats(Netdev *nd, NetStats *stats);
-
 #endif

@@ -33,7 +33,6 @@ class GuestRam
         r.base = kRam;
         r.size = kRamSize;
         r.host = host;
-        r.enabled = true;
         EXPECT_NE(phys_add(mem, &r), nullptr);
     }
     ~GuestRam()

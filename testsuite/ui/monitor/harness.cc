@@ -36,8 +36,8 @@ void start_translator()
 {
     static TrSystem system;
     static TrConfig config;
-    PhysRegion region = { "ram", PHYS_ram, RAM, RAM_SIZE, nullptr, nullptr, nullptr, nullptr, true,
-                          nullptr, false };
+    PhysRegion region = { "ram", PHYS_ram, RAM, RAM_SIZE, nullptr, nullptr, nullptr, nullptr, nullptr,
+                          false };
     const char *error = "";
 
     fe.create = [](Vcpu *, const FeSystemConfig *, const char **) { return true; };

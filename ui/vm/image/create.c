@@ -160,7 +160,8 @@ bool image_create_options(const char *given, ImageCreate *c, char **text, GError
     return true;
 }
 
-void image_create_describe(const ImageCreate *c)
+/* "Formatting ..." */
+static void describe(const ImageCreate *c)
 {
     printf("Formatting '%s', fmt=%s", c->path, c->format);
     if (strcmp(c->format, "qcow2") == 0) {
@@ -239,7 +240,7 @@ static int create(const Create *o, const char *path, const char *size)
               complete(o, &c, size, &error);
 
     if (ok && !o->quiet) {
-        image_create_describe(&c);
+        describe(&c);
     }
     ok = ok && image_create(&c, &error);
     g_free(text);

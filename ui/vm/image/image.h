@@ -52,8 +52,6 @@ Block *image_open(const char *path, const ImageOpen *how, GError **error);
 bool image_create_options(const char *options, ImageCreate *c, char **text, GError **error);
 /* `-o help` */
 void image_create_options_help(const char *format);
-/* "Formatting ..." */
-void image_create_describe(const ImageCreate *c);
 
 /* A line on standard error with how much is done, when asked for or somebody is watching. */
 typedef struct ImageProgress {

@@ -176,7 +176,6 @@ void add(PhysMem *mem, const char *name, uint64_t base, uint64_t size, const Phy
     r.size = size;
     r.ops = ops;
     r.host = ops ? nullptr : phys_alloc(name, size);
-    r.enabled = true;
     if (!phys_add(mem, &r))
         abort();
 }

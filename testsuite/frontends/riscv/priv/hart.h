@@ -44,7 +44,6 @@ class Hart
         ram.kind = PHYS_ram;
         ram.base = kRam;
         ram.size = kRamSize;
-        ram.enabled = true;
         ram.host = phys_alloc("ram", kRamSize);
         EXPECT_NE(phys_add(mem_, &ram), nullptr);
         config.hart = 3;

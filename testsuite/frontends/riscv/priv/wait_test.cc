@@ -43,7 +43,6 @@ Machine *start()
     region.kind = PHYS_ram;
     region.base = kRam;
     region.size = kRamSize;
-    region.enabled = true;
     mem = phys_new();
     ram = region.host = phys_alloc("ram", kRamSize);
     EXPECT_NE(phys_add(mem, &region), nullptr);

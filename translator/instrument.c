@@ -3,8 +3,8 @@
  * Blocks as the client sees them, the words of vcpus, and the calls that translated code makes.
  *
  * A block's extent is known before it is translated, from the shapes of its instructions.  Where
- * that turns out wrong (an encoding that decodes and is illegal, an LR that must run alone) the
- * address is noted in `stops` and the unit is made again, with a block that ends there.
+ * that turns out wrong (an encoding that decodes and is illegal) the address
+ * is noted in `stops` and the unit is made again, with a block that ends there.
  */
 #include "translator/instrument.h"
 
@@ -25,12 +25,11 @@ enum {
     CALL_EFFECTS = IR_MEM_R | IR_MEM_W | IR_WORDS,
 };
 
-/* Where a block ends although the shapes do not say so. */
+/* An instruction that ends its block although the shapes do not say so. */
 typedef struct Stop {
     struct Stop *next;
     uint64_t pc;
     uint32_t page; /* of a machine: as the low half of TrPage */
-    bool before; /* before that instruction; else after it */
 } Stop;
 
 /* All blocks: each at the first free place from that of its pc on, at most every second place taken. */
@@ -398,7 +397,7 @@ void tr_do_at_accesses(TrInsn *insn, const TrAction *action)
 
 /* ---- Blocks ---- */
 
-static const Stop *stop_at(uint64_t pc)
+static bool stops_at(uint64_t pc)
 {
     const Stop *s = stops[(pc >> 1) % STOPS];
     uint32_t page = s ? (uint32_t)source_page_of(pc) : 0;
@@ -406,14 +405,14 @@ static const Stop *stop_at(uint64_t pc)
     while (s && (s->pc != pc || s->page != page)) {
         s = s->next;
     }
-    return s;
+    return s != NULL;
 }
 
-void instrument_stop_locked(uint64_t pc, bool before)
+void instrument_stop_locked(uint64_t pc)
 {
     Stop **chain = &stops[(pc >> 1) % STOPS], *s = ARENA_NEW(memory, Stop, 1);
 
-    *s = (Stop){ *chain, pc, (uint32_t)source_page_of(pc), before };
+    *s = (Stop){ *chain, pc, (uint32_t)source_page_of(pc) };
     *chain = s;
 }
 
@@ -430,10 +429,9 @@ typedef struct Scan {
 
 static Scan scanned; /* under tr.lock */
 
-static bool starts_here(const Scan *s, uint64_t at, const FeShape *shape, const Stop *stop)
+static bool starts_here(const Scan *s, uint64_t at, const FeShape *shape)
 {
-    if (!shape->length || (stop && stop->before && !source.c.one_insn) ||
-        (!source.bare && debug_breaks_locked(at, 1))) {
+    if (!shape->length || (!source.bare && debug_breaks_locked(at, 1))) {
         return false;
     }
     return s->n == 0 || (at + shape->length - 1) / PAGE == s->pc / PAGE;
@@ -466,15 +464,15 @@ static void scan(Scan *s, uint64_t pc, unsigned max)
     s->n = 0;
     s->size = s->padded = 0;
     while (s->n < max && shape.kind == FE_PLAIN && (s->n == 0 || at / PAGE == pc / PAGE)) {
-        const Stop *stop = stop_at(at);
+        bool last = stops_at(at);
 
         shape = source_look(at);
-        if (!starts_here(s, at, &shape, stop)) {
+        if (!starts_here(s, at, &shape)) {
             break;
         }
         scan_insn(s, &shape);
         at += shape.length;
-        if (stop && !stop->before) {
+        if (last) {
             break;
         }
     }

@@ -328,11 +328,10 @@ static bool reserved(TrVcpu *v)
     return tr.frontend->reserved && tr.frontend->reserved(&v->vcpu);
 }
 
-/* With instrumentation an instruction that is done again has been counted. */
-static uint32_t how_alone(IrTrap why, unsigned n)
+/* With instrumentation the instruction that is done again has been counted. */
+static uint32_t how_alone(unsigned n)
 {
-    return why == IR_TRAP_again && n == 0 && tr.config.instrument ? TR_MODE_STEP | TR_MODE_BARE
-                                                                  : TR_MODE_STEP;
+    return n == 0 && tr.config.instrument ? TR_MODE_STEP | TR_MODE_BARE : TR_MODE_STEP;
 }
 
 /* Instruction by instruction: from LR to its SC (IR_TRAP_exclusive), or until the one that makes
@@ -344,7 +343,7 @@ static IrTrap execute_alone(TrVcpu *v, IrTrap why)
 
     begin_alone(v);
     for (unsigned n = 0; n < ALONE_MAX; n++) {
-        trap = execute_one(v, how_alone(why, n));
+        trap = execute_one(v, how_alone(n));
         if (!is_done(trap)) {
             break;
         }

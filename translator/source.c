@@ -249,15 +249,6 @@ void source_open_block(const TrBlock *block)
     }
 }
 
-/* The instruction was left for the translator to run alone: nothing of it has been done. */
-static bool is_put_off(void)
-{
-    const IrFunc *f = source.c.b.f;
-    const IrInsn *last = &f->insn[f->block[source.c.b.block].last];
-
-    return source.c.ended && last->op == IR_OP_exit_trap && last->aux == IR_TRAP_exclusive;
-}
-
 static void translate_or_break(const FeShape *shape)
 {
     FeContext *c = &source.c;
@@ -285,8 +276,8 @@ static void translate_instrumented(const FeShape *shape)
     first = c->b.f->n_insns;
     translate_or_break(shape);
     instrument_accesses(insn, first);
-    if (c->ended && (is_put_off() || source.n_block < source.block->n_insns)) {
-        instrument_stop_locked(c->pc, is_put_off());
+    if (c->ended && source.n_block < source.block->n_insns) {
+        instrument_stop_locked(c->pc);
         source.again = true;
     }
     if (source.n_block == source.block->n_insns) {

@@ -314,8 +314,8 @@ TrBlock *instrument_block_locked(uint64_t pc, unsigned max);
 /* What was seen of an instruction when its block was looked for; NULL when that was not the last one. */
 const FeShape *instrument_shape(const TrInsn *insn);
 
-/* Blocks end before (or after) the instruction at `pc`, whatever its shape says. */
-void instrument_stop_locked(uint64_t pc, bool before);
+/* Blocks end after the instruction at `pc`, whatever its shape says. */
+void instrument_stop_locked(uint64_t pc);
 
 /* Appends the IR of what is to be done there. */
 void instrument_start_of_block(const TrBlock *block);

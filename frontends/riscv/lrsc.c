@@ -4,8 +4,12 @@
  *
  * LR keeps address and value in two slots; SC compares and swaps with that value.  That is exact
  * when nothing between the two can tell another thread's stores apart by value: when only
- * register arithmetic lies there (the spec's "constrained LR/SC loops").  Otherwise, in a guest
- * with threads, LR asks the translator to run alone until the SC.
+ * register arithmetic lies there (the spec's "constrained LR/SC loops").
+ *
+ * Any other LR is, in a guest with threads, taken for a load at first, since that is what most are:
+ * Go's atomic loads are LRs without an SC.  The address that it reserves is marked LOAD_ONLY.  The SC
+ * that comes nevertheless fails, as the spec lets it, and makes this vcpu ask the translator to run
+ * alone from that LR to its SC from then on: a bit of `resalone`, which LR has left in `resval`.
  *
  * The loops that compilers write are taken whole instead, see lrloop.c.
  */
@@ -94,11 +98,25 @@ static bool must_be_alone(Rv *c)
     return fe->threads;
 }
 
+enum { LOAD_ONLY = 1 }; /* in `resaddr`: addresses are multiples of 4 */
+
+/* The LR's bit of `resalone`.  Others may share it: they too run alone then. */
+static IrRef alone_bit(Rv *c)
+{
+    return rv_imm(c, (int64_t)(UINT64_C(1) << (c->fe->pc >> 1) % 64));
+}
+
+static IrRef load_only_at(Rv *c, IrRef address)
+{
+    return ir_op2(c->b, IR_OP_or, IR_I64, address, rv_imm(c, LOAD_ONLY));
+}
+
 enum { RELEASE = 1, ACQUIRE = 2 }; /* bits of aqrl */
 
 static bool load_reserved(Rv *c, const RvLrW *a, unsigned size)
 {
     IrRef address, value;
+    bool load_only;
     RvLoop loop;
 
     if (c->fe->next_pc - c->fe->pc > 4) {
@@ -107,9 +125,11 @@ static bool load_reserved(Rv *c, const RvLrW *a, unsigned size)
         rv_loop_translate(c, &loop);
         return true;
     }
-    if (must_be_alone(c)) {
-        fe_trap(c->fe, IR_TRAP_exclusive, c->fe->pc);
-        return true;
+    load_only = must_be_alone(c);
+    if (load_only) {
+        IrRef asked = ir_op2(c->b, IR_OP_and, IR_I64, ir_get(c->b, RV_SLOT_resalone), alone_bit(c));
+
+        ir_trap_if(c->b, ir_op2(c->b, IR_OP_ne, IR_I1, asked, rv_imm(c, 0)), IR_TRAP_exclusive, 0);
     }
     if (a->aqrl & RELEASE) {
         ir_fence(c->b, IR_FENCE_LL | IR_FENCE_LS | IR_FENCE_SL | IR_FENCE_SS);
@@ -119,8 +139,13 @@ static bool load_reserved(Rv *c, const RvLrW *a, unsigned size)
     if (a->aqrl & ACQUIRE) {
         ir_fence(c->b, IR_FENCE_LL | IR_FENCE_LS);
     }
-    ir_set(c->b, RV_SLOT_resaddr, address);
-    ir_set(c->b, RV_SLOT_resval, value);
+    if (load_only) {
+        ir_set(c->b, RV_SLOT_resaddr, load_only_at(c, address));
+        ir_set(c->b, RV_SLOT_resval, alone_bit(c));
+    } else {
+        ir_set(c->b, RV_SLOT_resaddr, address);
+        ir_set(c->b, RV_SLOT_resval, value);
+    }
     rv_set(c, a->rd, value);
     return true;
 }
@@ -137,6 +162,17 @@ static void swap_in(Rv *c, const RvScW *a, unsigned size, IrRef address, IrRef v
     rv_setu(c, a->rd, ir_op2(c->b, IR_OP_ne, IR_I1, old, expected));
 }
 
+/* There is no reservation for `address`, or one by an LR that was taken for a load. */
+static void not_reserved(Rv *c, const RvScW *a, IrRef address, IrRef reserved)
+{
+    IrRef was = ir_get(c->b, RV_SLOT_resalone);
+    IrRef ask = ir_op2(c->b, IR_OP_or, IR_I64, was, ir_get(c->b, RV_SLOT_resval));
+    IrRef taken = ir_op2(c->b, IR_OP_eq, IR_I1, reserved, load_only_at(c, address));
+
+    ir_set(c->b, RV_SLOT_resalone, ir_op3(c->b, IR_OP_sel, IR_I64, taken, ask, was));
+    rv_set(c, a->rd, rv_imm(c, 1));
+}
+
 static bool store_conditional(Rv *c, const RvScW *a, unsigned size)
 {
     IrFunc *f = c->b->f;
@@ -149,7 +185,7 @@ static bool store_conditional(Rv *c, const RvScW *a, unsigned size)
 
         ir_brif(c->b, ir_op2(c->b, IR_OP_eq, IR_I1, reserved, address), try, fail);
         ir_build_at(c->b, f, fail);
-        rv_set(c, a->rd, rv_imm(c, 1));
+        not_reserved(c, a, address, reserved);
         ir_br(c->b, join);
         ir_build_at(c->b, f, try);
         swap_in(c, a, size, address, value);

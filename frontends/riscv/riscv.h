@@ -27,7 +27,7 @@ enum {
 #define REG(name, type, slot, format) RV_SLOT_##name = slot,
 #include "frontends/riscv/regs.def"
     RV_SLOT_COUNT,
-    RV_USER_SLOTS = RV_SLOT_frm + 1, /* the rest is a machine's */
+    RV_USER_SLOTS = RV_SLOT_resalone + 1, /* the rest is a machine's */
 };
 
 enum {

@@ -174,6 +174,53 @@ TEST(Exclusive, StoreConditionalIsNotFooledByABA)
     EXPECT_EQ(nodes, left) << "nodes were lost or are linked in a circle";
 }
 
+/* Go's atomic loads. */
+TEST(Exclusive, LoadReservedWithoutStoreConditionalIsALoad)
+{
+    tr_guest_has_threads();
+    Asm c(fresh_code());
+    uint64_t start = c.lr_d(a0, a2);
+    c.ld(t0, a2, 8);
+    c.add(a1, a1, a0);
+    c.addi(a4, a4, -1);
+    c.bne(a4, zero, start);
+    c.ecall();
+    uint64_t word = DATA + 0x100, before = counter("steps");
+    *reinterpret_cast<uint64_t *>(word) = 3;
+    Cpu cpu(start);
+    cpu[a1] = 0;
+    cpu[a2] = word;
+    cpu[a4] = 1000;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(3000u, cpu[a1]);
+    EXPECT_EQ(before, counter("steps"));
+}
+
+/* An SC whose LR was taken for a load fails, once: the next time the LR runs alone. */
+TEST(Exclusive, StoreConditionalAfterWhatLookedLikeALoad)
+{
+    tr_guest_has_threads();
+    Asm c(fresh_code());
+    uint64_t start = c.addi(a3, a3, 1), again = c.pc;
+    c.addi(a1, a1, 1);
+    c.lr_d(a0, a2);
+    c.ld(t0, a2, 8);
+    c.addi(a0, a0, 1);
+    c.sc_d(t1, a0, a2);
+    c.bne(t1, zero, again);
+    c.bne(a3, a4, start);
+    c.ecall();
+    uint64_t word = DATA + 0x100;
+    *reinterpret_cast<uint64_t *>(word) = 0;
+    Cpu cpu(start);
+    cpu[a1] = cpu[a3] = 0;
+    cpu[a2] = word;
+    cpu[a4] = 1000;
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(1000u, *reinterpret_cast<uint64_t *>(word));
+    EXPECT_EQ(1001u, cpu[a1]) << "tries";
+}
+
 TEST(Fork, ChildGoesOnAlone)
 {
     Asm c(fresh_code());

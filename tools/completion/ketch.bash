@@ -19,6 +19,8 @@ _ketch()
     image:image) COMPREPLY=($(compgen -W "create info check convert snapshot resize compare map" -- "$current")) ;;
     image:-f | image:-F | image:-O) COMPREPLY=($(compgen -W "raw qcow2" -- "$current")) ;;
     image:*) COMPREPLY=($(compgen -f -- "$current")) ;;
+    trace:trace) COMPREPLY=($(compgen -W "cat stat" -- "$current")) ;;
+    help:help) COMPREPLY=($(compgen -W "run vm monitor image explain trace binfmt version" -- "$current")) ;;
     explain:explain) COMPREPLY=($(compgen -W "riscv64" -- "$current")) ;;
     run:-L) COMPREPLY=($(compgen -d -- "$current")) ;;
     run:--tier) COMPREPLY=($(compgen -W "interp jit" -- "$current")) ;;

@@ -29,6 +29,7 @@ void *arena_alloc(Arena *arena, size_t size);
 void *arena_raw(Arena *arena, size_t size);
 char *arena_printf(Arena *arena, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The end of what is allocated now, to come back to. */
 size_t arena_mark(const Arena *arena);
 void arena_reset(Arena *arena, size_t mark);
 

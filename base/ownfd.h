@@ -20,6 +20,7 @@ int ownfd_take(int fd);
 
 void ownfd_close(int fd);
 
+/* Whether a number of the guest's is one of ours. */
 bool ownfd_is(uint64_t fd);
 
 /* The lowest of ours that is at least `from`; OWNFD_NONE when there is none. */

@@ -64,8 +64,8 @@ struct FeSystem {
      * accessed and dirty bits included (they are set, when the ISA has hardware do that). */
     FeWalk (*walk)(Vcpu *vcpu, uint64_t vaddr, MmuAccess access, unsigned size);
 
-    /* The physical address of vaddr in the vcpu's current context, for who looks from outside: whatever the
-     * protection, and nothing is changed.  False: it is not mapped. */
+    /* The physical address of vaddr in the vcpu's current context, for a look from outside (a debugger,
+     * a monitor): whatever the protection, and nothing is changed.  False: it is not mapped. */
     bool (*locate)(Vcpu *vcpu, uint64_t vaddr, uint64_t *paddr);
 
     /* The first entry of the page tables in use that maps something at or above `from`, whatever the

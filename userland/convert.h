@@ -57,6 +57,7 @@ typedef struct HostSemid {
 static_assert(sizeof(struct ipc_perm) == 48, "ipc64_perm of asm-generic");
 static_assert(sizeof(HostSemid) == sizeof(struct semid_ds), "semid64_ds of x86-64");
 
+/* Fields that only the other layout has are 0. */
 GuestStat convert_stat(const struct stat *host);
 GuestEpollEvent convert_epoll_to_guest(const struct epoll_event *host);
 struct epoll_event convert_epoll_to_host(const GuestEpollEvent *guest);

@@ -32,7 +32,7 @@ bool rv_options_has(const char *name);
 /* The ISA string for a device tree; true when it fits. */
 bool rv_options_isa(const RvOptions *options, char *text, size_t size);
 
-/* The same of what was chosen, without what is none of a program's business. */
+/* The same of what was chosen, without the extensions that only system software sees (sstc, svinval...). */
 bool rv_options_user_isa(char *text, size_t size);
 
 /* "riscv,sv48" or its like. */

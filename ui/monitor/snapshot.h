@@ -32,8 +32,8 @@ enum { SNAPSHOT_HALF };
 MUST_USE bool snapshot_save(const MonitorVm *vm, const char *path, bool with_disks, GError **error);
 MUST_USE bool snapshot_load(const MonitorVm *vm, const char *path, GError **error);
 
-/* The same for who keeps the disks himself.  then() is called when the file is there, before any device goes
- * on; `disks` (snapshot_disks.h) are taken back with the machine. */
+/* The same for a caller that makes the snapshots of the disks itself.  then() is called when the file
+ * is there, before any device goes on; `disks` (snapshot_disks.h) are taken back with the machine. */
 MUST_USE bool snapshot_save_then(const MonitorVm *vm, const char *path,
                                  bool (*then)(void *opaque, GError **error), void *opaque, GError **error);
 MUST_USE bool snapshot_load_disks(const MonitorVm *vm, const char *path, const GArray *disks, GError **error);

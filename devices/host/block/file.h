@@ -30,9 +30,11 @@ typedef struct BlockFileOptions {
     bool create;  /* made, or emptied if it is there and nobody uses it */
 } BlockFileOptions;
 
+/* NULL and error: not there, in use (its lock), or neither a file nor a block device. */
 BlockFile *block_file_open(const BlockFileOptions *options, GError **error);
 void block_file_close(BlockFile *f);
 
+/* Offsets and sizes are bytes; writing past the end makes the file longer. */
 MUST_USE int block_file_readv(BlockFile *f, uint64_t offset, const struct iovec *iov, int n);
 MUST_USE int block_file_writev(BlockFile *f, uint64_t offset, const struct iovec *iov, int n);
 MUST_USE int block_file_read(BlockFile *f, uint64_t offset, void *data, size_t bytes);
@@ -47,12 +49,14 @@ MUST_USE int block_file_zero(BlockFile *f, uint64_t offset, uint64_t bytes, bool
 
 /* Gives space back; what cannot be is kept, without an error. */
 MUST_USE int block_file_punch(BlockFile *f, uint64_t offset, uint64_t bytes);
+/* Space for the range, so that writing there cannot fail for want of it. */
 MUST_USE int block_file_allocate(BlockFile *f, uint64_t offset, uint64_t bytes);
 /* What lies past `size` is lost: nobody may be writing there. */
 MUST_USE int block_file_truncate(BlockFile *f, uint64_t size);
 
 /* Of a regular file or a block device. */
 MUST_USE int block_file_size(BlockFile *f, uint64_t *size);
+/* Bytes that it takes on the host. */
 uint64_t block_file_disk_size(BlockFile *f);
 
 /* Whether `offset` is in a hole, and for how long that stays so, at most `bytes`. */

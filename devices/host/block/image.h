@@ -44,6 +44,7 @@ typedef struct ImageCreate {
     const char *backing_path, *backing_format;
 } ImageCreate;
 
+/* Makes the file, or replaces one that nobody has open. */
 MUST_USE bool image_create(const ImageCreate *c, GError **error);
 
 /* "1.5 KiB", to be freed. */

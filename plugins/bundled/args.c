@@ -119,12 +119,16 @@ FILE *plugin_report_open(const char *plugin, const char *path)
 
 void plugin_report_close(const char *plugin, FILE *report)
 {
-    bool failed = ferror(report);
+    const char *why = ferror(report) ? "a write has failed" : NULL;
 
-    errno = EIO; /* of a write before */
     if (report == stderr) {
         fflush(report);
-    } else if (fclose(report) != 0 || failed) {
-        fprintf(stderr, "plugin %s: its report is incomplete: %s\n", plugin, strerror(errno));
+        return;
+    }
+    if (fclose(report) != 0) {
+        why = strerror(errno);
+    }
+    if (why) {
+        fprintf(stderr, "plugin %s: its report is incomplete: %s\n", plugin, why);
     }
 }

@@ -202,6 +202,20 @@ static bool statistics(const Trace *t, GError **error)
     return ok;
 }
 
+/* What was printed has been written; else *error, unless it is something earlier. */
+static bool end_output(GError **error)
+{
+    bool failed = ferror(stdout);
+
+    if (fflush(stdout) == 0 && !failed) {
+        return true;
+    }
+    if (!*error) {
+        g_set_error(error, g_quark_from_static_string("ketch-trace"), 0, "standard output: a write has failed");
+    }
+    return false;
+}
+
 int command_trace(int argc, char **argv)
 {
     static const struct {
@@ -215,6 +229,7 @@ int command_trace(int argc, char **argv)
     for (size_t i = 0; argc == 3 && i < G_N_ELEMENTS(actions); i++) {
         if (strcmp(argv[1], actions[i].name) == 0) {
             ok = trace_open(&t, argv[2], &error) && actions[i].fn(&t, &error);
+            ok = end_output(&error) && ok;
             if (!ok) {
                 fprintf(stderr, "ketch trace: %s\n", error->message);
             }

@@ -297,6 +297,13 @@ def full_disks(run):
             f"plugin {plugin}: its report is incomplete: "
         if wanted not in result.errors.decode() or result.status != (plugin == "memtrace"):
             return f"{plugin}: {result.status} {result.errors}"
+    run("memtrace,out=t")
+    for what in ("cat", "stat"):
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([os.path.abspath(run.options.ketch), "trace", what, "t"], stdout=full,
+                                    stderr=subprocess.PIPE, cwd=run.folder, timeout=TIMEOUT, check=False)
+        if result.returncode != 1 or b"a write has failed" not in result.stderr:
+            return f"trace {what}: {result}"
     return None
 
 

@@ -86,28 +86,43 @@ bool rv_options_has(const char *name)
 }
 
 /* The name of an instruction's file is that of its extension, but for a few. */
-static bool is_there(const RvOptions *options, const RvInsn *insn)
+static bool has_group(const RvOptions *options, const char *group)
 {
-    const Option *row = find(insn->group, strlen(insn->group));
+    const Option *row = find(group, strlen(group));
 
-    if (strcmp(insn->group, "zkned") == 0) {
+    if (strcmp(group, "zkned") == 0) {
         return options->zkne || options->zknd;
     }
-    if (strcmp(insn->group, "rvcd") == 0) {
+    if (strcmp(group, "rvcd") == 0) {
         return options->c;
-    }
-    if (strcmp(insn->group, "zicbo") == 0) {
-        return strcmp(insn->name, "cbo.zero") == 0 ? options->zicboz : options->zicbom;
     }
     return !row || is_on(options, row);
 }
 
+static bool is_there(const RvOptions *options, const RvInsn *insn, bool group)
+{
+    if (strcmp(insn->group, "zicbo") == 0) {
+        return strcmp(insn->name, "cbo.zero") == 0 ? options->zicboz : options->zicbom;
+    }
+    return group;
+}
+
+/* Instructions of a file follow each other: every run asks, and few files are looked for. */
 void rv_options_choose(const RvOptions *options)
 {
+    const char *group = "";
+    bool has = true;
+
     chosen = *options;
     rv_options_restrict = false;
     for (unsigned i = 0; i < RV_COUNT; i++) {
-        forbidden[i] = rv_insns[i].name && !is_there(options, &rv_insns[i]);
+        const RvInsn *insn = &rv_insns[i];
+
+        if (insn->name && strcmp(insn->group, group) != 0) {
+            group = insn->group;
+            has = has_group(options, group);
+        }
+        forbidden[i] = insn->name && !is_there(options, insn, has);
         rv_options_restrict |= forbidden[i];
     }
 }

@@ -97,7 +97,7 @@ struct Vcpu {
     void *user;          /* whoever owns the run loop (userland thread, board) */
     sigjmp_buf *raise;   /* where vcpu_raise() goes */
 
-    VcpuJump jump_cache[VCPU_JUMP_CACHE]; /* index: pc >> 1 modulo its size */
+    VcpuJump jump_cache[VCPU_JUMP_CACHE]; /* a pc has two places: vcpu_jump_index() and the one beside it */
 
     /* Whole machines only.  Data: tables of the current context (softmmu/tables.h), and what they do not
      * have.  Fetches: what pc is xored with in the jump cache, by context and mode. */
@@ -112,9 +112,26 @@ struct Vcpu {
     void *system;        /* the frontend's privileged state (frontends/system.h) */
 };
 
+/* Where translated code looks for `pc` first. */
 static inline unsigned vcpu_jump_index(uint64_t pc)
 {
     return (unsigned)(pc >> 1) & (VCPU_JUMP_CACHE - 1);
+}
+
+/* ... and then: programs jump to pcs that have the first place in common, by turns. */
+static inline unsigned vcpu_jump_second(unsigned index)
+{
+    return index ^ 1;
+}
+
+/* After entries were zeroed: where pc 0 is looked for, 0 would match. */
+static inline void vcpu_jumps_zeroed(Vcpu *vcpu)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (!vcpu->jump_cache[i].host) {
+            vcpu->jump_cache[i].pc = VCPU_NO_PC;
+        }
+    }
 }
 
 /* From a helper with IR_TRAPS: leaves the unit with `trap` at the current instruction, whose pc

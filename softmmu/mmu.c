@@ -284,6 +284,7 @@ static void forget_jumps(const Mmu *mmu, Vcpu *vcpu, uint64_t vpage)
     enum { TAG_BITS = 64 - VCPU_JUMP_TAG_SHIFT };
     uint64_t pc = vpage << PHYS_PAGE_BITS;
     VcpuJump *row = &vcpu->jump_cache[vcpu_jump_index(pc)];
+    unsigned last = vcpu_jump_index(pc - 2);
 
     if (!was_fetched(mmu, vpage) && !was_fetched(mmu, vpage - 1)) {
         return;
@@ -293,8 +294,8 @@ static void forget_jumps(const Mmu *mmu, Vcpu *vcpu, uint64_t vpage)
             row[i] = (VcpuJump){ 0, NULL };
         }
     }
-    vcpu->jump_cache[vcpu_jump_index(pc - 2)] = (VcpuJump){ 0, NULL };
-    vcpu->jump_cache[0].pc = vcpu->jump_cache[0].host ? vcpu->jump_cache[0].pc : VCPU_NO_PC;
+    vcpu->jump_cache[last] = vcpu->jump_cache[vcpu_jump_second(last)] = (VcpuJump){ 0, NULL };
+    vcpu_jumps_zeroed(vcpu);
 }
 
 static void flush_page(Mmu *mmu, Context *c, uint64_t vaddr)

@@ -165,6 +165,13 @@ TrUnit *cache_find(uint64_t pc, uint32_t mode, TrPage page)
     }
 }
 
+void cache_expect(uint64_t pc)
+{
+    const TrTable *t = atomic_load_explicit(&table, memory_order_acquire);
+
+    __builtin_prefetch(&t->slot[hash(tag_of(pc)) & t->mask]);
+}
+
 /* Of no unit; whoever looks for one goes on behind a slot that was in use. */
 static bool slot_is_free(uint64_t slot)
 {

@@ -17,15 +17,21 @@ void run_forget(TrVcpu *v)
         return;
     }
     v->cached = false;
-    /* pc 0 belongs in entry 0 only, so a zeroed entry elsewhere is empty. */
     memset(vcpu->jump_cache, 0, sizeof(vcpu->jump_cache));
-    vcpu->jump_cache[0].pc = VCPU_NO_PC;
+    vcpu_jumps_zeroed(vcpu);
 }
 
+/* In its first place; who is there moves to the second one. */
 static void remember(TrVcpu *v, uint64_t pc, const TrUnit *unit)
 {
-    v->vcpu.jump_cache[vcpu_jump_index(pc)] =
-        (VcpuJump){ pc ^ v->vcpu.jump_tag, unit->code.entry };
+    unsigned index = vcpu_jump_index(pc);
+    VcpuJump *first = &v->vcpu.jump_cache[index];
+    uint64_t tagged = pc ^ v->vcpu.jump_tag;
+
+    if (first->host && first->pc != tagged) {
+        v->vcpu.jump_cache[vcpu_jump_second(index)] = *first;
+    }
+    *first = (VcpuJump){ tagged, unit->code.entry };
     v->cached = true;
 }
 
@@ -238,6 +244,15 @@ static TrUnit *find_and_enter(TrVcpu *v)
     return unit;
 }
 
+/* Asks the host's memory at once for what is looked at one after the other from here on. */
+static void expect(const Vcpu *vcpu)
+{
+    cache_expect(vcpu->pc);
+    if (!tr.system) {
+        __builtin_prefetch((const void *)(uintptr_t)vcpu->pc);
+    }
+}
+
 /* Executes what find_and_enter() has found. */
 static IrTrap run_and_leave(TrVcpu *v, TrUnit *unit)
 {
@@ -245,6 +260,7 @@ static IrTrap run_and_leave(TrVcpu *v, TrUnit *unit)
 
     v->generation = tr.generation;
     trap = run_enter(v, unit);
+    expect(&v->vcpu);
     exclusive_leave(v);
     return trap;
 }

@@ -101,7 +101,7 @@ Vcpu *tr_vcpu_new(void *user)
     vcpu->user = user;
     vcpu->raise = &v->raise;
     vcpu->fp_traps = tr.backend->fp_trap ? FP_TRAPS : 0;
-    vcpu->jump_cache[0].pc = VCPU_NO_PC;
+    vcpu_jumps_zeroed(vcpu);
     if (tr.system && !system_attach(v)) {
         tr_vcpu_free(vcpu);
         return NULL;

@@ -211,6 +211,9 @@ bool cache_start(const char **error);
 /* The unit for `pc` in `mode`, or NULL.  The caller holds tr.lock or is `running`. */
 TrUnit *cache_find(uint64_t pc, uint32_t mode, TrPage page);
 
+/* cache_find() will be asked for `pc`: the table is seldom in the host's caches.  Same condition. */
+void cache_expect(uint64_t pc);
+
 /* The unit whose code contains an address of the code cache, or NULL; async-signal-safe.  Same
  * condition. */
 TrUnit *cache_find_host(const void *host);

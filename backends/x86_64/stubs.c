@@ -147,6 +147,32 @@ static void emit_hot(X64Emit *e, const uint8_t *exit)
     x64_jmp(e, exit);
 }
 
+/* rax: the pc (or pc ^ tag, which has the same low bits) that is not in its first place of the jump
+ * cache.  Falls through when it is not in the second one either; else the two change places, so that a
+ * jump taken again and again is made inline, where it is noted.  This one is not: ecx is not what
+ * Vcpu.from_index should be. */
+static void emit_second_place(X64Emit *e)
+{
+    X64Mem first = { X64_STATE, X64_RDX, 3, X64_VCPU(jump_cache) };
+    X64Mem second = { X64_STATE, X64_RCX, 3, X64_VCPU(jump_cache) };
+    uint8_t *other;
+
+    _Static_assert(sizeof(VcpuJump) == 16, "a place is moved with an xmm register");
+    x64_mov_rr(e, false, X64_RDX, X64_RAX);
+    x64_alu_ri(e, X64_AND, false, X64_RDX, (VCPU_JUMP_CACHE - 1) * 2);
+    x64_mov_rr(e, false, X64_RCX, X64_RDX);
+    x64_alu_ri(e, X64_XOR, false, X64_RCX, 2);
+    x64_alu_rm(e, X64_CMP, true, X64_RAX, second);
+    other = x64_jcc(e, X64_CC_NE, NULL);
+    x64_rm(e, X64_0F | 0x10, false, X64_XMM0, second, 0); /* movups */
+    x64_rm(e, X64_0F | 0x10, false, X64_XMM15, first, 0);
+    x64_rm(e, X64_0F | 0x11, false, X64_XMM0, first, 0);
+    x64_rm(e, X64_0F | 0x11, false, X64_XMM15, second, 0);
+    first.disp += (int32_t)offsetof(VcpuJump, host);
+    x64_rm(e, 0xff, false, 4, first, 0); /* jmp */
+    x64_patch(other, e->p);
+}
+
 /* What is not in the jump cache may still exist. */
 static void emit_lookup(X64Emit *e, const uint8_t *trap)
 {
@@ -300,7 +326,9 @@ static void emit_all(X64Emit *e)
     emit_hot(e, exit);
     begin(e, X64_STUB_poll);
     emit_called_trap(e, IR_TRAP_interrupt, trap);
-    lookup = begin(e, X64_STUB_lookup);
+    begin(e, X64_STUB_lookup);
+    emit_second_place(e);
+    lookup = e->p;
     emit_lookup(e, trap);
     begin(e, X64_STUB_interrupt);
     emit_known_trap(e, IR_TRAP_interrupt, trap);
@@ -309,6 +337,7 @@ static void emit_all(X64Emit *e)
     begin(e, X64_STUB_deopt);
     emit_deopt(e, leave);
     begin(e, X64_STUB_lookup_tagged);
+    emit_second_place(e);
     emit_lookup_tagged(e, lookup);
     begin(e, X64_STUB_guard);
     emit_called_trap(e, IR_TRAP_guard, trap);

@@ -48,7 +48,9 @@ class Pair
             entry.pc = VCPU_NO_PC;
         }
         /* Random targets may be VCPU_NO_PC itself: not where it would be looked for. */
-        vcpu_->jump_cache[vcpu_jump_index(VCPU_NO_PC)].pc = 0;
+        unsigned index = vcpu_jump_index(VCPU_NO_PC);
+
+        vcpu_->jump_cache[index].pc = vcpu_->jump_cache[vcpu_jump_second(index)].pc = 0;
     }
 
     ~Pair()

@@ -151,6 +151,49 @@ TEST(Run, ComputedJumpsThroughATable)
     EXPECT_EQ(36u * 1000, cpu[a0]);
 }
 
+TEST(Run, ComputedJumpsByTurnsToPcsWithOnePlaceInTheJumpCache)
+{
+    if (tier != TR_TIER_jit || checking) {
+        GTEST_SKIP() << "nothing is chained";
+    }
+    Asm c(fresh_code());
+    fresh_code();
+    uint64_t start = c.pc, near = start + 0x1000, far = near + 2 * VCPU_JUMP_CACHE;
+    fresh_code();
+    uint64_t loop = c.jalr(zero, a2, 0);
+    uint64_t back = c.addi(a3, a3, -1);
+    c.bne(a3, zero, loop);
+    c.ecall();
+    for (uint64_t target : { near, far }) {
+        Asm t(target);
+        t.addi(a0, a0, 1);
+        t.sub(a2, a4, a2); /* the other one */
+        t.jal(zero, back);
+    }
+    Cpu cpu(start);
+    cpu[a0] = 0;
+    cpu[a2] = near;
+    cpu[a4] = near + far;
+    cpu[a3] = 10000;
+    uint64_t before = counter("misses");
+    EXPECT_EQ(IR_TRAP_syscall, cpu.run().trap);
+    EXPECT_EQ(10000u, cpu[a0]);
+    EXPECT_LT(counter("misses") - before, 10u);
+}
+
+/* An empty place of the jump cache is not one for them. */
+TEST(Run, ComputedJumpToTheFirstPcs)
+{
+    for (uint64_t target : { 0, 2 }) {
+        Asm c(fresh_code());
+        Cpu cpu(c.jalr(zero, a2, 0));
+        cpu[a2] = target;
+        TrStop stop = cpu.run();
+        EXPECT_EQ(IR_TRAP_fetch, stop.trap);
+        EXPECT_EQ(target, stop.arg);
+    }
+}
+
 TEST(Run, FetchOfNothingStopsWithTheAddress)
 {
     Cpu cpu(NOWHERE);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_REGIONS = 128 };
@@ -76,6 +77,27 @@ uint8_t *phys_alloc(const char *name, uint64_t size)
         host = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     }
     close(fd);
+    return host == MAP_FAILED ? NULL : host;
+}
+
+uint8_t *phys_alloc_file(const char *path, bool shared, uint64_t size)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), error;
+    uint8_t *host = MAP_FAILED;
+    struct stat st;
+
+    if (fd < 0 && errno == EISDIR) {
+        fd = open(path, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    }
+    if (fd < 0) {
+        return NULL;
+    }
+    if (fstat(fd, &st) == 0 && ((uint64_t)st.st_size >= size || ftruncate(fd, (off_t)size) == 0)) {
+        host = mmap(NULL, size, PROT_READ | PROT_WRITE, (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE, fd, 0);
+    }
+    error = errno;
+    close(fd);
+    errno = error;
     return host == MAP_FAILED ? NULL : host;
 }
 

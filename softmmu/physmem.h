@@ -49,6 +49,10 @@ void phys_free(PhysMem *mem);
  * is resident.  NULL and errno. */
 uint8_t *phys_alloc(const char *name, uint64_t size);
 
+/* The same in the file `path`, which is made, or made longer, as needed; of a folder, in a file there that
+ * nobody else sees.  `shared`: what is written to RAM is in the file, and the other way round. */
+uint8_t *phys_alloc_file(const char *path, bool shared, uint64_t size);
+
 /* Adds a region; what it names is copied.  NULL: it overlaps another, or too many. */
 PhysRegion *phys_add(PhysMem *mem, const PhysRegion *region);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/boards/board.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -47,7 +48,15 @@ static bool add_ram(Board *b, GError **error)
                        .size = b->config.ram_size };
 
     b->config.env->mem = phys_new();
-    ram.host = b->config.env->mem ? phys_alloc("ketch-ram", ram.size) : NULL;
+    if (b->config.env->mem) {
+        ram.host = b->config.ram_file ? phys_alloc_file(b->config.ram_file, b->config.ram_shared, ram.size)
+                                      : phys_alloc("ketch-ram", ram.size);
+    }
+    if (!ram.host && b->config.ram_file) {
+        g_set_error(error, BOARD_ERROR, 0, "%s: the machine's memory cannot be there: %s", b->config.ram_file,
+                    g_strerror(errno));
+        return false;
+    }
     if (!ram.host || !phys_add(b->config.env->mem, &ram)) {
         g_set_error(error, BOARD_ERROR, 0, "%" PRIu64 "M of memory are not to be had here",
                     ram.size >> 20);

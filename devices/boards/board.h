@@ -29,6 +29,8 @@ enum { BOARD_SERIALS = 1, BOARD_FLASHES = 2 };
 
 typedef struct BoardConfig {
     uint64_t ram_size;
+    const char *ram_file;            /* RAM is this file (phys_alloc_file()); NULL: nobody's */
+    bool ram_shared;                 /* with who else has the file */
     unsigned n_harts;
     DevEnv *env;                     /* mem is the board's to set */
     Chardev *serial[BOARD_SERIALS];  /* NULL: nobody listens */

@@ -2,6 +2,7 @@
 /* How each kind of chardevs.def is opened. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,13 +133,38 @@ static bool serve(Chardev *c, const char *path, bool wait, GError **error)
     return chardev_listen(c, fd);
 }
 
+/* A socket that whoever has started Ketch has made; a server's listens already. */
+static bool open_passed(Chardev *c, const char *text, bool server, GError **error)
+{
+    char *end;
+    guint64 fd = g_ascii_strtoull(text, &end, 10);
+    int domain = -1;
+    socklen_t length = sizeof(domain);
+
+    if (end == text || *end || fd > INT_MAX ||
+        getsockopt((int)fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0 || domain != AF_UNIX) {
+        g_set_error(error, CHARDEV_ERROR, 0, "fd is the number of a UNIX socket that was passed on, not '%s'", text);
+        return false;
+    }
+    fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+    fcntl((int)fd, F_SETFL, O_NONBLOCK);
+    if (server) {
+        c->listening = (int)fd;
+        return chardev_listen(c, (int)fd);
+    }
+    return chardev_connect(c, (int)fd, (int)fd, error);
+}
+
 static bool open_socket(Chardev *c, char **options, GError **error)
 {
-    const char *path = chardev_option(options, "path");
+    const char *path = chardev_option(options, "path"), *passed = chardev_option(options, "fd");
     int fd;
 
+    if (passed) {
+        return open_passed(c, passed, option_on(options, "server", false), error);
+    }
     if (!path || !*path) {
-        g_set_error(error, CHARDEV_ERROR, 0, "a socket needs path=PATH: it is a UNIX socket; TCP, "
+        g_set_error(error, CHARDEV_ERROR, 0, "a socket needs path=PATH, or fd=NUMBER: it is a UNIX socket; TCP, "
                     "which anybody could connect to, is not offered");
         return false;
     }

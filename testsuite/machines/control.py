@@ -430,6 +430,30 @@ def daemon_case(options, folder):
             os.kill(pid, signal.SIGKILL)
 
 
+def passed_case(options, folder):
+    """What the one who starts a machine has opened: a monitor's socket, the console's file; RAM is in a file."""
+    path, ram, text = (os.path.join(folder, name) for name in ("passed", "passed-ram", "passed-text"))
+    with socket.socket(socket.AF_UNIX) as listening, open(text, "wb") as console:
+        listening.bind(path)
+        listening.listen()
+        fds = listening.fileno(), console.fileno()
+        with Machine(options.ketch, "-chardev", f"socket,id=c,fd={fds[0]},server=on,wait=off", "-mon", "chardev=c,mode=control",
+                     "-add-fd", f"set=3,fd={fds[1]},opaque=text", "-chardev", "file,id=f,path=/dev/fdset/3,append=on",
+                     "-serial", "chardev:f", "-object", f"memory-backend-file,id=m,size=64M,mem-path={ram},share=on",
+                     "-object", "secret,id=s,data=x", "-M", "virt,memory-backend=m,dump-guest-core=off", memory="64M",
+                     fds=fds) as m:
+            suite.wait_for(lambda: b"Boot HART MEDELEG" in contents(text), "firmware says nothing")
+            check("CPU #0" in monitor(options, path, "info", "cpus"), "no monitor")
+            monitor(options, path, "quit")
+            m.end()
+    check(contents(ram)[:64] == contents(FIRMWARE)[:64] and os.path.getsize(ram) == 64 << 20, "RAM is not in its file")
+
+
+def contents(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
 def monitor_case(options, folder):
     """`ketch monitor` on firmware alone."""
     path = os.path.join(folder, "people")
@@ -473,6 +497,7 @@ def firmware_cases(options, folder):
         return []
     return [("ketch monitor", lambda: monitor_case(options, folder)),
             ("-daemonize, -pidfile, -mon, -uuid, -rtc", lambda: daemon_case(options, folder)),
+            ("descriptors that are passed on", lambda: passed_case(options, folder)),
             ("-no-shutdown", lambda: no_shutdown_case(options, folder)),
             ("gdb, harts at one breakpoint", lambda: crowd_case(options, folder)),
             ("gdb, at once", lambda: early_case(options, folder)),

@@ -4,9 +4,6 @@
 #define KETCH_UI_CLI_VERSION_H
 
 #define KETCH_VERSION "0.1.0"
-#define KETCH_VERSION_MAJOR 0
-#define KETCH_VERSION_MINOR 1
-#define KETCH_VERSION_MICRO 0
 #define KETCH_VERSION_TEXT \
     "ketch " KETCH_VERSION "\nLicence Apache-2.0. Runs riscv64 Linux programs on x86-64 Linux."
 

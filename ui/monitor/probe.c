@@ -24,6 +24,24 @@ COMMAND(query_migrate)
     return build_end_object(build_object());
 }
 
+/* libvirt asks for events of migrations in advance. */
+COMMAND(qmp_migrate_set_capabilities)
+{
+    JsonArray *list = json_object_get_array_member(args, "capabilities");
+
+    (void)s;
+    for (unsigned i = 0; i < json_array_get_length(list); i++) {
+        JsonObject *c = json_array_get_object_element(list, i);
+        const char *name = json_object_get_string_member(c, "capability");
+
+        if (json_object_get_boolean_member(c, "state") && strcmp(name, "events")) {
+            g_set_error(error, MONITOR_ERROR, MONITOR_GenericError, "machines do not migrate, so '%s' cannot be set", name);
+            break;
+        }
+    }
+    return NULL;
+}
+
 COMMAND(query_display)
 {
     JsonBuilder *b = build_object();
@@ -139,6 +157,24 @@ static const char *kind_name(DevPropKind kind)
     return names[kind];
 }
 
+static const struct {
+    const char *name, *parent, *properties;
+} other_types[] = {
+#define QOM(name, parent, properties) { name, parent, properties },
+#include "ui/monitor/qom.def"
+};
+
+static void add_type(JsonBuilder *b, const char *wanted, const char *name, const char *parent)
+{
+    if (wanted && strcmp(wanted, "object") && strcmp(wanted, name) && strcmp(wanted, parent)) {
+        return;
+    }
+    json_builder_begin_object(b);
+    build_str(b, "name", name);
+    build_str(b, "parent", parent);
+    json_builder_end_object(b);
+}
+
 COMMAND(qom_list_types)
 {
     const char *wanted = json_object_get_string_member_with_default(args, "implements", NULL);
@@ -146,23 +182,52 @@ COMMAND(qom_list_types)
 
     (void)s, (void)error;
     for (const DevType *const *t = dev_types; *t; t++) {
-        if (!wanted || !strcmp(wanted, "device") || !strcmp(wanted, "object") || !strcmp(wanted, (*t)->name)) {
-            json_builder_begin_object(b);
-            build_str(b, "name", (*t)->name);
-            build_str(b, "parent", "device");
-            json_builder_end_object(b);
-        }
+        add_type(b, wanted, (*t)->name, "device");
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(other_types); i++) {
+        add_type(b, wanted, other_types[i].name, other_types[i].parent);
     }
     return build_end_array(b);
+}
+
+static void add_properties(JsonBuilder *b, const char *properties)
+{
+    char **each = g_strsplit(properties, ",", -1);
+
+    for (char **p = each; *p; p++) {
+        char **part = g_strsplit(*p, ":", 2);
+
+        add_named(b, part[0], part[1]);
+        g_strfreev(part);
+    }
+    g_strfreev(each);
+}
+
+/* Those of a type that is no device; NULL: there is no such type. */
+static JsonNode *other_properties(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(other_types); i++) {
+        if (!strcmp(name, other_types[i].name)) {
+            JsonBuilder *b = build_array();
+
+            add_properties(b, other_types[i].properties);
+            return build_end_array(b);
+        }
+    }
+    return NULL;
 }
 
 COMMAND(qom_type_properties)
 {
     const char *name = json_object_get_string_member(args, "typename");
     const DevType *type = dev_type(name);
+    JsonNode *other = type ? NULL : other_properties(name);
     JsonBuilder *b;
 
     (void)s;
+    if (other) {
+        return other;
+    }
     if (!type) {
         g_set_error(error, MONITOR_ERROR, MONITOR_DeviceNotFound, "Device '%s' not found", name);
         return NULL;

@@ -29,7 +29,7 @@ void qmp_greet(MonitorSession *s)
     char *text = g_strdup_printf("{\"QMP\": {\"version\": {\"qemu\": {\"major\": %d, "
                                  "\"minor\": %d, \"micro\": %d}, \"package\": \"ketch " KETCH_VERSION
                                  "\"}, \"capabilities\": []}}\r\n",
-                                 KETCH_VERSION_MAJOR, KETCH_VERSION_MINOR, KETCH_VERSION_MICRO);
+                                 QMP_MAJOR, QMP_MINOR, QMP_MICRO);
 
     s->send(s->opaque, text, strlen(text));
     g_free(text);
@@ -51,10 +51,31 @@ void qmp_event(MonitorSession *s, const char *name, const char *data)
 
 /* ---- Arguments ---- */
 
+static bool fits(JsonNode *node, const SchemaMember *m);
+
+/* An object with the members of a row of types.def. */
+static bool has_members(JsonNode *node, const char *members)
+{
+    JsonObject *object = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+    bool good = object != NULL;
+    SchemaMember m;
+
+    while (good && schema_member(&members, &m)) {
+        JsonNode *value = json_object_get_member(object, m.name);
+
+        good = value ? fits(value, &m) : m.optional;
+    }
+    return good;
+}
+
 static bool has_type(JsonNode *node, const char *type)
 {
+    const char *members = schema_members(type);
     GType value;
 
+    if (members) {
+        return has_members(node, members);
+    }
     if (!JSON_NODE_HOLDS_VALUE(node)) {
         return false;
     }

@@ -28,9 +28,9 @@ COMMAND(query_version)
 
     (void)s, (void)args, (void)error;
     build_begin(b, "qemu");
-    build_num(b, "major", KETCH_VERSION_MAJOR);
-    build_num(b, "minor", KETCH_VERSION_MINOR);
-    build_num(b, "micro", KETCH_VERSION_MICRO);
+    build_num(b, "major", QMP_MAJOR);
+    build_num(b, "minor", QMP_MINOR);
+    build_num(b, "micro", QMP_MICRO);
     json_builder_end_object(b);
     build_str(b, "package", "ketch " KETCH_VERSION);
     return build_end_object(b);
@@ -283,15 +283,26 @@ COMMAND(query_block)
 COMMAND(query_blockstats)
 {
     const MonitorVm *vm = &s->monitor->vm;
+    bool by_node = json_object_get_boolean_member_with_default(args, "query-nodes", FALSE);
     JsonBuilder *b = build_array();
 
-    (void)args, (void)error;
+    (void)error;
     for (size_t i = 0; i < vm->n_drives; i++) {
+        const MonitorDrive *d = &vm->drives[i];
         BlockStats stats;
 
-        block_stats(vm->drives[i].block, &stats);
+        block_stats(d->block, &stats);
         json_builder_begin_object(b);
-        build_str(b, "device", vm->drives[i].id);
+        if (!by_node) {
+            build_str(b, "device", g_strcmp0(d->id, d->node) ? d->id : ""); /* of -blockdev: has no other name */
+        }
+        if (d->device && *d->device) {
+            char *path = g_strdup_printf("/machine/peripheral/%s/virtio-backend", d->device);
+
+            build_str(b, "qdev", path); /* QEMU's device within the device */
+            g_free(path);
+        }
+        build_str(b, "node-name", d->node ? d->node : d->id);
         build_begin(b, "stats");
         build_num(b, "rd_bytes", stats.read_bytes);
         build_num(b, "wr_bytes", stats.write_bytes);

@@ -51,6 +51,16 @@ bool schema_member(const char **text, SchemaMember *out)
     return true;
 }
 
+const char *schema_members(const char *type)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
+        if (strcmp(types[i].name, type) == 0) {
+            return types[i].members;
+        }
+    }
+    return NULL;
+}
+
 static void begin(JsonBuilder *b, const char *name, const char *meta)
 {
     json_builder_begin_object(b);

@@ -10,6 +10,9 @@
 #include "devices/host/block/image.h"
 #include "ui/monitor/monitor.h"
 
+/* Clients ask which QEMU's protocol it is, and take what is older than they know for unusable. */
+enum { QMP_MAJOR = 10, QMP_MINOR = 0, QMP_MICRO = 0 };
+
 enum { MONITOR_LINE = 1 << 20 }; /* bytes of one command */
 
 /* What is left of a job. */
@@ -100,6 +103,8 @@ typedef struct SchemaMember {
 
 /* Takes one from *text; false at its end. */
 bool schema_member(const char **text, SchemaMember *out);
+/* Those of a row of types.def; NULL: there is no such row. */
+const char *schema_members(const char *type);
 
 /* The sentence for a command of QEMU that there is not; NULL: it is no command of QEMU. */
 const char *monitor_refusal(const char *name);

@@ -49,6 +49,25 @@ bool vm_split_id(const char *option, const char *text, char **rest, char **id, G
     return true;
 }
 
+/* "path=/dev/fdset/SET" as the path of what was passed on; owned. */
+static char *resolve_fdset(const VmOptions *o, char *text)
+{
+    static const char start[] = "path=/dev/fdset/";
+    char *at = strstr(text, start), *end, *resolved;
+    guint64 set = at ? g_ascii_strtoull(at + strlen(start), &end, 10) : 0;
+
+    for (unsigned i = 0; at && i < o->fdsets->len; i++) {
+        const VmFdset *f = &g_array_index(o->fdsets, VmFdset, i);
+
+        if (f->set == set) {
+            resolved = g_strdup_printf("%.*spath=/proc/self/fd/%d%s", (int)(at - text), text, f->fd, end);
+            g_free(text);
+            return resolved;
+        }
+    }
+    return text;
+}
+
 static bool add_named(Vm *vm, const char *text, GError **error)
 {
     char *id, *rest;
@@ -57,6 +76,7 @@ static bool add_named(Vm *vm, const char *text, GError **error)
     if (!vm_split_id("-chardev", text, &rest, &id, error)) {
         return false;
     }
+    rest = resolve_fdset(vm->options, rest);
     ok = add(vm, id, rest, false, error) != NULL;
     g_free(id);
     g_free(rest);
@@ -116,7 +136,7 @@ static const char *serial_text(const VmOptions *o, GError **error)
         taken += !strcmp(g_array_index(o->monitors, VmMonitor, i).place, "stdio");
     }
     usual = taken || o->nodefaults || o->daemonize ? "null" : "stdio";
-    text = o->serial ? o->serial : o->nographic && !taken ? "mon:stdio" : usual;
+    text = o->serial ? o->serial : o->nographic && !o->nodefaults && !taken ? "mon:stdio" : usual;
     if (taken + g_str_has_suffix(text, "stdio") > 1) {
         g_set_error(error, VM_ERROR, 0, "stdio is wanted by two of -serial, -monitor and -qmp; "
                     "-serial mon:stdio shares it with a monitor");

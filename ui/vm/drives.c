@@ -276,7 +276,7 @@ Block *vm_take_drive(Vm *vm, const char *id, GError **error)
     } else if (d->device && *d->device) {
         g_set_error(error, VM_ERROR, 0, "the drive '%s' is in use already", id);
     } else {
-        d->device = d->id;
+        d->device = d->id; /* until plug() */
         return d->block;
     }
     return NULL;
@@ -327,6 +327,21 @@ bool vm_loaders(const VmOptions *o, BoardExtra **extra, unsigned *n, GError **er
     return true;
 }
 
+/* Plugs it in; the drive that it takes knows its name. */
+static bool plug(Vm *vm, const char *spec, GError **error)
+{
+    const Dev *dev = dev_plug(vm->board->root, spec, error);
+
+    for (unsigned i = 0; dev && i < vm->drives->len; i++) {
+        MonitorDrive *d = &g_array_index(vm->drives, MonitorDrive, i);
+
+        if (d->device == d->id) {
+            d->device = g_intern_string(dev->id);
+        }
+    }
+    return dev;
+}
+
 bool vm_devices(Vm *vm, GError **error)
 {
     const VmOptions *o = vm->options;
@@ -340,7 +355,7 @@ bool vm_devices(Vm *vm, GError **error)
         const char *text = vm->devices->pdata[i];
 
         if (strcmp(text, "loader") && !g_str_has_prefix(text, "loader,") &&
-            !dev_plug(vm->board->root, text, error)) {
+            !plug(vm, text, error)) {
             g_prefix_error(error, "-device %s: ", text);
             return false;
         }
@@ -351,7 +366,7 @@ bool vm_devices(Vm *vm, GError **error)
 
         if (d->device && !*d->device) {
             snprintf(spec, sizeof(spec), "virtio-blk-device,drive=%s", d->id);
-            if (!dev_plug(vm->board->root, spec, error)) {
+            if (!plug(vm, spec, error)) {
                 g_prefix_error(error, "-drive %s: ", d->id);
                 return false;
             }

@@ -7,12 +7,12 @@
 #include "ui/vm/keys.h"
 #include "ui/vm/vm.h"
 
-typedef enum ObjectKind { OBJECT_rng, OBJECT_iothread, OBJECT_memory, OBJECT_fsdev } ObjectKind;
+typedef enum ObjectKind { OBJECT_rng, OBJECT_iothread, OBJECT_memory, OBJECT_secret, OBJECT_fsdev } ObjectKind;
 
 typedef struct VmObject {
     ObjectKind kind;
-    const char *id, *path; /* interned; path: of OBJECT_fsdev */
-    bool writable;
+    const char *id, *path; /* interned; path: of OBJECT_fsdev, or of OBJECT_memory, where NULL is none */
+    bool writable;         /* of OBJECT_memory: the file gets what is written */
 } VmObject;
 
 static VmObject *find_object(Vm *vm, const char *id, ObjectKind kind)
@@ -56,11 +56,11 @@ static bool make_rng(Vm *vm, Keys *k, const char *id, GError **error)
     return add_object(vm, OBJECT_rng, id, NULL, false, error);
 }
 
-static bool make_memory(Vm *vm, Keys *k, const char *id, GError **error)
+static bool make_memory_at(Vm *vm, Keys *k, const char *id, const char *path, GError **error)
 {
     const char *text = keys_take(k, "size");
     uint64_t size = 0;
-    bool share = false; /* as there are no processes that could ask for it, either is right */
+    bool share = false; /* without a path there are no processes that could ask for it */
 
     if (!text || !size_parse(text, &size) || size != vm->options->memory) {
         g_set_error(error, VM_ERROR, 0, "all memory is one object, so that its size is that of -m: %" G_GUINT64_FORMAT
@@ -68,7 +68,22 @@ static bool make_memory(Vm *vm, Keys *k, const char *id, GError **error)
         return false;
     }
     return keys_take_bool(k, "share", &share, error) && keys_take_only(k, "prealloc", "off", error) &&
-           add_object(vm, OBJECT_memory, id, NULL, false, error);
+           add_object(vm, OBJECT_memory, id, path, share, error);
+}
+
+static bool make_memory(Vm *vm, Keys *k, const char *id, GError **error)
+{
+    return make_memory_at(vm, k, id, NULL, error);
+}
+
+static bool make_memory_file(Vm *vm, Keys *k, const char *id, GError **error)
+{
+    const char *path = keys_take(k, "mem-path");
+
+    if (!path) {
+        g_set_error(error, VM_ERROR, 0, "it needs mem-path=FILE or FOLDER");
+    }
+    return path && make_memory_at(vm, k, id, path, error);
 }
 
 static bool make_iothread(Vm *vm, Keys *k, const char *id, GError **error)
@@ -77,12 +92,24 @@ static bool make_iothread(Vm *vm, Keys *k, const char *id, GError **error)
     return add_object(vm, OBJECT_iothread, id, NULL, false, error);
 }
 
+/* For disks that are encrypted, which there are not: nobody looks into it. */
+static bool make_secret(Vm *vm, Keys *k, const char *id, GError **error)
+{
+    static const char *const keys[] = { "data", "file", "format", "keyid", "iv" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+        (void)keys_take(k, keys[i]);
+    }
+    return add_object(vm, OBJECT_secret, id, NULL, false, error);
+}
+
 static const struct {
     const char *name;
     bool (*make)(Vm *vm, Keys *k, const char *id, GError **error);
 } object_kinds[] = {
     { "rng-random", make_rng },        { "rng-builtin", make_rng },         { "iothread", make_iothread },
     { "memory-backend-ram", make_memory }, { "memory-backend-memfd", make_memory },
+    { "memory-backend-file", make_memory_file }, { "secret", make_secret },
 };
 
 void vm_objects_help(void)
@@ -260,7 +287,13 @@ static bool add_nets(Vm *vm, const GPtrArray *texts, GError **error)
         }
         *which = text;
     }
-    return !card || !network || add_pair(vm, card, network, error);
+    if (card && network) {
+        return add_pair(vm, card, network, error);
+    }
+    if (network) {
+        g_ptr_array_add(vm->nets, network_text(network, "net")); /* nobody uses it, but it is right */
+    }
+    return true;
 }
 
 /* ---- All of them ---- */
@@ -313,6 +346,14 @@ bool vm_objects(Vm *vm, GError **error)
         }
     }
     return ok;
+}
+
+const char *vm_ram_file(Vm *vm, bool *shared)
+{
+    const VmObject *o = vm->options->memory_backend ? find_object(vm, vm->options->memory_backend, OBJECT_memory) : NULL;
+
+    *shared = o && o->writable;
+    return o ? o->path : NULL;
 }
 
 void vm_objects_free(Vm *vm)

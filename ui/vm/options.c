@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ui/vm/options.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,10 +66,13 @@ static bool option_machine(VmOptions *o, const char *arg, GError **error)
     Keys k = keys_split(arg, "type");
     const char *type = keys_take(&k, "type"), *tree = keys_take(&k, "dumpdtb");
     const char *memory = keys_take(&k, "memory-backend");
-    bool ok = take_accelerators(&k, error) && take_fixed_properties(&k, error);
+    bool dump = !o->leave_out_ram, ok = take_accelerators(&k, error) && take_fixed_properties(&k, error);
 
     if (ok && type && is_help(type)) {
         o->action = VM_MACHINE_HELP;
+    } else if (ok && type && !strcmp(type, "none")) {
+        o->bios = "none";
+        o->stopped = true;
     } else if (ok && type && !board_type(type)) {
         ok = unknown_board(type, error);
     } else if (ok && type) {
@@ -83,7 +88,8 @@ static bool option_machine(VmOptions *o, const char *arg, GError **error)
 
         o->pflash[i] = drive ? g_intern_string(drive) : o->pflash[i];
     }
-    ok = ok && keys_take_bool(&k, "aclint", &o->aclint, error);
+    ok = ok && keys_take_bool(&k, "aclint", &o->aclint, error) && keys_take_bool(&k, "dump-guest-core", &dump, error);
+    o->leave_out_ram = !dump;
     return keys_end(&k, "-M", ok ? error : NULL) && ok;
 }
 
@@ -359,6 +365,24 @@ static bool add_monitor(VmOptions *o, MonitorKind kind, const char *place)
     return true;
 }
 
+static bool option_add_fd(VmOptions *o, const char *arg, GError **error)
+{
+    Keys k = keys_split(arg, NULL);
+    const char *set = keys_take(&k, "set"), *fd = keys_take(&k, "fd");
+    uint64_t number = 0, descriptor = 0;
+    bool ok = set && size_parse(set, &number) && number <= UINT32_MAX && fd && size_parse(fd, &descriptor) &&
+              descriptor <= INT_MAX && fcntl((int)descriptor, F_GETFD) >= 0;
+    VmFdset entry = { (unsigned)number, (int)descriptor };
+
+    (void)keys_take(&k, "opaque");
+    if (ok) {
+        g_array_append_val(o->fdsets, entry);
+    } else {
+        wrong(error, "-add-fd needs set=NUMBER and fd= a descriptor that was passed on", arg);
+    }
+    return keys_end(&k, "-add-fd", ok ? error : NULL) && ok;
+}
+
 static bool option_monitor(VmOptions *o, const char *arg, GError **error)
 {
     (void)error;
@@ -405,6 +429,15 @@ static const char *plain(const char *option, const char *arg, const char *first,
         g_prefix_error(error, "%s %s: ", option, arg);
     }
     return text;
+}
+
+static bool option_audiodev(VmOptions *o, const char *arg, GError **error)
+{
+    const char *text = plain("-audiodev", arg, "driver", error);
+
+    (void)o;
+    return text && (!strcmp(text, "none") || g_str_has_prefix(text, "none,") ||
+                    wrong(error, "-audiodev: there is no sound yet, so that driver is none, not", text));
 }
 
 static bool option_blockdev(VmOptions *o, const char *arg, GError **error)
@@ -789,6 +822,7 @@ bool vm_options_parse(VmOptions *o, int argc, char **argv, GError **error)
                       .objects = g_ptr_array_new(),
                       .semihosting.args = g_ptr_array_new_with_free_func(g_free),
                       .monitors = g_array_new(FALSE, FALSE, sizeof(VmMonitor)),
+                      .fdsets = g_array_new(FALSE, FALSE, sizeof(VmFdset)),
                       .dfilter = g_array_new(FALSE, FALSE, sizeof(TrRange)) };
     for (int i = 1; i < argc; i++) {
         const char *arg, *text = argv[i];
@@ -835,6 +869,7 @@ void vm_options_fini(VmOptions *o)
     g_ptr_array_free(o->semihosting.args, TRUE);
     g_free((char *)(uintptr_t)o->semihosting.chardev);
     g_array_free(o->monitors, TRUE);
+    g_array_free(o->fdsets, TRUE);
 }
 
 void vm_options_help(void)

@@ -30,6 +30,12 @@ typedef struct VmMonitor {
     const char *place; /* as -monitor has it */
 } VmMonitor;
 
+/* -add-fd: "/dev/fdset/SET" is this descriptor. */
+typedef struct VmFdset {
+    unsigned set;
+    int fd;
+} VmFdset;
+
 /* Strings are argv's. */
 typedef struct VmOptions {
     VmAction action;
@@ -50,6 +56,8 @@ typedef struct VmOptions {
     const char *memory_backend;             /* id of an -object; NULL: not given */
     bool snapshot;                          /* disks keep nothing */
     GArray *monitors;                       /* of VmMonitor; owned */
+    GArray *fdsets;                         /* of VmFdset; owned */
+    bool leave_out_ram;                     /* of Ketch's own core dumps */
     const char *serial;                     /* NULL: not given */
     const char *gdb, *loadvm;               /* likewise */
     const char *device_help;                /* VM_DEVICE_HELP: of this type; NULL: of all */

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -188,6 +189,17 @@ static bool load(Vm *vm, GError **error)
     return ok;
 }
 
+/* A core dump of Ketch need not have the guest's memory. */
+static void leave_out_ram(Vm *vm)
+{
+    const PhysRegion *r = vm->board && vm->options->leave_out_ram ? phys_find(vm->env.mem, vm->board->type->ram_base)
+                                                                  : NULL;
+
+    if (r) {
+        madvise(r->host, r->size, MADV_DONTDUMP);
+    }
+}
+
 static bool make_board(Vm *vm, GError **error)
 {
     BoardConfig config = { .ram_size = vm->options->memory, .n_harts = vm->options->harts,
@@ -196,7 +208,9 @@ static bool make_board(Vm *vm, GError **error)
                            .rtc_offset = vm->options->rtc_offset,
                            .rtc_stands = vm->options->rtc_stands };
 
+    config.ram_file = vm_ram_file(vm, &config.ram_shared);
     vm->board = board_new(board_type(vm->options->board), &config, error);
+    leave_out_ram(vm);
     return vm->board && start_translator(vm, error) && build(vm, error) && load(vm, error);
 }
 
@@ -566,6 +580,7 @@ static void show_machines(void)
     for (const BoardType *const *t = board_types; *t; t++) {
         printf("%-8s %s\n", (*t)->name, (*t)->summary);
     }
+    puts("none     for programs that only ask a monitor what there is: a board on which nothing runs");
 }
 
 static bool show_something(const VmOptions *o)

@@ -112,6 +112,8 @@ void vm_drives_close(Vm *vm);
 /* -object, -fsdev, -virtfs, -nic, and what -device says of them: Vm.devices and Vm.nets. */
 MUST_USE bool vm_objects(Vm *vm, GError **error);
 void vm_objects_free(Vm *vm);
+/* The file that RAM is in, by -M memory-backend; NULL: none. */
+const char *vm_ram_file(Vm *vm, bool *shared);
 void vm_objects_help(void); /* -object help */
 /* What -device means for dev_plug(), to be freed.  NULL and error. */
 char *vm_device_spec(Vm *vm, const char *text, GError **error);

@@ -160,6 +160,28 @@ TEST_F(MonitorTest, ObjectsAreListedAndRead)
     EXPECT_EQ(error_of("DeviceNotFound", "Device 'toaster' not found"), object("device-list-properties", "\"typename\":\"toaster\""));
     EXPECT_EQ("{\"return\":[{\"name\":\"virtio-rng-pci\",\"parent\":\"device\"}]}\r\n",
               object("qom-list-types", "\"implements\":\"virtio-rng-pci\""));
+    EXPECT_EQ("{\"return\":[{\"name\":\"tcg-accel\",\"parent\":\"accel\"}]}\r\n",
+              object("qom-list-types", "\"implements\":\"accel\""));
+    EXPECT_EQ("{\"return\":[{\"name\":\"filename\",\"type\":\"str\"}]}\r\n",
+              object("qom-list-properties", "\"typename\":\"rng-random\""));
+    EXPECT_EQ("{\"return\":[]}\r\n", object("qom-list-properties", "\"typename\":\"iothread\""));
+}
+
+/* libvirt asks for events of migrations before it starts a guest. */
+TEST_F(MonitorTest, CapabilitiesOfMigrations)
+{
+    qmp();
+    auto set = [&](const std::string &list) {
+        return ask("{\"execute\":\"migrate-set-capabilities\",\"arguments\":{\"capabilities\":[" + list + "]}}");
+    };
+    EXPECT_EQ("{\"return\":{}}\r\n", set("{\"capability\":\"events\",\"state\":true},{\"capability\":\"xbzrle\",\"state\":false}"));
+    EXPECT_EQ(error_of("GenericError", "machines do not migrate, so 'xbzrle' cannot be set"),
+              set("{\"capability\":\"xbzrle\",\"state\":true}"));
+    for (const char *wrong : { "1", "\"events\"", "{\"capability\":\"events\"}", "{\"capability\":1,\"state\":true}" }) {
+        EXPECT_EQ(error_of("GenericError", "Invalid parameter type for 'capabilities', expected: array of MigrationCapabilityStatus"),
+                  set(wrong));
+    }
+    EXPECT_EQ("{\"return\":[]}\r\n", ask("{\"execute\":\"query-migrate-capabilities\"}"));
 }
 
 } // namespace

@@ -633,11 +633,13 @@ static bool all_parked_locked(const Machine *m)
 void machine_pause(Machine *m)
 {
     pthread_mutex_lock(&m->lock);
-    m->paused = true;
-    kick_all_locked(m);
-    while (!all_parked_locked(m)) {
-        pthread_cond_wait(&m->changed, &m->lock);
-    }
+    do {
+        m->paused = true; /* again, if somebody else has let the harts go meanwhile */
+        kick_all_locked(m);
+        while (m->paused && !all_parked_locked(m)) {
+            pthread_cond_wait(&m->changed, &m->lock);
+        }
+    } while (!m->paused);
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -646,6 +648,7 @@ void machine_resume(Machine *m)
     pthread_mutex_lock(&m->lock);
     m->paused = false;
     kick_all_locked(m);
+    pthread_cond_broadcast(&m->changed);
     pthread_mutex_unlock(&m->lock);
 }
 

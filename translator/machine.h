@@ -74,7 +74,8 @@ void machine_timer(Machine *m, unsigned hart);
 
 /* ---- Stop and go ---- */
 
-/* No hart executes anything, and none holds a device's lock, until machine_resume(). */
+/* No hart executes anything, and none holds a device's lock, until machine_resume().  One by another
+ * thread while this one waits for the harts is undone. */
 void machine_pause(Machine *m);
 void machine_resume(Machine *m);
 bool machine_is_paused(const Machine *m);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stop and go, as one set of states for everybody who controls the machine. */
+/*
+ * Stop and go, as one set of states for everybody who controls the machine: monitors, a debugger, the
+ * program that runs it.  Whoever stops the machine, lets it go or resets it holds `control` from the look
+ * at the state to the end of the change: else a reset would let go what `stop` has just stopped.
+ */
 #include "ui/monitor/state.h"
 
 static void set_status(Monitor *m, const char *status)
@@ -24,7 +28,7 @@ bool monitor_is_running(Monitor *m)
     return g_str_equal(monitor_status(m), "running");
 }
 
-static void stop_as(Monitor *m, const char *status)
+static void stop_as_locked(Monitor *m, const char *status)
 {
     if (monitor_is_running(m)) {
         machine_pause(m->vm.machine);
@@ -36,7 +40,9 @@ static void stop_as(Monitor *m, const char *status)
 
 void monitor_stop(Monitor *m)
 {
-    stop_as(m, "paused");
+    pthread_mutex_lock(&m->control);
+    stop_as_locked(m, "paused");
+    pthread_mutex_unlock(&m->control);
 }
 
 bool monitor_can_go_on(Monitor *m, GError **error)
@@ -51,19 +57,40 @@ bool monitor_can_go_on(Monitor *m, GError **error)
 
 void monitor_switched_off(Monitor *m)
 {
-    stop_as(m, "shutdown");
+    pthread_mutex_lock(&m->control);
+    stop_as_locked(m, "shutdown");
     set_status(m, "shutdown"); /* of one that had been stopped, too */
+    pthread_mutex_unlock(&m->control);
 }
 
-void monitor_was_reset(Monitor *m)
+void monitor_reset(Monitor *m, void (*reset)(void *opaque), void *opaque)
 {
+    pthread_mutex_lock(&m->control);
+    machine_pause(m->vm.machine);
+    clock_pause(m->vm.clock);
+    reset(opaque);
     if (g_str_equal(monitor_status(m), "shutdown")) {
         set_status(m, "paused");
     }
+    if (monitor_is_running(m)) {
+        clock_resume(m->vm.clock);
+        machine_resume(m->vm.machine);
+    }
+    pthread_mutex_unlock(&m->control);
+}
+
+void monitor_let_run(Monitor *m)
+{
+    pthread_mutex_lock(&m->control);
+    if (monitor_is_running(m)) {
+        machine_resume(m->vm.machine);
+    }
+    pthread_mutex_unlock(&m->control);
 }
 
 static void go_on(Monitor *m, bool time)
 {
+    pthread_mutex_lock(&m->control);
     if (!monitor_is_running(m) && monitor_can_go_on(m, NULL)) {
         set_status(m, "running");
         monitor_event(m, MONITOR_EVENT_resume, NULL);
@@ -72,6 +99,7 @@ static void go_on(Monitor *m, bool time)
         }
         machine_resume(m->vm.machine);
     }
+    pthread_mutex_unlock(&m->control);
 }
 
 void monitor_cont(Monitor *m)
@@ -101,11 +129,12 @@ void monitor_powerdown(Monitor *m)
 
 MonitorHold monitor_hold(Monitor *m)
 {
-    MonitorHold hold = { m, !machine_is_paused(m->vm.machine), clock_running(m->vm.clock) };
+    MonitorHold hold = { .monitor = m };
 
-    if (hold.was_running) {
-        machine_pause(m->vm.machine);
-    }
+    pthread_mutex_lock(&m->control);
+    hold.was_running = !machine_is_paused(m->vm.machine);
+    hold.clock_was_running = clock_running(m->vm.clock);
+    machine_pause(m->vm.machine); /* harts that were only asked to may still run */
     if (hold.clock_was_running) {
         clock_pause(m->vm.clock);
     }
@@ -120,4 +149,5 @@ void monitor_release(MonitorHold hold)
     if (hold.was_running) {
         machine_resume(hold.monitor->vm.machine);
     }
+    pthread_mutex_unlock(&hold.monitor->control);
 }

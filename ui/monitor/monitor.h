@@ -119,7 +119,13 @@ void monitor_cont(Monitor *m);
 /* The guest has switched the machine off, and it stays there (-no-shutdown): it does not go on before it
  * was reset. */
 void monitor_switched_off(Monitor *m);
-void monitor_was_reset(Monitor *m);
+
+/* Calls reset(), which resets devices and harts, while the machine and its time stand still; then a machine
+ * that was running goes on. */
+void monitor_reset(Monitor *m, void (*reset)(void *opaque), void *opaque);
+
+/* Harts that were only asked to pause (machine_request()) go on, if the machine is running. */
+void monitor_let_run(Monitor *m);
 
 /* The same for harts that only make steps: clocks stand still until the next stop and cont. */
 void monitor_cont_timeless(Monitor *m);

@@ -16,11 +16,16 @@ static const char *const event_text[] = {
 Monitor *monitor_new(const MonitorVm *vm)
 {
     Monitor *m = g_new0(Monitor, 1);
+    pthread_mutexattr_t recursive;
 
     m->vm = *vm;
     m->jobs = g_ptr_array_new_with_free_func(monitor_job_free);
     m->status = vm->started ? "running" : "prelaunch";
     pthread_mutex_init(&m->command, NULL);
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&m->control, &recursive);
+    pthread_mutexattr_destroy(&recursive);
     pthread_mutex_init(&m->lock, NULL);
     return m;
 }
@@ -28,6 +33,7 @@ Monitor *monitor_new(const MonitorVm *vm)
 void monitor_free(Monitor *m)
 {
     pthread_mutex_destroy(&m->command);
+    pthread_mutex_destroy(&m->control);
     pthread_mutex_destroy(&m->lock);
     g_ptr_array_free(m->jobs, TRUE);
     g_free(m);

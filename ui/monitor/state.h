@@ -25,6 +25,7 @@ struct Monitor {
     MonitorVm vm;
     pthread_mutex_t command; /* one at a time; taken before `lock` */
     GPtrArray *jobs;         /* of MonitorJob, owned; with `command` */
+    pthread_mutex_t control; /* see control.c; recursive; taken after `command`, before `lock` */
     pthread_mutex_t lock;    /* what follows */
     MonitorSession *sessions;
     const char *status; /* RunState of QEMU's QMP reference */

@@ -54,20 +54,13 @@ static void notify(void)
     eventfd_write(gdb.fd, 1);
 }
 
-static void release(void)
-{
-    if (monitor_is_running(gdb.monitor)) {
-        machine_resume(gdb.vm->machine);
-    }
-}
-
 void vm_gdb_stopped(void)
 {
     pthread_mutex_lock(&gdb.lock);
     if (gdb.attached) {
         notify();
     } else {
-        release();
+        monitor_let_run(gdb.monitor);
     }
     pthread_mutex_unlock(&gdb.lock);
 }
@@ -165,7 +158,7 @@ static bool next_event(GdbEvent *event)
     hold();
     if (!take_pending(event)) {
         if (!asked) { /* what has been notified was found together with another one */
-            release();
+            monitor_let_run(gdb.monitor);
             return false;
         }
         *event = (GdbEvent){ .kind = GDB_EVENT_request, .sig = SIGINT, .tid = moving_tid() };

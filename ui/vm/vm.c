@@ -413,18 +413,23 @@ static void tell(Vm *vm, MonitorEvent what, const MachineEvent *event)
     g_free(data);
 }
 
+typedef struct Restart {
+    Vm *vm;
+    const MachineEvent *event;
+} Restart;
+
+static void reset(void *restart)
+{
+    const Restart *r = restart;
+
+    tell(r->vm, MONITOR_EVENT_reset, r->event);
+    board_reset(r->vm->board);
+    machine_reset(r->vm->machine);
+}
+
 static void restart(Vm *vm, const MachineEvent *event)
 {
-    machine_pause(vm->machine);
-    clock_pause(vm->env.clock);
-    tell(vm, MONITOR_EVENT_reset, event);
-    board_reset(vm->board);
-    machine_reset(vm->machine);
-    monitor_was_reset(vm->monitor);
-    if (monitor_is_running(vm->monitor)) {
-        clock_resume(vm->env.clock);
-        machine_resume(vm->machine);
-    }
+    monitor_reset(vm->monitor, reset, &(Restart){ vm, event });
 }
 
 static bool fail(GError *error)

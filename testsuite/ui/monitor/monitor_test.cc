@@ -2,10 +2,12 @@
 /* Sessions: negotiation, framing, wrong requests, stopping and resetting; who may connect. */
 #include "testsuite/ui/monitor/harness.h"
 
+#include <atomic>
 #include <cstring>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <thread>
 #include <unistd.h>
 
 extern "C" {
@@ -126,6 +128,26 @@ TEST_F(MonitorTest, ResetAndQuitReachTheMachine)
     EXPECT_EQ(MACHINE_shutdown, event.kind);
     EXPECT_STREQ("host-qmp-quit", event.reason);
     machine_pause(machine);
+}
+
+/* Whoever pauses the machine has it paused in the end, though a reset, say, lets it go meanwhile. */
+TEST_F(MonitorTest, PauseIsNotLostWhenSomebodyElseResumes)
+{
+    std::atomic<bool> over{ false };
+    std::thread other([&] {
+        while (!over) {
+            machine_resume(machine);
+        }
+    });
+
+    for (int i = 0; i < 500; i++) {
+        usleep(200); /* the hart runs */
+        machine_pause(machine);
+    }
+    over = true;
+    other.join();
+    machine_pause(machine);
+    EXPECT_TRUE(machine_is_paused(machine));
 }
 
 TEST_F(MonitorTest, TimersOfHartsThatAreNotThereDoNothing)

@@ -137,10 +137,11 @@ TEST_F(MonitorTest, PauseIsNotLostWhenSomebodyElseResumes)
     std::thread other([&] {
         while (!over) {
             machine_resume(machine);
+            usleep(20);
         }
     });
 
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 100; i++) {
         usleep(200); /* the hart runs */
         machine_pause(machine);
     }

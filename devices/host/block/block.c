@@ -83,7 +83,7 @@ static bool backing_allowed(const Block *b, const BlockOptions *o, GError **erro
     if (o->backing == BLOCK_BACKING_REFUSE || b->probed) {
         g_set_error(error, BLOCK_ERROR, 0, "%s names the backing file '%s', which is followed only "
                     "when asked for%s", b->name, b->backing_path,
-                    b->probed ? " and when the format (qcow2) is given, not guessed"
+                    b->probed ? ": the format of an image that names one has to be given (-f qcow2), not guessed"
                               : " (backing=on)");
         return false;
     }

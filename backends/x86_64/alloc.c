@@ -178,7 +178,7 @@ void x64_spill(X64Gen *g, IrRef ref)
     X64Val *v = &g->val[ref];
     uint32_t k = 0;
 
-    while (k < g->s.n_spills && (g->s.spill_val[k] || k + 1 == g->mem_spill)) {
+    while (k < g->s.n_spills && (g->s.spill_val[k] || k + 1 == g->kept_spill)) {
         k++;
     }
     if (k == g->s.n_spills) {
@@ -410,6 +410,7 @@ void x64_release_slot(X64Gen *g, unsigned slot)
     if (g->faulting) {
         g->held = (uint8_t)slot;
         g->held_loc = x64_loc(g, slot);
+        g->kept_spill = g->val[old].spill;
     }
     x64_forget_slot(g, slot);
     x64_refresh(g, old);
@@ -660,7 +661,7 @@ bool x64_use_mem(X64Gen *g, IrRef ref, X64Mem *m)
     if (x64_next_after(g, r) != X64_NEVER && (g->free & class_of(v->type) & ~g->locked)) {
         return false; /* better loaded, for the next use too */
     }
-    g->mem_spill = v->spill;
+    g->kept_spill = v->spill;
     *m = v->spill ? x64_spill_mem(v->spill) : x64_slot_mem(v->home);
     x64_note_use(g, r);
     return true;
@@ -750,7 +751,7 @@ void x64_end_insn(X64Gen *g)
     g->free |= g->temps;
     g->temps = 0;
     g->locked = 0;
-    g->mem_spill = 0;
+    g->kept_spill = 0;
     g->held = X64_SLOT_NONE;
     g->faulting = false;
 }

@@ -238,7 +238,7 @@ struct X64Gen {
     IrBlockId now;        /* block being emitted */
     uint32_t at;          /* position of the insn being emitted */
     uint32_t pos;         /* uses up to here are done: at - 1, or at after x64_end_uses() */
-    uint16_t mem_spill;   /* frame word + 1 that is a memory operand of the insn */
+    uint16_t kept_spill;  /* frame word + 1 that the insn reads, or that its stack map names */
     uint32_t block_end;
     uint64_t guest_pc;
     uint8_t fwd;          /* slot that the current insn's result is set to, see X64Val.fwd_slot */

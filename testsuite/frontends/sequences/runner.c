@@ -4,14 +4,22 @@
  *
  *     prog            a hash of the states after all runs of each sequence, one line each
  *     prog SEQ        every state of sequence SEQ, before and after
+ *     prog -f [SEQ]   with faults: the memory lies on two pages, of which one or both are
+ *                     protected.  A handler takes the registers into the hash, changes some,
+ *                     opens the page and protects the other.
  */
+#define _GNU_SOURCE
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
 
-enum { RUNS = 40, MEMORY = 256 };
+enum { RUNS = 40, MEMORY = 256, PAGE = 4096, FAULTS = 64 };
 
 /* Of x only the registers that sequence.py gives out are loaded, stored and shown. */
 typedef struct State {
@@ -32,8 +40,9 @@ extern const uint64_t n_sequences;
 _Alignas(64) uint8_t seq_global[64];
 _Alignas(64) uint8_t seq_stack[8192];
 
-/* Loads a State, calls the sequence with a copy of the memory as its frame, stores the State. */
-void seq_run(State *state, void (*fn)(void));
+/* Loads a State, calls the sequence with a copy of the State's memory as its frame and `memory` in
+ * a1, stores the State. */
+void seq_run(State *state, void (*fn)(void), uint8_t *memory);
 
 #define SAVED "8,9,18,19,20,21,22,23,24,25,26,27"
 #define GIVEN "8,9,12,13,14,15,16,17,18,19,20,21,22,23,28,29,30,31"
@@ -66,7 +75,7 @@ asm("seq_run:\n"
     "ld t0, 512(a0)\n"
     "csrw fcsr, t0\n"
     "mv t0, a1\n"
-    "addi a1, a0, 528\n"
+    "mv a1, a2\n"
     ".irp n, " GIVEN ",10\n"
     "ld x\\n, 256+8*\\n(a0)\n"
     ".endr\n"
@@ -97,6 +106,7 @@ static const uint8_t given[] = { 10, 8,  9,  12, 13, 14, 15, 16, 17, 18,
                                  19, 20, 21, 22, 23, 28, 29, 30, 31 };
 
 static uint64_t seed;
+static int verbose;
 
 static uint64_t random64(void)
 {
@@ -194,10 +204,103 @@ static uint64_t hash(uint64_t h, const void *data, size_t size)
     return h;
 }
 
+/* ---- Faults ---- */
+
+_Alignas(PAGE) static uint8_t pages[2 * PAGE];
+static uint8_t *const between = pages + PAGE - MEMORY / 2;
+static int protection, faults; /* what a protected page still allows; faults of this run */
+static uint64_t fault_hash, fault_pc;
+
+/* Bits of `which`: the first page, the second. */
+static void protect(uint64_t which)
+{
+    for (int k = 0; k < 2; k++) {
+        mprotect(pages + k * PAGE, PAGE, which >> k & 1 ? protection : PROT_READ | PROT_WRITE);
+    }
+}
+
+/* Depends on all faults of this run until now. */
+static void change(ucontext_t *uc, uint64_t r)
+{
+    unsigned long *x = uc->uc_mcontext.__gregs;
+    unsigned long long *f = uc->uc_mcontext.__fpregs.__d.__f;
+
+    for (unsigned i = 0; i < sizeof(given) && r % 4 == 0; i++) {
+        x[given[i]] ^= r >> (8 + i) & 1 ? r * (i + 3) >> 3 * i : 0;
+    }
+    for (unsigned i = 0; i < 32 && r % 5 == 0; i++) {
+        f[i] ^= r >> (8 + i) & 1 ? r * (i + 3) : 0;
+    }
+    if (r % 7 == 0) {
+        uc->uc_mcontext.__fpregs.__d.__fcsr = (unsigned)((r >> 40) % 5 << 5 | (r >> 50 & 31));
+    }
+    if (r % 13 == 0) {
+        between[(r >> 30) % MEMORY] ^= (uint8_t)(r >> 9);
+    }
+}
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+    ucontext_t *uc = context;
+    uint64_t at = (uint64_t)info->si_addr - (uint64_t)pages, pc = uc->uc_mcontext.__gregs[0];
+    uint64_t h = hash(fault_hash, &at, sizeof(at));
+
+    (void)sig;
+    if (at >= sizeof(pages)) {
+        printf("fault at %p, pc %#lx\n", info->si_addr, (long)pc);
+        fflush(stdout);
+        _exit(1);
+    }
+    protect(0);
+    h = hash(h, uc->uc_mcontext.__gregs, sizeof(uc->uc_mcontext.__gregs));
+    h = hash(h, &uc->uc_mcontext.__fpregs, 32 * 8 + 4);
+    h = hash(hash(h, between, MEMORY), seq_global, sizeof(seq_global));
+    if (verbose) {
+        printf("fault %d pc %#lx at %lx: %016lx\n", faults, (long)pc, (long)at, (long)h);
+    }
+    fault_hash = h;
+    change(uc, h ^ h >> 31);
+    /* An access to both pages faults twice. */
+    if (++faults < FAULTS && pc != fault_pc) {
+        protect(at < PAGE ? 2 : 1);
+    }
+    fault_pc = pc;
+}
+
+static uint64_t run_with_faults(State *s, void (*fn)(void))
+{
+    uint64_t r = random64();
+
+    memcpy(between, s->memory, MEMORY);
+    fault_hash = seed;
+    fault_pc = 0;
+    faults = 0;
+    protection = r & 4 ? PROT_NONE : PROT_READ;
+    protect(r & 3);
+    seq_run(s, fn, between);
+    protect(0);
+    memcpy(s->memory, between, MEMORY);
+    return fault_hash;
+}
+
+static void catch_faults(void)
+{
+    static uint8_t stack[1 << 16];
+    stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
+    struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+    sigaltstack(&alternate, NULL);
+    sigaction(SIGSEGV, &action, NULL);
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 0) : 0;
-    uint64_t end = argc > 1 ? first + 1 : n_sequences;
+    int with_faults = argc > 1 && !strcmp(argv[1], "-f"), left = argc - 1 - with_faults;
+    uint64_t first = left ? strtoull(argv[argc - 1], NULL, 0) : 0;
+    uint64_t end = left ? first + 1 : n_sequences;
+
+    verbose = left;
+    catch_faults();
 
     for (uint64_t n = first; n < end; n++) {
         uint64_t h = UINT64_C(0xcbf29ce484222325);
@@ -209,12 +312,16 @@ int main(int argc, char **argv)
             memset(s, 0, sizeof(*s));
             fill(s);
             fill_global();
-            if (argc > 1) {
+            if (verbose) {
                 printf("-- before run %d\n", run);
                 print_state(s);
             }
-            seq_run(s, sequences[n]);
-            if (argc > 1) {
+            if (with_faults) {
+                h ^= run_with_faults(s, sequences[n]);
+            } else {
+                seq_run(s, sequences[n], s->memory);
+            }
+            if (verbose) {
                 printf("-- after run %d\n", run);
                 print_state(s);
             }

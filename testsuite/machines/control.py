@@ -354,6 +354,25 @@ def steps_case(options, folder):
         m.end()
 
 
+def let_go_case(options, folder):
+    """A monitor has let go what a debugger has stopped: the registers of what runs are not for writing."""
+    gdb, path = os.path.join(folder, "let_go.gdb"), os.path.join(folder, "let_go.sock")
+    with Machine(options.ketch, "-S", "-bios", "none", "-gdb", f"unix:{gdb}", "-qmp",
+                 f"unix:{path},server=on,wait=off") as m:
+        client = rsp.Client(gdb)
+        rsp.write_code(client, 0x80000000, [0x0000006f])  # j .
+        rsp.write_number(client, rsp.PC, 0x80000000)
+        monitor(options, path, "cont")
+        for text in (f"P{rsp.PC:x}={8 * '00'}", "G" + 33 * 8 * "00"):
+            said = client.ask(text)
+            check(said.startswith("E"), f"{text}: {said}")
+        monitor(options, path, "stop")
+        check(client.number(rsp.PC) == 0x80000000, "the pc was written")
+        rsp.write_number(client, rsp.T0, 5)
+        client.send("k")
+        m.end()
+
+
 def at_once(path):
     end = time.monotonic() + suite.PATIENCE
     while not os.path.exists(path):
@@ -503,6 +522,7 @@ def firmware_cases(options, folder):
             ("gdb, at once", lambda: early_case(options, folder)),
             ("gdb, a program", lambda: program_case(options, folder)),
             ("gdb, steps", lambda: steps_case(options, folder)),
+            ("gdb, let go by a monitor", lambda: let_go_case(options, folder)),
             ("gdb, two address spaces", lambda: spaces_case(options, folder))]
 
 

@@ -318,9 +318,10 @@ static bool get_register(int tid, const FeRegister *r, uint64_t *value)
     return vcpu;
 }
 
+/* A monitor may have let go what the debugger has stopped: while a hart runs, its registers are its own. */
 static bool set_register(int tid, const FeRegister *r, uint64_t value)
 {
-    Vcpu *vcpu = vcpu_of(tid);
+    Vcpu *vcpu = machine_is_paused(gdb.vm->machine) ? vcpu_of(tid) : NULL;
 
     if (vcpu) {
         r->set(vcpu, r->slot, value);

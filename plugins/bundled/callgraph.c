@@ -7,7 +7,9 @@
  * (`main;parse;read 1234`, one a line, which flame-graph tools read), and with `svg` a picture.
  *
  * A return pops the calls that expected to come back elsewhere, so longjmp() and exceptions unwind (to
- * the function that they go on in, when nobody is expected there); a jump to the start of another function, a tail call, replaces the function on top.
+ * the function that they go on in, when nobody is expected there); a jump to the start of another function,
+ * a tail call, replaces the function on top.  An indirect jump into the middle of another function is a
+ * switch between stacks, as coroutines do it, and unwinds like a return.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -78,7 +80,8 @@ static void push(Thread *t, const char *function, uint64_t back)
 }
 
 /* Pops the calls up to the one that comes back to `s`; when there is none, as after longjmp(), those
- * above the last one of its function. */
+ * above the last one of its function.  When there is none of that either it is on another stack, as a coroutine is:
+ * who called there has not been kept. */
 static void pop(Thread *t, const Spot *s)
 {
     if (t->lost) {
@@ -97,6 +100,8 @@ static void pop(Thread *t, const Spot *s)
             return;
         }
     }
+    t->depth = 0;
+    push(t, s->function, 0);
 }
 
 /* A signal handler is called by nobody, and rt_sigreturn() goes back to where it came. */
@@ -129,8 +134,13 @@ static void step(Thread *t, const Spot *s)
     case KETCH_INSN_JUMP:
     case KETCH_INSN_INDIRECT:
     case KETCH_INSN_BRANCH:
-        if (s->starts && s->function != p->function && t->lost == 0) {
+        if (s->function == p->function) {
+            break;
+        }
+        if (s->starts && t->lost == 0) {
             t->stack[t->depth].node = enter(t->stack[t->depth - 1].node, s->function);
+        } else if (!s->starts && p->last == KETCH_INSN_INDIRECT) {
+            pop(t, s);
         }
         break;
     case KETCH_INSN_PLAIN:

@@ -98,7 +98,9 @@ static int depth_shown(const FlameNode *node, double scale)
 
     for (const FlameNode *child = node->children; child; child = child->next) {
         if ((double)child->total * scale >= MIN_WIDTH) {
-            deepest = MAX(deepest, depth_shown(child, scale));
+            int depth = depth_shown(child, scale);
+
+            deepest = MAX(deepest, depth);
         }
     }
     return deepest + 1;

@@ -237,6 +237,20 @@ def callgraph_stacks(run):
     return None if any(t.startswith("fill: ") for t in titles) else f"{titles[:5]}"
 
 
+def callgraph_of_other_stacks(run):
+    """Four hundred calls deep; what switches between stacks has no stack that grows with each switch."""
+    run("callgraph,out=folded,svg=svg", guest="stacks")
+    lines = run.read("folded").splitlines()
+    for pattern in [r"main(;deep){401} \d+$", r"work_here(;\w+)? \d+$", r"work_there(;\w+)? \d+$"]:
+        if not any(re.search(pattern, line) for line in lines):
+            return f"no {pattern}"
+    switched = [line for line in lines if "work_there" in line]
+    if max(line.count(";") for line in switched) > 20:
+        return f"the longest of {len(switched)} stacks: {max(switched, key=len)[:2000]}"
+    xml.etree.ElementTree.fromstring(run.read("svg"))
+    return None
+
+
 def syscalls_as_strace(run):
     """The same calls with the same results as -strace."""
     run("syscalls,out=log")
@@ -309,7 +323,7 @@ def full_disks(run):
 
 CASES = [totals_agree, mix_counts_kinds, memtrace_is_complete, memtrace_has_no_access_that_faults,
          memtrace_filters, memtrace_with_vfork, memtrace_with_killed_vfork, damaged_traces, killed_programs_report,
-         cachesim_counts, drcov_blocks, callgraph_stacks, syscalls_as_strace, interface, wrong_options,
+         cachesim_counts, drcov_blocks, callgraph_stacks, callgraph_of_other_stacks, syscalls_as_strace, interface, wrong_options,
          help_of_plugins, full_disks]
 
 
@@ -321,8 +335,9 @@ def build(options, work):
     subprocess.run([*guest, os.path.join(work, "faults"), "-DALONE", "-DFAULTS"], check=True)
     subprocess.run([COMPILER, "-O2", "-static", os.path.join(HERE, "vforks.c"), "-o",
                     os.path.join(work, "vforks")], check=True)
-    subprocess.run([COMPILER, "-O2", "-static", "-pthread", os.path.join(HERE, "endless.c"), "-o",
-                    os.path.join(work, "endless")], check=True)
+    for name in ("endless", "stacks"):
+        subprocess.run([COMPILER, "-O2", "-static", "-pthread", os.path.join(HERE, f"{name}.c"), "-o",
+                        os.path.join(work, name)], check=True)
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "glib-2.0"], check=True, capture_output=True,
                            text=True).stdout.split()
     subprocess.run(["gcc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared",

@@ -92,8 +92,11 @@ bool tr_profile_signal(const siginfo_t *info, const void *ucontext)
 {
     size_t n;
 
-    if (!profile.on || info->si_code != SI_TIMER || info->si_value.sival_ptr != &profile) {
+    if (info->si_code != SI_TIMER || info->si_value.sival_ptr != &profile) {
         return false;
+    }
+    if (!profile.on) {
+        return true; /* the report is being made, or was */
     }
     n = atomic_fetch_add_explicit(&profile.n, 1, memory_order_relaxed);
     if (n < PROFILE_SAMPLES) {

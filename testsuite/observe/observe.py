@@ -203,6 +203,15 @@ def profile_of_a_killed_program(options, folder, target):
     return None if result.status == -6 and b" samples in " in result.errors else ending(result)
 
 
+def profile_ends_beside_threads(options, folder, target):
+    """Threads run on while the report is made: what interrupts them then is no signal for the program."""
+    for _ in range(10):
+        result = ketch(options, folder, "--profile=report", target, "beside")
+        if result.status or result.errors or " samples in " not in profile(folder):
+            return ending(result)
+    return None
+
+
 def profile_is_invisible(options, folder, target):
     """The sampling signal and its timer: nothing of it in programs that test signals and timers."""
     for name in ("restart", "rtsig", "storm", "fpstate"):
@@ -265,7 +274,8 @@ def machine_names(options, folder, _):
 
 
 CASES = [machine_names, perf_both, perf_follows_no_link, perf_fork, perf_names_libraries, perf_report,
-         profile_report, profile_exits, profile_lists_sequences, profile_of_a_killed_program, profile_is_invisible, gdb_backtrace]
+         profile_report, profile_exits, profile_lists_sequences, profile_of_a_killed_program,
+         profile_ends_beside_threads, profile_is_invisible, gdb_backtrace]
 
 
 def main():

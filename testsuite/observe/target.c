@@ -8,7 +8,9 @@
  *   target atomic    hot_atomic()
  *   target abort     abort()
  *   target spin      hot_sum() until killed
+ *   target beside    the same in threads, for a moment
  */
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +74,14 @@ __attribute__((noinline)) uint64_t hot_atomic(uint64_t n)
     return table[0];
 }
 
+static void *beside(void *opaque)
+{
+    for (;;) {
+        table[0] += hot_sum(1000);
+    }
+    return opaque;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t sum = hot_sum(300000), n = 300000;
@@ -93,6 +103,12 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && !strcmp(argv[1], "atomic")) {
         sum += hot_atomic(50000000);
+    }
+    for (int i = 0; i < 8 && argc > 1 && !strcmp(argv[1], "beside"); i++) {
+        pthread_t thread;
+
+        pthread_create(&thread, NULL, beside, NULL);
+        sum += hot_sum(3000000);
     }
     if (argc > 1 && !strcmp(argv[1], "abort")) {
         abort();

@@ -164,9 +164,9 @@ int command_binfmt(int argc, char **argv)
             }
         }
     }
-    fprintf(stderr, "usage: ketch binfmt install|remove|status\n"
-                    "  install  make riscv64 programs start under Ketch (as root)\n"
-                    "  remove   undo that\n"
-                    "  status   show the kernel's entry; exit status 1 when there is none\n");
-    return 1;
+    return command_usage(argc, argv,
+                         "usage: ketch binfmt install|remove|status\n"
+                         "  install  make riscv64 programs start under Ketch (as root)\n"
+                         "  remove   undo that\n"
+                         "  status   show the kernel's entry; exit status 1 when there is none\n");
 }

@@ -13,4 +13,8 @@ int command_explain(int argc, char **argv);
 int command_trace(int argc, char **argv);
 int command_of_vm(int argc, char **argv); /* any of ketch-vm; returns only when it fails */
 
+/* For arguments that a subcommand does not take, or that ask for help: prints how it is used, to standard
+ * output when that was asked for.  Returns the exit status. */
+int command_usage(int argc, char **argv, const char *usage);
+
 #endif

@@ -147,9 +147,8 @@ int command_explain(int argc, char **argv)
     int status = 1;
 
     if (argc != 3) {
-        fputs("usage: ketch explain ISA HEX[,HEX...]    for example: ketch explain riscv64 "
-              "00c5853b\n", stderr);
-        return 1;
+        return command_usage(argc, argv, "usage: ketch explain ISA HEX[,HEX...]    for example: ketch explain "
+                                         "riscv64 00c5853b\n");
     }
     fe = find_frontend(argv[1]);
     if (!fe) {

@@ -69,6 +69,19 @@ static int unknown_command(const char *name)
     return 1;
 }
 
+static bool asks_for_help(const char *word)
+{
+    return !strcmp(word, "-h") || !strcmp(word, "--help");
+}
+
+int command_usage(int argc, char **argv, const char *usage)
+{
+    bool asked = argc == 2 && asks_for_help(argv[1]);
+
+    fputs(usage, asked ? stdout : stderr);
+    return !asked;
+}
+
 /* `ketch help NAME` is `ketch NAME --help`. */
 static int command_help_of(const char *name)
 {
@@ -122,7 +135,7 @@ int main(int argc, char **argv)
         return 1;
     }
     name = argv[1];
-    if (!strcmp(name, "-h") || !strcmp(name, "--help")) {
+    if (asks_for_help(name)) {
         name = "help";
     } else if (!strcmp(name, "--version") || !strcmp(name, "-version")) {
         name = "version";

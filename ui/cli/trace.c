@@ -236,8 +236,8 @@ int command_trace(int argc, char **argv)
             return !ok;
         }
     }
-    fputs("usage: ketch trace cat FILE     each access of a memory trace, one a line\n"
-          "       ketch trace stat FILE    how many, of what size, by which instructions\n"
-          "`ketch run -plugin memtrace,out=FILE PROGRAM` writes one.\n", stderr);
-    return 1;
+    return command_usage(argc, argv,
+                         "usage: ketch trace cat FILE     each access of a memory trace, one a line\n"
+                         "       ketch trace stat FILE    how many, of what size, by which instructions\n"
+                         "`ketch run -plugin memtrace,out=FILE PROGRAM` writes one.\n");
 }
